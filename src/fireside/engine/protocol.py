@@ -1,0 +1,32 @@
+"""The one interface that every engine has for the rest of Fireside."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
+
+Progress = Callable[[str, int, int], None]
+"""Called while an engine loads: phase in words, done, total (in the phase's own unit)."""
+
+
+class Engine(Protocol):
+    """Turns requests into tokens. Safe to call from one event loop, by many tasks at once."""
+
+    async def start(self, progress: Progress | None = None) -> EngineInfo:
+        """Load the model. Raises ModelError leaves for weights that cannot run, EngineFailed otherwise."""
+        ...
+
+    def generate(self, request: GenerationRequest) -> AsyncIterator[Token]:
+        """Yield the answer's tokens as they are made; closing the iterator cancels within one step.
+
+        Raises, from the first or a later step: Busy, ContextOverflow, EngineLost, EngineFailed.
+        """
+        ...
+
+    async def stats(self) -> EngineStats:
+        """Counters since start."""
+        ...
+
+    async def close(self) -> None:
+        """End the engine and give all its memory back. Running requests get EngineLost."""
+        ...

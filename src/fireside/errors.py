@@ -1,0 +1,178 @@
+"""Every error Fireside raises on purpose, as one tree.
+
+FiresideError
+├── RequestError                the caller can mend it
+│   ├── BadBody                 no body, not JSON, not a JSON object
+│   ├── InvalidInput            the body breaks the schema; carries one line per problem
+│   ├── InvalidDataType         a part of the body cannot be read as the type it claims (bad UTF-8, lone surrogate)
+│   ├── ContextOverflow         prompt tokens + max_tokens exceed the context window
+│   ├── BodyTooLarge            more bytes than the server takes
+│   ├── UnknownModel            no such model in the catalog
+│   ├── InvalidModelId          the model id is not of the form @hf/author/name or @cf/author/name
+│   ├── LoraUnsupported         the model takes no adapters
+│   ├── FineTuneNotFound        no such fine-tune for this account
+│   ├── FeatureUnavailable      understood, but this server does not do it (yet, or as configured)
+│   ├── NotAuthenticated        token missing, malformed, unknown or revoked
+│   ├── NotPermitted            the token may not do this, or not for this account
+│   ├── NoSuchRoute             no such path
+│   └── MethodNotAllowed        the path exists, the method does not
+├── CapacityError               try again later
+│   ├── Busy                    the queue is full, or the caller asked not to wait
+│   └── RequestTimeout          the request was not done within the time limit
+├── ModelError                  the model cannot run; the operator can mend it
+│   ├── ModelNotDownloaded      its weights are not on this machine
+│   ├── BadWeights              a weights or tokenizer file is corrupt, truncated or of the wrong shape
+│   ├── UnsupportedWeights      a sound file in a form Fireside does not run
+│   ├── DownloadFailed          weights could not be fetched or failed their checksum
+│   └── CatalogError            a catalog file is wrong (names the file and the key)
+├── EngineError                 Fireside's own fault
+│   ├── EngineLost              the engine process ended while it worked for this request
+│   └── EngineFailed            the engine reported a failure
+└── ConfigError                 a setting is wrong, or the settings do not fit together
+
+The wire code and HTTP status of each leaf stand in one table, `fireside.api.errors`.
+"""
+
+from collections.abc import Sequence
+
+
+class FiresideError(Exception):
+    """Base of all. `str(error)` is a message fit for a user: what was wrong, where, what to do."""
+
+
+class RequestError(FiresideError):
+    """The caller can mend it."""
+
+
+class BadBody(RequestError):
+    """The body is missing, is not JSON, or is not a JSON object."""
+
+
+class InvalidInput(RequestError):
+    """The body breaks the input schema.
+
+    Args:
+        problems: one line per problem, each naming the field and its bound.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class InvalidDataType(RequestError):
+    """A part of the body cannot be read as the type it claims."""
+
+
+class ContextOverflow(RequestError):
+    """Prompt and answer together do not fit the context window."""
+
+    def __init__(self, prompt_tokens: int, max_tokens: int, context_length: int) -> None:
+        self.prompt_tokens = prompt_tokens
+        self.max_tokens = max_tokens
+        self.context_length = context_length
+        super().__init__(
+            f"The prompt has {prompt_tokens} tokens and max_tokens asks for {max_tokens} more: {prompt_tokens + max_tokens} "
+            f"exceed the context window of {context_length}. Shorten the prompt or lower max_tokens."
+        )
+
+
+class BodyTooLarge(RequestError):
+    """The body has more bytes than the server takes."""
+
+
+class UnknownModel(RequestError):
+    """The catalog has no such model."""
+
+
+class InvalidModelId(RequestError):
+    """The model id is malformed."""
+
+
+class LoraUnsupported(RequestError):
+    """The model takes no adapters."""
+
+
+class FineTuneNotFound(RequestError):
+    """This account sees no fine-tune of that id or name."""
+
+
+class FeatureUnavailable(RequestError):
+    """A known feature that this server does not offer."""
+
+
+class NotAuthenticated(RequestError):
+    """Token missing, malformed, unknown or revoked."""
+
+
+class NotPermitted(RequestError):
+    """The token is good, but not for this."""
+
+
+class NoSuchRoute(RequestError):
+    """No such path."""
+
+
+class MethodNotAllowed(RequestError):
+    """The path exists, this method on it does not.
+
+    Args:
+        message: what was asked.
+        allowed: the methods the path has.
+    """
+
+    def __init__(self, message: str, allowed: Sequence[str] = ()) -> None:
+        self.allowed = tuple(allowed)
+        super().__init__(message)
+
+
+class CapacityError(FiresideError):
+    """Nothing is wrong with the request; try again later."""
+
+
+class Busy(CapacityError):
+    """The queue is full, or the caller asked to be refused rather than wait."""
+
+
+class RequestTimeout(CapacityError):
+    """The request was not done within the server's time limit."""
+
+
+class ModelError(FiresideError):
+    """The model cannot run as it is; the operator can mend it."""
+
+
+class ModelNotDownloaded(ModelError):
+    """The model's weights are not on this machine."""
+
+
+class BadWeights(ModelError):
+    """A weights or tokenizer file is corrupt, truncated or of the wrong shape."""
+
+
+class UnsupportedWeights(ModelError):
+    """A sound file in a form Fireside does not run."""
+
+
+class DownloadFailed(ModelError):
+    """Weights could not be fetched, or failed their checksum."""
+
+
+class CatalogError(ModelError):
+    """A catalog file is wrong; the message names file and key."""
+
+
+class EngineError(FiresideError):
+    """Fireside's own fault, not the caller's."""
+
+
+class EngineLost(EngineError):
+    """The engine process ended while it worked for this request."""
+
+
+class EngineFailed(EngineError):
+    """The engine reported a failure."""
+
+
+class ConfigError(FiresideError):
+    """A setting is wrong, or settings do not fit together."""

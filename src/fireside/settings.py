@@ -1,0 +1,76 @@
+"""Every setting, once: defaults, environment variables (FIRESIDE_*), command-line flags and docs come from here."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from fireside.errors import ConfigError
+
+
+def default_data_dir() -> Path:
+    """Where models, caches and the database live when nothing else is said: the platform's place for user data."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "fireside"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "fireside"
+    return Path(os.environ.get("XDG_DATA_HOME", Path.home() / ".local" / "share")) / "fireside"
+
+
+class Settings(BaseSettings):
+    """Frozen; made once at start by `load_settings`."""
+
+    model_config = SettingsConfigDict(env_prefix="FIRESIDE_", frozen=True, extra="ignore")
+
+    host: Annotated[str, Field(description="Address to listen on. Anything but loopback needs a token to exist.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Field(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8787
+    data_dir: Annotated[Path, Field(description="Folder for models, caches and the database.")] = Field(
+        default_factory=default_data_dir
+    )
+    catalog_dir: Annotated[
+        Path | None, Field(description="Folder of your own model TOML files. Default: DATA_DIR/catalog.")
+    ] = None
+    default_model: Annotated[str, Field(description="Model that is loaded at start.")] = (
+        "@hf/huggingfacetb/smollm2-135m-instruct"
+    )
+    stand_in: Annotated[
+        str | None,
+        Field(
+            description="Answer with this model wherever a request names a model whose weights are not here. "
+            "Off by default; answers say so in the header fireside-served-by."
+        ),
+    ] = None
+    threads: Annotated[int, Field(ge=0, description="Threads for arithmetic per engine; 0 means one per core.")] = 0
+    queue_size: Annotated[int, Field(ge=0, description="Requests that may wait per model before new ones are refused.")] = 512
+    kv_memory_mb: Annotated[
+        int, Field(ge=0, description="Most memory for a model's KV cache, in MiB; 0 means a quarter of this machine's.")
+    ] = 0
+    context_length: Annotated[
+        int, Field(ge=0, description="Limit every model's context window to this many tokens; 0 keeps each model's own.")
+    ] = 0
+    max_body_bytes: Annotated[int, Field(ge=1024, description="Largest request body.")] = 8 * 1024 * 1024
+    request_timeout: Annotated[float, Field(gt=0, description="Most seconds for one request.")] = 3600.0
+    body_timeout: Annotated[float, Field(gt=0, description="Most seconds for a request's body to arrive.")] = 30.0
+    keep_alive_seconds: Annotated[
+        float, Field(gt=0, description="A stream with nothing to say for this long sends an SSE comment.")
+    ] = 10.0
+    drain_seconds: Annotated[float, Field(ge=0, description="On shutdown, wait this long for running answers.")] = 30.0
+    echo_tokens_per_second: Annotated[float, Field(ge=0, description="Speed of the echo engine; 0 is unlimited.")] = 0.0
+
+
+def load_settings(**flags: object) -> Settings:
+    """Settings from flags, then the environment, then defaults. Raises ConfigError naming each wrong setting."""
+    try:
+        return Settings(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, problem['loc']))} (FIRESIDE_{'_'.join(map(str, problem['loc'])).upper()}): "
+            f"{problem['msg']}, got {problem['input']!r}"
+            for problem in error.errors()
+        ]
+        raise ConfigError("Wrong settings: " + "; ".join(lines)) from error
