@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Shape of a Llama-type decoder (Llama, Mistral): RMSNorm, rotary embedding in halves, grouped-query attention, SwiGLU.
+    """Shape of a Llama-type decoder (Llama, Mistral): RMSNorm, rotary halves, grouped-query attention, SwiGLU.
 
     Args:
         rope_theta: base of the rotary frequencies.

@@ -1,0 +1,158 @@
+"""Reads a checkpoint folder's `config.json`, as transformers writes it (version 5 and those before)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fireside.errors import BadWeights, UnsupportedWeights
+from fireside.weights.checkpoint import ModelConfig
+from fireside.weights.shapes import check_config
+
+AWQ_GROUP_SIZES = (16, 32, 64, 128, 256)
+"""Group sizes that ONNX Runtime's MatMulNBits takes as block size."""
+
+_ARCHITECTURES = ("MistralForCausalLM", "LlamaForCausalLM")
+_MAX_CONFIG_BYTES = 1 << 20
+_KEYS = {
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "kv_heads": "num_key_value_heads",
+    "context_length": "max_position_embeddings",
+    "norm_eps": "rms_norm_eps",
+}
+
+
+def read_hf_config(path: Path) -> ModelConfig:
+    """The model's shape, from `path`/config.json.
+
+    Raises BadWeights for a file that is missing, broken or senseless, and UnsupportedWeights for a sound one of a model
+    that Fireside does not run; both name the file and the key.
+    """
+    file, values = path / "config.json", _load(path / "config.json")
+    architecture = _architecture(file, values)
+    _refuse_variants(file, values)
+    hidden = _integer(file, values, "hidden_size")
+    heads = _integer(file, values, "num_attention_heads")
+    if heads < 1:
+        raise BadWeights(f"{file}: num_attention_heads is {heads}, not positive.")
+    if values.get("head_dim") is None and hidden % heads:
+        raise BadWeights(f"{file}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}.")
+    mistral = architecture == "MistralForCausalLM"
+    window = values.get("sliding_window", 4096) if mistral else None  # 4096 is MistralConfig's own default
+    config = ModelConfig(
+        vocab_size=_integer(file, values, "vocab_size"),
+        hidden_size=hidden,
+        intermediate_size=_integer(file, values, "intermediate_size"),
+        layers=_integer(file, values, "num_hidden_layers"),
+        heads=heads,
+        # Llama files older than grouped-query attention do not have the key.
+        kv_heads=_integer(file, values, "num_key_value_heads", None if mistral else heads),
+        head_dim=_integer(file, values, "head_dim", hidden // heads),
+        context_length=_integer(file, values, "max_position_embeddings"),
+        rope_theta=_rope_theta(file, values),
+        norm_eps=_number(file, values, "rms_norm_eps"),
+        sliding_window=None if window is None else _integer(file, {"sliding_window": window}, "sliding_window"),
+        tie_embeddings=_boolean(file, values, "tie_word_embeddings"),
+    )
+    check_config(config, str(file), _KEYS)
+    return config
+
+
+def read_awq_group_size(path: Path) -> int | None:
+    """Group size of an AWQ checkpoint in GEMM layout, or None for one without quantisation.
+
+    Raises BadWeights, and UnsupportedWeights naming any other quantisation.
+    """
+    file = path / "config.json"
+    quantisation = _load(file).get("quantization_config")
+    if quantisation is None:
+        return None
+    if not isinstance(quantisation, dict):
+        raise BadWeights(f"{file}: quantization_config is not an object.")
+    method = quantisation.get("quant_method")
+    if method != "awq":
+        raise UnsupportedWeights(
+            f"{file}: the weights are quantised with {method!r}. Fireside reads AWQ (GEMM, 4 bits), f32, f16 and bf16."
+        )
+    wanted = {"version": "gemm", "bits": 4, "zero_point": True}
+    for key, value in wanted.items():
+        found = quantisation.get(key)
+        if (found.lower() if isinstance(found, str) else found) != value:
+            raise UnsupportedWeights(
+                f"{file}: AWQ with quantization_config.{key} {found!r}; Fireside reads {value!r} only."
+            )
+    group = _integer(file, quantisation, "group_size")
+    if group not in AWQ_GROUP_SIZES:
+        raise UnsupportedWeights(f"{file}: AWQ with group_size {group}; Fireside runs {AWQ_GROUP_SIZES} only.")
+    return group
+
+
+def _load(file: Path) -> dict[str, Any]:
+    try:
+        if file.stat().st_size > _MAX_CONFIG_BYTES:
+            raise BadWeights(f"{file}: larger than {_MAX_CONFIG_BYTES} bytes, so not a model's config.")
+        values = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadWeights(f"{file}: cannot be read as JSON: {error}") from error
+    if not isinstance(values, dict):
+        raise BadWeights(f"{file}: not a JSON object.")
+    return values
+
+
+def _architecture(file: Path, values: dict[str, Any]) -> str:
+    names = values.get("architectures")
+    if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):
+        raise BadWeights(f"{file}: architectures is {names!r}, not a list of one name.")
+    name: str = names[0]
+    if name not in _ARCHITECTURES:
+        raise UnsupportedWeights(f"{file}: the architecture is {name}; Fireside runs {' and '.join(_ARCHITECTURES)}.")
+    return name
+
+
+def _refuse_variants(file: Path, values: dict[str, Any]) -> None:
+    """Options that change the arithmetic; to ignore one would give fluent nonsense."""
+    expected = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "partial_rotary_factor": 1.0}
+    for key, value in expected.items():
+        if values.get(key, value) != value:
+            raise UnsupportedWeights(f"{file}: {key} is {values[key]!r}; Fireside runs {value!r} only.")
+
+
+def _rope_theta(file: Path, values: dict[str, Any]) -> float:
+    theta: dict[str, Any] = {"rope_theta": values.get("rope_theta", 10000.0)}
+    for key in ("rope_parameters", "rope_scaling"):
+        rope = values.get(key)
+        if rope is None:
+            continue
+        if not isinstance(rope, dict):
+            raise BadWeights(f"{file}: {key} is not an object.")
+        kind = rope.get("rope_type", rope.get("type", "default"))
+        if kind != "default" or rope.get("partial_rotary_factor", 1.0) != 1.0:
+            raise UnsupportedWeights(f"{file}: {key} is {rope!r}; Fireside runs the default rotary embedding only.")
+        theta["rope_theta"] = rope.get("rope_theta", theta["rope_theta"])
+    return _number(file, theta, "rope_theta")
+
+
+def _integer(file: Path, values: dict[str, Any], key: str, default: int | None = None) -> int:
+    value = values.get(key)
+    if value is None:
+        value = default
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadWeights(f"{file}: {key} is {'missing' if value is None else repr(value) + ', not a whole number'}.")
+    return value
+
+
+def _number(file: Path, values: dict[str, Any], key: str) -> float:
+    value = values.get(key)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise BadWeights(f"{file}: {key} is {'missing' if value is None else repr(value) + ', not a number'}.")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise BadWeights(f"{file}: {key} is too large.") from error
+
+
+def _boolean(file: Path, values: dict[str, Any], key: str) -> bool:
+    value = values.get(key, False)
+    if not isinstance(value, bool):
+        raise BadWeights(f"{file}: {key} is {value!r}, not true or false.")
+    return value

@@ -1,0 +1,42 @@
+"""Finds out what a path holds and opens it."""
+
+from pathlib import Path
+
+from fireside.errors import ModelNotDownloaded, UnsupportedWeights
+from fireside.weights.checkpoint import Checkpoint
+from fireside.weights.gguf_checkpoint import GgufCheckpoint
+from fireside.weights.safetensors_folder import SafetensorsCheckpoint
+
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+
+
+def open_checkpoint(path: Path) -> Checkpoint:
+    """Open a model: a folder with config.json and safetensors files, a folder with one GGUF file, or a GGUF file.
+
+    Headers are read and checked against the config; tensors are read when asked for.
+
+    Raises ModelNotDownloaded when there are no weights, UnsupportedWeights when there are, in a form that Fireside does
+    not run, and BadWeights when they are corrupt.
+    """
+    if path.is_file():
+        if path.suffix.lower() != ".gguf":
+            raise UnsupportedWeights(
+                f"{path}: not a .gguf file. For safetensors, name the folder that holds config.json."
+            )
+        return GgufCheckpoint(path)
+    if not path.is_dir():
+        raise ModelNotDownloaded(f"{path}: no such file or folder.")
+    names = sorted(entry.name for entry in path.iterdir())
+    if any(name.endswith((".safetensors", ".safetensors.index.json")) for name in names):
+        return SafetensorsCheckpoint(path)
+    ggufs = [name for name in names if name.lower().endswith(".gguf")]
+    if len(ggufs) > 1:
+        raise UnsupportedWeights(f"{path}: holds {len(ggufs)} GGUF files ({', '.join(ggufs)}); name the one to use.")
+    if ggufs:
+        return GgufCheckpoint(path / ggufs[0])
+    if pickles := [name for name in names if name.lower().endswith(_PICKLES)]:
+        raise UnsupportedWeights(
+            f"{path}: holds {pickles[0]}, and such files can run code when loaded. "
+            "Fireside reads safetensors and GGUF only."
+        )
+    raise ModelNotDownloaded(f"{path}: holds neither safetensors nor GGUF files.")

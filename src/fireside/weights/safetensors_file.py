@@ -1,0 +1,78 @@
+"""The header of one safetensors file, checked, and its tensors as mapped arrays."""
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from fireside.errors import BadWeights
+from fireside.weights.mapping import map_array
+
+_DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "I32": "<i4"}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """Where a tensor lies: `dtype` by safetensors' name, `offset` in bytes from the start of the file."""
+
+    path: Path
+    file_size: int
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+
+    def map(self) -> NDArray[np.generic]:
+        """The tensor as a read-only mapped array; BF16 as its uint16 bit patterns. Raises BadWeights."""
+        if self.dtype not in _DTYPES:
+            raise BadWeights(
+                f"{self.path}: tensor {self.name} has dtype {self.dtype}, not one of {', '.join(_DTYPES)}."
+            )
+        return map_array(self.path, self.file_size, self.offset, self.shape, _DTYPES[self.dtype])
+
+
+@dataclass(frozen=True, slots=True)
+class SafetensorsFile:
+    """A checked header. `header_size` is the bytes before the tensors' data."""
+
+    path: Path
+    header_size: int
+    tensors: Mapping[str, StoredTensor]
+
+
+def read_safetensors(path: Path) -> SafetensorsFile:
+    """Read and check the header of `path`. Raises BadWeights when the file is truncated, corrupt or inconsistent."""
+    try:
+        # The format's own library refuses oversized headers, holes, overlaps and sizes unlike dtype and shape.
+        with safe_open(path, framework="numpy"):
+            pass
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            header_size = 8 + struct.unpack("<Q", file.read(8))[0]
+            header = json.loads(file.read(header_size - 8))
+    except (OSError, SafetensorError, ValueError, struct.error) as error:
+        raise BadWeights(f"{path}: not a sound safetensors file: {error}") from error
+    tensors = {
+        name: StoredTensor(
+            path, size, name, entry["dtype"], tuple(entry["shape"]), header_size + entry["data_offsets"][0]
+        )
+        for name, entry in header.items()
+        if name != "__metadata__"
+    }
+    return SafetensorsFile(path, header_size, tensors)
+
+
+def check_shape(tensor: StoredTensor, shape: tuple[int, ...], dtypes: tuple[str, ...]) -> None:
+    """Raise BadWeights unless the tensor has this shape and one of these dtypes."""
+    if tensor.shape != shape:
+        raise BadWeights(
+            f"{tensor.path}: tensor {tensor.name} has shape {list(tensor.shape)}; config.json asks for {list(shape)}."
+        )
+    if tensor.dtype not in dtypes:
+        raise BadWeights(f"{tensor.path}: tensor {tensor.name} has dtype {tensor.dtype}, not {' or '.join(dtypes)}.")

@@ -1,0 +1,72 @@
+"""What a checkpoint has to contain, by its config: Fireside's tensor names and their shapes, and sane sizes."""
+
+from collections.abc import Iterator
+
+from fireside.errors import BadWeights
+from fireside.weights.checkpoint import ModelConfig
+
+# Far above any model of this kind; what they stop is a config that asks for absurd amounts of memory or work.
+_LIMITS = {
+    "vocab_size": 1 << 22,
+    "hidden_size": 1 << 17,
+    "intermediate_size": 1 << 19,
+    "layers": 1 << 10,
+    "heads": 1 << 11,
+    "kv_heads": 1 << 11,
+    "head_dim": 1 << 11,
+    "context_length": 1 << 27,
+}
+
+
+def check_config(config: ModelConfig, where: str, keys: dict[str, str]) -> None:
+    """Raise BadWeights when sizes are out of bounds or do not fit together.
+
+    Args:
+        where: the file, for the message.
+        keys: what the file calls each field of `ModelConfig`.
+    """
+
+    def fail(field: str, why: str) -> None:
+        raise BadWeights(f"{where}: {keys.get(field, field)} is {getattr(config, field)}, {why}.")
+
+    for field, limit in _LIMITS.items():
+        if not 1 <= getattr(config, field) <= limit:
+            fail(field, f"not between 1 and {limit}")
+    if config.heads % config.kv_heads:
+        fail("heads", f"not a multiple of {keys.get('kv_heads', 'kv_heads')} {config.kv_heads}")
+    if config.head_dim % 2:
+        fail("head_dim", "odd, but the rotary embedding needs pairs")
+    if not 0 < config.rope_theta < float("inf"):
+        fail("rope_theta", "not a positive number")
+    if not 0 < config.norm_eps < 1:
+        fail("norm_eps", "not between 0 and 1")
+    if config.sliding_window is not None and config.sliding_window < 1:
+        fail("sliding_window", "not positive")
+
+
+def linear_shapes(config: ModelConfig) -> dict[str, tuple[int, int]]:
+    """[out, in] of each linear of a layer, by its name within the layer, in the order a layer runs them."""
+    hidden, inner = config.hidden_size, config.intermediate_size
+    queries, keys = config.heads * config.head_dim, config.kv_heads * config.head_dim
+    return {
+        "self_attn.q_proj": (queries, hidden),
+        "self_attn.k_proj": (keys, hidden),
+        "self_attn.v_proj": (keys, hidden),
+        "self_attn.o_proj": (hidden, queries),
+        "mlp.gate_proj": (inner, hidden),
+        "mlp.up_proj": (inner, hidden),
+        "mlp.down_proj": (hidden, inner),
+    }
+
+
+def tensor_shapes(config: ModelConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Every tensor of the model but `lm_head` where it is tied to the embedding: name and shape."""
+    yield "embed_tokens", (config.vocab_size, config.hidden_size)
+    for layer in range(config.layers):
+        for norm in ("input_layernorm", "post_attention_layernorm"):
+            yield f"layers.{layer}.{norm}", (config.hidden_size,)
+        for name, shape in linear_shapes(config).items():
+            yield f"layers.{layer}.{name}", shape
+    yield "norm", (config.hidden_size,)
+    if not config.tie_embeddings:
+        yield "lm_head", (config.vocab_size, config.hidden_size)
