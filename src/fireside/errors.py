@@ -18,7 +18,8 @@ FiresideError
 │   └── MethodNotAllowed        the path exists, the method does not
 ├── CapacityError               try again later
 │   ├── Busy                    the queue is full, or the caller asked not to wait
-│   └── RequestTimeout          the request was not done within the time limit
+│   ├── RequestTimeout          the request was not done within the time limit
+│   └── StoreUnavailable        the database is locked, full or out of reach
 ├── ModelError                  the model cannot run; the operator can mend it
 │   ├── ModelNotDownloaded      its weights are not on this machine
 │   ├── BadWeights              a weights or tokenizer file is corrupt, truncated or of the wrong shape
@@ -136,6 +137,10 @@ class Busy(CapacityError):
 
 class RequestTimeout(CapacityError):
     """The request was not done within the server's time limit."""
+
+
+class StoreUnavailable(CapacityError):
+    """The database is locked, full or out of reach."""
 
 
 class ModelError(FiresideError):

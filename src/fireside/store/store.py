@@ -1,0 +1,221 @@
+"""Accounts, tokens and usage. Synchronous and safe to call from many threads."""
+
+import hmac
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Connection, Row, exists, insert, literal, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError
+
+from fireside.errors import InvalidInput, StoreUnavailable
+from fireside.store.cache import TimedCache
+from fireside.store.database import open_database
+from fireside.store.schema import accounts, tokens, usage
+from fireside.store.tokens import TokenGrant, TokenRecord, digest, new_token, public_id
+
+# A revoked token may work this much longer: the price of not asking the database at every request.
+CACHE_SECONDS = 0.5
+_ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NO_DIGEST = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """One account's work with one model on one day (UTC)."""
+
+    account_id: str
+    model: str
+    day: date
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Store:
+    """The server's memory.
+
+    Args:
+        place: path of an SQLite file (made when missing, readable by its owner only), or an SQLAlchemy URL.
+
+    Raises ConfigError when the database cannot be opened; every method raises StoreUnavailable when it fails later.
+    """
+
+    def __init__(self, place: Path | str) -> None:
+        self._engine = open_database(place)
+        self._grants: TimedCache[bytes, TokenGrant] = TimedCache(CACHE_SECONDS, limit=1024)
+        self._locked: TimedCache[None, bool] = TimedCache(CACHE_SECONDS, limit=1)
+
+    def close(self) -> None:
+        """Give up all connections."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def has_tokens(self) -> bool:
+        """Whether a token was ever made: then every request needs one.
+
+        Revoked ones count, so that revoking the last token shuts the server rather than opens it.
+        """
+        known = self._locked.get(None)
+        if known is None:
+            with self._begin() as connection:
+                known = bool(connection.execute(select(exists().select_from(tokens))).scalar_one())
+            self._locked.put(None, known)
+        return known
+
+    def verify(self, token: str) -> TokenGrant | None:
+        """What this token allows; None when it is malformed, unknown or revoked.
+
+        A revocation, also by another process, takes effect within CACHE_SECONDS.
+        """
+        token_id = public_id(token)
+        if token_id is None:
+            return None
+        given = digest(token)
+        grant = self._grants.get(given)
+        if grant is not None:
+            return grant
+        with self._begin() as connection:
+            row = connection.execute(select(tokens).where(tokens.c.id == token_id)).one_or_none()
+        if (
+            not hmac.compare_digest(given, row.digest if row else _NO_DIGEST)
+            or row is None
+            or row.revoked_at is not None
+        ):
+            return None
+        grant = TokenGrant(token_id=row.id, account_id=row.account_id, can_write=row.can_write)
+        self._grants.put(given, grant)
+        return grant
+
+    def create_token(self, account_id: str, name: str, can_write: bool = True) -> tuple[str, TokenRecord]:
+        """Make a token; its text is shown this once and cannot be had again. Raises InvalidInput."""
+        problems = []
+        if not _ACCOUNT_ID.fullmatch(account_id):
+            problems.append("account: must have 1 to 64 letters, digits, '-' or '_'")
+        if not 1 <= len(name) <= 200 or not name.isprintable():
+            problems.append("name: must have 1 to 200 printable characters")
+        if problems:
+            raise InvalidInput(problems)
+        text, token_id = new_token()
+        now = _now()
+        with self._begin() as connection:
+            _ensure_account(connection, account_id)
+            connection.execute(
+                insert(tokens).values(
+                    id=token_id,
+                    account_id=account_id,
+                    name=name,
+                    digest=digest(text),
+                    can_write=can_write,
+                    created_at=now,
+                )
+            )
+        self._locked.clear()
+        return text, TokenRecord(token_id, account_id, name, can_write, _time(now), None)
+
+    def list_tokens(self) -> list[TokenRecord]:
+        """Every token, revoked ones too, oldest first."""
+        with self._begin() as connection:
+            rows = connection.execute(select(tokens).order_by(tokens.c.created_at, tokens.c.id)).all()
+        return [_record(row) for row in rows]
+
+    def revoke_token(self, token_id: str) -> bool:
+        """End a token for good. False when there is none of this id, or it was revoked before."""
+        with self._begin() as connection:
+            change = update(tokens).where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
+            revoked = connection.execute(change.values(revoked_at=_now())).rowcount == 1
+        self._grants.clear()
+        return revoked
+
+    def record_usage(self, account_id: str, model: str, prompt_tokens: int, completion_tokens: int) -> None:
+        """Add one request to the account's sums of today."""
+        day = datetime.now(UTC).date().isoformat()
+        key = (usage.c.account_id == account_id, usage.c.model == model, usage.c.day == day)
+        add = (
+            update(usage)
+            .where(*key)
+            .values(
+                requests=usage.c.requests + 1,
+                prompt_tokens=usage.c.prompt_tokens + prompt_tokens,
+                completion_tokens=usage.c.completion_tokens + completion_tokens,
+            )
+        )
+        first = insert(usage).values(
+            account_id=account_id,
+            model=model,
+            day=day,
+            requests=1,
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+        )
+        with self._begin() as connection:
+            if connection.execute(add).rowcount == 0:
+                _ensure_account(connection, account_id)
+                try:
+                    with connection.begin_nested():
+                        connection.execute(first)
+                except IntegrityError:
+                    connection.execute(add)  # another process was first today
+
+    def usage(self, account_id: str | None = None, since: date | None = None) -> list[UsageRecord]:
+        """Sums by account, model and day, oldest first; of one account and from one day on, when given."""
+        query = select(usage).order_by(usage.c.day, usage.c.account_id, usage.c.model)
+        if account_id is not None:
+            query = query.where(usage.c.account_id == account_id)
+        if since is not None:
+            query = query.where(usage.c.day >= since.isoformat())
+        with self._begin() as connection:
+            rows = connection.execute(query).all()
+        return [
+            UsageRecord(
+                row.account_id,
+                row.model,
+                date.fromisoformat(row.day),
+                row.requests,
+                row.prompt_tokens,
+                row.completion_tokens,
+            )
+            for row in rows
+        ]
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            raise StoreUnavailable(
+                "The database does not answer. Try again; if it stays so, look at its disk."
+            ) from error
+        except TimeoutError as error:
+            raise StoreUnavailable("Every connection to the database is in use. Try again.") from error
+
+
+def _ensure_account(connection: Connection, account_id: str) -> None:
+    row = select(literal(account_id), literal(_now())).where(~exists().where(accounts.c.id == account_id))
+    connection.execute(insert(accounts).from_select(["id", "created_at"], row))
+
+
+def _record(row: Row[Any]) -> TokenRecord:
+    revoked_at = None if row.revoked_at is None else _time(row.revoked_at)
+    return TokenRecord(row.id, row.account_id, row.name, row.can_write, _time(row.created_at), revoked_at)
+
+
+def _now() -> int:
+    return int(datetime.now(UTC).timestamp())
+
+
+def _time(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
