@@ -1,0 +1,24 @@
+"""Prompting: what the model reads (chat styles, tokens) and what it says (tokens to text)."""
+
+from fireside.prompting.byte_tokenizer import ByteTokenizer
+from fireside.prompting.detokenizer import Detokenizer
+from fireside.prompting.folder import open_tokenizer
+from fireside.prompting.messages import Message, Role
+from fireside.prompting.prompt import build_prompt, prompt_text
+from fireside.prompting.styles import Piece, render
+from fireside.prompting.tokenizer import Tokenizer
+from fireside.prompting.vocabulary import Vocabulary
+
+__all__ = [
+    "ByteTokenizer",
+    "Detokenizer",
+    "Message",
+    "Piece",
+    "Role",
+    "Tokenizer",
+    "Vocabulary",
+    "build_prompt",
+    "open_tokenizer",
+    "prompt_text",
+    "render",
+]

@@ -1,0 +1,27 @@
+"""A tokenizer without files, for the echo model: one token a byte."""
+
+from fireside.prompting.vocabulary import Lead
+
+
+class ByteTokenizer:
+    """Ids 0 to 255 are the bytes of UTF-8 text, 256 is BOS (never added by itself), 257 is EOS."""
+
+    bos_id = 256
+    bos_token: str | None = "<s>"  # noqa: S105 - no password
+    eos_id = 257
+    add_bos = False
+    vocab_size = 258
+    strips_leading_space = False
+    byte_fallback = False
+
+    def encode(self, text: str, *, control: bool, lead: Lead = "start") -> list[int]:
+        """The text's bytes. There are no special tokens to find, so `control` and `lead` make no difference."""
+        return list(text.encode())
+
+    def special_id(self, text: str) -> int | None:
+        """Id of "<s>" or "</s>", else None."""
+        return {"<s>": self.bos_id, "</s>": self.eos_id}.get(text)
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The one byte; empty for BOS, EOS and unknown ids."""
+        return bytes([token_id]) if 0 <= token_id < 256 else b""

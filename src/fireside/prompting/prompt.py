@@ -1,0 +1,99 @@
+"""The one way from a request to what the model reads: scoped, unscoped or raw."""
+
+from collections.abc import Sequence
+
+from fireside.catalog.spec import PromptSpec
+from fireside.errors import InvalidInput, UnsupportedWeights
+from fireside.prompting.messages import Message
+from fireside.prompting.styles import Piece, render
+from fireside.prompting.vocabulary import Lead, Vocabulary
+
+
+def build_prompt(
+    *,
+    prompt: str | None = None,
+    messages: Sequence[Message] | None = None,
+    raw: bool = False,
+    spec: PromptSpec,
+    tokenizer: Vocabulary,
+) -> list[int]:
+    """Token ids of the prompt, at least one. CPU work: call it from a thread, not from the event loop.
+
+    Scoped (`messages`): the conversation in the model's style. Unscoped (`prompt`): one user turn after the style's
+    default system message. `raw`: the text as it is, special tokens included; raw messages are their contents joined by
+    newlines. BOS goes first where the tokenizer adds one, unless the prompt already begins with it.
+
+    Args:
+        prompt: one text. Exactly one of `prompt` and `messages` is set.
+        messages: a conversation.
+        raw: no template.
+        spec: the model's prompt style.
+        tokenizer: the model's tokenizer.
+
+    Raises:
+        InvalidInput: there is nothing to say to the model.
+        UnsupportedWeights: the tokenizer lacks a control token of the style.
+    """
+    if raw:
+        ids = tokenizer.encode(_raw_text(prompt, messages), control=True)
+    else:
+        ids = _encode(_pieces(prompt, messages, spec), spec, tokenizer)
+    bos = tokenizer.bos_id
+    if tokenizer.add_bos and bos is not None and ids[:1] != [bos]:
+        ids.insert(0, bos)
+    if not ids:
+        raise InvalidInput([f"{'messages' if prompt is None else 'prompt'}: must hold some text, got none"])
+    return ids
+
+
+def prompt_text(
+    *,
+    prompt: str | None = None,
+    messages: Sequence[Message] | None = None,
+    raw: bool = False,
+    spec: PromptSpec,
+    tokenizer: Vocabulary,
+) -> str:
+    """The exact text the model sees, control tokens spelt out. Arguments and InvalidInput as in `build_prompt`."""
+    text = _raw_text(prompt, messages) if raw else "".join(piece.text for piece in _pieces(prompt, messages, spec))
+    bos = tokenizer.bos_token
+    return bos + text if tokenizer.add_bos and bos is not None and not text.startswith(bos) else text
+
+
+def _pieces(prompt: str | None, messages: Sequence[Message] | None, spec: PromptSpec) -> list[Piece]:
+    if messages is not None:
+        return render(messages, spec)
+    turn = Message("user", _given(prompt))
+    system = [] if spec.default_system is None else [Message("system", spec.default_system)]
+    return render([*system, turn], spec)
+
+
+def _raw_text(prompt: str | None, messages: Sequence[Message] | None) -> str:
+    if messages is None:
+        return _given(prompt)
+    if not messages:
+        raise InvalidInput(["messages: must hold at least one message, got none"])
+    return "\n".join(message.content for message in messages)
+
+
+def _given(prompt: str | None) -> str:
+    if prompt is None:
+        raise InvalidInput(["prompt: is required unless messages are given"])
+    return prompt
+
+
+def _encode(pieces: Sequence[Piece], spec: PromptSpec, tokenizer: Vocabulary) -> list[int]:
+    ids: list[int] = []
+    for index, piece in enumerate(pieces):
+        if not piece.control:
+            lead: Lead = "sentence" if piece.sentence else "inner" if index else "start"
+            ids += tokenizer.encode(piece.text, control=False, lead=lead)
+            continue
+        token = tokenizer.special_id(piece.text)
+        if token is None:
+            raise UnsupportedWeights(
+                f"The prompt style {spec.style!r} needs the special token {piece.text}, which this model's tokenizer "
+                "does not have. Choose another style in the model's catalog file, or use raw prompts."
+            )
+        ids.append(token)
+    return ids

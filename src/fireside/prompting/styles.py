@@ -1,0 +1,124 @@
+"""Chat styles in plain Python: a conversation becomes control tokens and texts, and no text becomes a control token.
+
+ChatML (OpenHermes 2.5, SmolLM2), as the models' own templates have it: every message in its place, whatever the order
+of roles, then the opening of the assistant's turn.
+
+Mistral (7B Instruct v0.1 and v0.2), as `mistral_common`'s v1 tokenizer has it:
+
+    <s>[INST] user [/INST] assistant</s>[INST] user [/INST]
+
+One space inside each bracket and one before the assistant's text, none before `</s>`; "[INST]" is ordinary text in
+this vocabulary, and each stretch between control tokens is a sentence of its own ("▁" before its first word). System
+messages, wherever they stand, go before the first user text, a blank line between. Where Mistral's published Jinja
+template raises on roles that do not alternate, turns of one side that follow each other are joined by a blank line,
+again as `mistral_common` does. A tool's answer is the user's side. A conversation that ends with the assistant is
+continued from there.
+
+Plain: contents joined by newlines, for models without a template.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fireside.catalog.spec import PromptSpec
+from fireside.errors import InvalidInput
+from fireside.prompting.messages import Message
+
+IM_START = "<|im_start|>"
+IM_END = "<|im_end|>"
+BOS = "<s>"
+EOS = "</s>"
+BLANK_LINE = "\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of a rendered prompt.
+
+    Args:
+        text: the exact text, never empty.
+        control: True: one special token. False: ordinary text, whatever it looks like.
+        sentence: ordinary text that a sentencepiece vocabulary encodes as a sentence of its own.
+    """
+
+    text: str
+    control: bool
+    sentence: bool = False
+
+
+def render(messages: Sequence[Message], spec: PromptSpec) -> list[Piece]:
+    """The conversation in the model's style, up to where the assistant speaks. Neighbouring texts are one piece.
+
+    Raises InvalidInput when there are no messages.
+    """
+    if not messages:
+        raise InvalidInput(["messages: must hold at least one message, got none"])
+    if spec.always_system and spec.default_system is not None and messages[0].role != "system":
+        messages = [Message("system", spec.default_system), *messages]
+    return _STYLES[spec.style](messages)
+
+
+def _chatml(messages: Sequence[Message]) -> list[Piece]:
+    pieces: list[Piece] = []
+    for message in messages:
+        pieces += [
+            Piece(IM_START, control=True),
+            Piece(f"{message.role}\n{message.content}", control=False),
+            Piece(IM_END, control=True),
+            Piece("\n", control=False),
+        ]
+    return [*pieces, Piece(IM_START, control=True), Piece("assistant\n", control=False)]
+
+
+def _mistral(messages: Sequence[Message]) -> list[Piece]:
+    pieces = [Piece(BOS, control=True)]
+    turns = _mistral_turns(messages)
+    said = ""
+    for index, (assistant, content) in enumerate(turns):
+        if not assistant:
+            said += f"[INST] {content} [/INST]"
+            continue
+        # A space parts the answer from "[/INST]"; the mark of a fresh sentence does it elsewhere.
+        said += f" {content}" if said and content else content
+        if index < len(turns) - 1:
+            pieces += [*_sentence(said), Piece(EOS, control=True)]
+            said = ""
+    return [*pieces, *_sentence(said)]
+
+
+def _mistral_turns(messages: Sequence[Message]) -> list[tuple[bool, str]]:
+    """Turns as (assistant?, content): sides alternate, and the system's text is in the first user turn."""
+    system = BLANK_LINE.join(message.content for message in messages if message.role == "system" and message.content)
+    turns: list[tuple[bool, str]] = []
+    for message in messages:
+        if message.role == "system":
+            continue
+        assistant = message.role == "assistant"
+        if turns and turns[-1][0] == assistant:
+            joined = BLANK_LINE.join(part for part in (turns[-1][1], message.content) if part)
+            turns[-1] = (assistant, joined)
+        else:
+            turns.append((assistant, message.content))
+    if turns and not system:
+        return turns
+    for index, (assistant, content) in enumerate(turns):
+        if not assistant:
+            turns[index] = (False, f"{system}{BLANK_LINE}{content}" if content else system)
+            return turns
+    return [(False, system), *turns]
+
+
+def _sentence(text: str) -> list[Piece]:
+    return [Piece(text, control=False, sentence=True)] if text else []
+
+
+def _plain(messages: Sequence[Message]) -> list[Piece]:
+    text = "\n".join(message.content for message in messages)
+    return [Piece(text, control=False)] if text else []
+
+
+_STYLES: dict[str, Callable[[Sequence[Message]], list[Piece]]] = {
+    "chatml": _chatml,
+    "mistral": _mistral,
+    "plain": _plain,
+}

@@ -1,0 +1,154 @@
+"""A model's tokenizer: text to ids with no way for text to become a control token, and ids to bytes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+from tokenizers import Tokenizer as LibraryTokenizer
+
+from fireside.errors import BadWeights
+from fireside.prompting.tokenizer_json import MARK, TokenizerParts, from_gguf_metadata, take_apart
+from fireside.prompting.vocabulary import Lead
+
+MAX_TOKENIZER_BYTES = 128 * 1024 * 1024
+_MAX_CONFIG_BYTES = 8 * 1024 * 1024
+
+
+class Tokenizer:
+    """A BPE tokenizer in two copies of the `tokenizers` library's, neither of which is ever changed after loading.
+
+    One knows the special tokens, for raw prompts. The other does not have them at all, neither among its added tokens
+    nor in its vocabulary or merges, so no text it is given can become one; it encodes chat texts. (The library's
+    switch for this, `encode_special_tokens`, is state that threads would share, and overlooks added tokens that are not
+    marked special.)
+
+    Args:
+        parts: the tokenizer's file, taken apart.
+        name: the file, for messages.
+        bos_token: text of the token that begins a text, or None.
+        eos_token: text of the token that ends a text, or None.
+        add_bos: whether prompts begin with `bos_token`; None asks the file's own post-processor.
+
+    Raises BadWeights when the library cannot read the file.
+    """
+
+    def __init__(
+        self, parts: TokenizerParts, name: str, bos_token: str | None, eos_token: str | None, add_bos: bool | None
+    ) -> None:
+        try:
+            self._full = LibraryTokenizer.from_str(msgspec.json.encode(parts.full).decode())
+            self._bare = LibraryTokenizer.from_str(msgspec.json.encode(parts.bare).decode())
+            automatic = self._full.encode("").ids
+        except Exception as error:  # the library raises nothing more precise
+            raise BadWeights(f"{name} is not a sound tokenizer file ({error}). Fetch it again.") from error
+        self._parts = parts
+        self._bytes = {token_id: _bytes_of(token, parts) for token_id, token in parts.vocab.items()}
+        self._bytes.update(dict.fromkeys(parts.special, b""))
+        self.bos_token = bos_token if bos_token is not None else parts.vocab.get(automatic[0]) if automatic else None
+        self.bos_id = self.special_id(self.bos_token)
+        self.eos_id = self.special_id(eos_token)
+        wanted = self.bos_id is not None and automatic[:1] == [self.bos_id] if add_bos is None else add_bos
+        self.add_bos = wanted and self.bos_id is not None
+        self.vocab_size = max(parts.vocab) + 1
+        self.strips_leading_space = parts.strips_leading_space
+        self.byte_fallback = parts.byte_fallback
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read a tokenizer.json, and the tokenizer_config.json beside it for BOS and EOS where there is one.
+
+        Raises BadWeights (corrupt or oversized) or UnsupportedWeights (not BPE), naming the file.
+        """
+        parts = take_apart(_read_json(path, MAX_TOKENIZER_BYTES), path.name)
+        config_path = path.with_name("tokenizer_config.json")
+        config = _read_json(config_path, _MAX_CONFIG_BYTES) if config_path.is_file() else {}
+        if not isinstance(config, dict):
+            raise BadWeights(f"{config_path.name} is not a JSON object. Fetch it again.")
+        add_bos = config.get("add_bos_token")
+        return cls(
+            parts,
+            path.name,
+            _token_text(config.get("bos_token")),
+            _token_text(config.get("eos_token")),
+            add_bos if isinstance(add_bos, bool) else None,
+        )
+
+    @classmethod
+    def from_gguf(cls, metadata: Mapping[str, object], name: str = "The GGUF file") -> Self:
+        """The tokenizer in a GGUF file's metadata: kind "gpt2" with pre-tokenizer "smollm" or "gpt-2".
+
+        Raises BadWeights, UnsupportedWeights; `name` is the file's, for messages.
+        """
+        parts = take_apart(from_gguf_metadata(metadata, name), name)
+        bos, eos = (metadata.get(f"tokenizer.ggml.{key}_token_id") for key in ("bos", "eos"))
+        return cls(
+            parts,
+            name,
+            parts.vocab.get(bos) if isinstance(bos, int) else None,
+            parts.vocab.get(eos) if isinstance(eos, int) else None,
+            bool(metadata.get("tokenizer.ggml.add_bos_token", False)),
+        )
+
+    def encode(self, text: str, *, control: bool, lead: Lead = "start") -> list[int]:
+        """See `Vocabulary.encode`."""
+        if not text:
+            return []
+        if control:
+            return list(self._full.encode(text, add_special_tokens=False).ids)
+        if lead == "sentence":
+            marked = self._parts.sentencepiece
+        else:
+            rule = self._parts.start_prefix if lead == "start" else self._parts.inner_prefix
+            marked = rule == "always" or (rule == "unless-spaced" and text[0] not in (" ", MARK))
+        return list(self._bare.encode(" " + text if marked else text, add_special_tokens=False).ids)
+
+    def special_id(self, text: str | None) -> int | None:
+        """Id of the special or added token spelt `text`, or None."""
+        return None if text is None else self._parts.added.get(text)
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """UTF-8 bytes, perhaps part of a character, that the token stands for; empty for special and unknown ids."""
+        return self._bytes.get(token_id, b"")
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """GPT-2's printable character for each byte (openai/gpt-2, encoder.py), turned round."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+_BYTE_OF = _byte_alphabet()
+
+
+def _bytes_of(token: str, parts: TokenizerParts) -> bytes:
+    if parts.sentencepiece:
+        if parts.byte_fallback and len(token) == 6 and token.startswith("<0x") and token.endswith(">"):
+            try:
+                return bytes([int(token[3:5], 16)])
+            except ValueError:
+                pass
+        return token.replace(MARK, " ").encode()
+    try:
+        return bytes([_BYTE_OF[character] for character in token])
+    except KeyError:  # an added token outside the alphabet stands for itself
+        return token.encode()
+
+
+def _read_json(path: Path, limit: int) -> Any:
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise BadWeights(f"{path.name} has {size} bytes; a sound one has at most {limit}. Fetch it again.")
+        return msgspec.json.decode(path.read_bytes())
+    except OSError as error:
+        raise BadWeights(f"{path.name} cannot be read: {error.strerror}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadWeights(f"{path.name} is not valid JSON ({error}). Fetch it again.") from error
+
+
+def _token_text(token: object) -> str | None:
+    """A token in tokenizer_config.json: its text, or an object with it."""
+    content = token.get("content") if isinstance(token, dict) else token
+    return content if isinstance(content, str) else None

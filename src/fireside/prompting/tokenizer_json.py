@@ -1,0 +1,211 @@
+"""The JSON form of a tokenizer (the `tokenizers` library's): checked, taken apart, and made from GGUF metadata.
+
+Only what the models need is read: BPE over bytes (GPT-2, SmolLM2, Llama 3) or over sentencepiece's "▁" (Mistral,
+Llama 2).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fireside.errors import BadWeights, UnsupportedWeights
+
+Json = dict[str, Any]
+Prefix = Literal["never", "always", "unless-spaced"]
+"""Whether "▁" goes before a text: "unless-spaced" leaves a text alone that begins with a space."""
+
+MARK = "▁"
+_CONTROL, _USER_DEFINED = 3, 4
+_GGUF_PRE_TOKENIZERS: dict[str, Json] = {
+    "gpt-2": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+    # Digits first: what the model was trained with; " " runs before a digit stay together.
+    "smollm": {
+        "type": "Sequence",
+        "pretokenizers": [
+            {"type": "Digits", "individual_digits": True},
+            {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+        ],
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TokenizerParts:
+    """A checked tokenizer file.
+
+    Args:
+        full: the file as the library shall read it where special tokens count.
+        bare: the same without its added tokens (no text can become one) and without "▁" before texts.
+        vocab: every id and its token, added tokens too.
+        added: text and id of the added tokens.
+        special: ids that decode to nothing.
+        sentencepiece: whether spaces are written "▁" (else byte-level).
+        byte_fallback: whether tokens "<0xNN>" stand for bytes.
+        strips_leading_space: whether the decoder drops a text's first space.
+        start_prefix: the file's rule for "▁" at the start of a prompt.
+        inner_prefix: the same for text after a special token.
+    """
+
+    full: Json
+    bare: Json
+    vocab: dict[int, str]
+    added: dict[str, int]
+    special: frozenset[int]
+    sentencepiece: bool
+    byte_fallback: bool
+    strips_leading_space: bool
+    start_prefix: Prefix
+    inner_prefix: Prefix
+
+
+def take_apart(data: object, name: str) -> TokenizerParts:
+    """Check the content of a tokenizer.json and derive its parts. `name` is the file's, for messages.
+
+    Raises BadWeights for what is no sound tokenizer, UnsupportedWeights for kinds Fireside does not run.
+    """
+    if not isinstance(data, dict) or not isinstance(data.get("model"), dict):
+        raise BadWeights(f"{name} is not a tokenizer file: it has no object 'model'. Fetch it again.")
+    model = data["model"]
+    if model.get("type", "BPE") != "BPE":
+        raise UnsupportedWeights(f"{name} holds a {model['type']!r} tokenizer; Fireside runs BPE tokenizers only.")
+    vocab = model.get("vocab")
+    if not isinstance(vocab, dict) or not vocab or not all(_is_id(token_id) for token_id in vocab.values()):
+        raise BadWeights(f"{name} is corrupt: 'model.vocab' must map tokens to ids. Fetch it again.")
+    if not isinstance(model.get("merges"), list):
+        raise BadWeights(f"{name} is corrupt: 'model.merges' must be a list. Fetch it again.")
+    added_tokens = data.get("added_tokens") or []
+    if not isinstance(added_tokens, list) or not all(_is_added_token(token) for token in added_tokens):
+        raise BadWeights(
+            f"{name} is corrupt: 'added_tokens' must be a list of tokens with id and content. Fetch it again."
+        )
+
+    decoders = list(_nodes(data.get("decoder"), "decoders"))
+    kinds = {node["type"] for node in decoders}
+    sentencepiece = "Metaspace" in kinds or any(
+        node["type"] == "Replace" and node.get("pattern") == {"String": MARK} for node in decoders
+    )
+    if not sentencepiece and "ByteLevel" not in kinds:
+        raise UnsupportedWeights(
+            f"{name} has a decoder Fireside does not know ({', '.join(sorted(kinds)) or 'none'}); "
+            "it runs byte-level and sentencepiece BPE tokenizers."
+        )
+    added = {token["content"]: token["id"] for token in added_tokens}
+    full = {**data, "truncation": None, "padding": None, "model": {**model, "dropout": None}}
+    bare, start, inner = _without_prefix(_without_added_tokens(full, added, name))
+    return TokenizerParts(
+        full=full,
+        bare=bare,
+        vocab={token_id: token for token, token_id in (vocab | added).items()},
+        added=added,
+        special=frozenset(token["id"] for token in added_tokens if token.get("special")),
+        sentencepiece=sentencepiece,
+        byte_fallback="ByteFallback" in kinds,
+        strips_leading_space=any(_strips(node) for node in decoders),
+        start_prefix=start,
+        inner_prefix=inner,
+    )
+
+
+def from_gguf_metadata(metadata: Mapping[str, object], name: str) -> Json:
+    """A tokenizer.json's content from a GGUF file's metadata. Raises UnsupportedWeights, BadWeights."""
+    model, pre = metadata.get("tokenizer.ggml.model"), metadata.get("tokenizer.ggml.pre", "gpt-2")
+    if model != "gpt2" or pre not in _GGUF_PRE_TOKENIZERS:
+        raise UnsupportedWeights(
+            f"{name} holds a tokenizer of kind {model!r} with pre-tokenizer {pre!r}; of GGUF tokenizers Fireside runs "
+            f"'gpt2' with {' or '.join(map(repr, _GGUF_PRE_TOKENIZERS))}. Put the model's tokenizer.json beside it."
+        )
+    tokens, merges = (_list(metadata, f"tokenizer.ggml.{key}", name) for key in ("tokens", "merges"))
+    types = _list(metadata, "tokenizer.ggml.token_type", name)
+    if len(types) != len(tokens):
+        raise BadWeights(f"{name} is corrupt: {len(tokens)} tokens, but {len(types)} token types. Fetch it again.")
+    return {
+        "version": "1.0",
+        "added_tokens": [
+            {
+                "id": token_id,
+                "content": token,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": bool(kind == _CONTROL),
+            }
+            for token_id, (token, kind) in enumerate(zip(tokens, types, strict=True))
+            if kind in (_CONTROL, _USER_DEFINED)
+        ],
+        "pre_tokenizer": _GGUF_PRE_TOKENIZERS[str(pre)],
+        "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+        "model": {"type": "BPE", "vocab": {token: i for i, token in enumerate(tokens)}, "merges": list(merges)},
+    }
+
+
+def _list(metadata: Mapping[str, object], key: str, name: str) -> Sequence[Any]:
+    value = metadata.get(key)
+    if value is None or isinstance(value, str) or not hasattr(value, "__len__"):
+        raise BadWeights(f"{name} is corrupt: its metadata has no list {key!r}. Fetch it again.")
+    return value  # type: ignore[return-value]
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_added_token(token: object) -> bool:
+    return isinstance(token, dict) and _is_id(token.get("id")) and isinstance(token.get("content"), str)
+
+
+def _nodes(node: object, children: str) -> Iterator[Json]:
+    """A component, or the components of a "Sequence" of them."""
+    if not isinstance(node, dict) or not isinstance(node.get("type"), str):
+        return
+    if node["type"] != "Sequence":
+        yield node
+    elif isinstance(node.get(children), list):
+        for child in node[children]:
+            yield from _nodes(child, children)
+
+
+def _strips(node: Json) -> bool:
+    if node["type"] == "Metaspace":
+        return bool(node.get("prepend_scheme", "always") != "never")
+    return bool(node["type"] == "Strip" and node.get("content") == " " and node.get("start"))
+
+
+def _without_added_tokens(data: Json, added: Mapping[str, int], name: str) -> Json:
+    """The library finds added tokens before anything else, and BPE could still merge its way to one: take both away."""
+    model = data["model"]
+    unknown = model.get("unk_token")
+    merges = []
+    for merge in model["merges"]:
+        try:
+            left, right = merge.split(" ") if isinstance(merge, str) else merge
+        except (TypeError, ValueError) as error:
+            raise BadWeights(f"{name} is corrupt: {merge!r} in 'model.merges' is no pair. Fetch it again.") from error
+        if left not in added and right not in added and left + right not in added:
+            merges.append(merge)
+    vocab = {token: i for token, i in model["vocab"].items() if token not in added or token == unknown}
+    return {**data, "added_tokens": [], "post_processor": None, "model": {**model, "vocab": vocab, "merges": merges}}
+
+
+def _without_prefix(data: Json) -> tuple[Json, Prefix, Prefix]:
+    """Take the "▁" before texts out of a tokenizer, and say when the file wanted it: at the start, after a token."""
+    data = {
+        **data,
+        "normalizer": deepcopy(data.get("normalizer")),
+        "pre_tokenizer": deepcopy(data.get("pre_tokenizer")),
+    }
+    for node in _nodes(data["normalizer"], "normalizers"):
+        if node["type"] == "Prepend" and node.get("prepend") == MARK:
+            # The normaliser runs on each stretch between special tokens.
+            node["prepend"] = ""
+            return data, "always", "always"
+    for node in _nodes(data["pre_tokenizer"], "pretokenizers"):
+        if node["type"] == "Metaspace":
+            scheme = node.get("prepend_scheme", "always" if node.get("add_prefix_space", True) else "never")
+            node["prepend_scheme"] = "never"
+            node.pop("add_prefix_space", None)
+            start: Prefix = "never" if scheme == "never" else "unless-spaced"
+            inner: Prefix = "unless-spaced" if scheme == "always" else "never"
+            return data, start, inner
+    return data, "never", "never"

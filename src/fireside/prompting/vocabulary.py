@@ -1,0 +1,65 @@
+"""What prompting asks of a tokenizer, whichever it is."""
+
+from typing import Literal, Protocol
+
+Lead = Literal["start", "inner", "sentence"]
+"""Where a text stands, which decides whether a sentencepiece vocabulary marks its first word with "▁".
+
+"start": the prompt begins with it. "inner": it follows a control token. For both, the tokenizer's own file says what
+happens. "sentence": it is a sentence of its own and always gets the mark, as `mistral_common` encodes turns.
+"""
+
+
+class Vocabulary(Protocol):
+    """Text to ids and ids to bytes. Safe to call from many threads at once."""
+
+    @property
+    def bos_id(self) -> int | None:
+        """Id of the token that begins a text, or None."""
+        ...
+
+    @property
+    def bos_token(self) -> str | None:
+        """Text of the token that begins a text, or None."""
+        ...
+
+    @property
+    def eos_id(self) -> int | None:
+        """Id of the token that ends a text, or None."""
+        ...
+
+    @property
+    def add_bos(self) -> bool:
+        """Whether prompts begin with `bos_id`. True only when there is one."""
+        ...
+
+    @property
+    def vocab_size(self) -> int:
+        """One more than the highest id."""
+        ...
+
+    @property
+    def strips_leading_space(self) -> bool:
+        """Whether decoding a whole text drops the space that encoding put before it (sentencepiece)."""
+        ...
+
+    @property
+    def byte_fallback(self) -> bool:
+        """Whether characters outside the vocabulary are spelt in tokens of one byte (sentencepiece)."""
+        ...
+
+    def encode(self, text: str, *, control: bool, lead: Lead = "start") -> list[int]:
+        """Token ids of `text`, without BOS or EOS.
+
+        With `control` the special tokens in it count as such (`lead` is then the tokenizer's own business); without,
+        no text whatever becomes a special token.
+        """
+        ...
+
+    def special_id(self, text: str) -> int | None:
+        """Id of the special or added token spelt `text`, or None."""
+        ...
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """UTF-8 bytes, perhaps part of a character, that the token stands for; empty for special and unknown ids."""
+        ...

@@ -1,0 +1,91 @@
+"""tokenizer.json files for Mistral 7B v0.1/v0.2 and OpenHermes 2.5, made from mistral_common's sentencepiece model.
+
+Two forms of the same vocabulary are in use. "legacy": as the models' repositories have it, a normaliser puts "▁" before
+each stretch of text. "metaspace": as newer conversions have it, a pre-tokenizer does so at the prompt's start only.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+from transformers.convert_slow_tokenizer import SentencePieceExtractor, generate_merges
+
+Form = Literal["legacy", "metaspace"]
+FORMS: tuple[Form, ...] = ("legacy", "metaspace")
+
+
+def sentencepiece_model() -> Path:
+    """Mistral's v1 vocabulary, as mistral_common ships it."""
+    return Path(MistralTokenizer._data_path()) / "tokenizer.model.v1"
+
+
+def tokenizer_json(form: Form = "legacy", *, chatml: bool = False) -> dict[str, Any]:
+    """Content of the tokenizer.json; with `chatml`, OpenHermes' two added tokens."""
+    pieces = SentencePieceExtractor(str(sentencepiece_model())).proto.pieces
+    vocab = {piece.piece: i for i, piece in enumerate(pieces)}
+    # By score, as transformers made the published files: runs of "▁" have low ids, but the lowest score.
+    merges = generate_merges(vocab, {piece.piece: piece.score for piece in pieces})
+    added = {"<unk>": 0, "<s>": 1, "</s>": 2} | ({"<|im_end|>": 32000, "<|im_start|>": 32001} if chatml else {})
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    bos: list[dict[str, Any]] = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [{"id": i, "content": content, **flags} for content, i in added.items()],
+        "normalizer": {
+            "type": "Sequence",
+            "normalizers": [
+                {"type": "Prepend", "prepend": "▁"},
+                {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
+            ],
+        }
+        if form == "legacy"
+        else None,
+        "pre_tokenizer": None
+        if form == "legacy"
+        else {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": bos,
+            "pair": [*bos, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}},
+        },
+        "decoder": {
+            "type": "Sequence",
+            "decoders": [
+                {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
+                {"type": "ByteFallback"},
+                {"type": "Fuse"},
+                {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+            ],
+        },
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": "<unk>",
+            "continuing_subword_prefix": None,
+            "end_of_word_suffix": None,
+            "fuse_unk": True,
+            "byte_fallback": True,
+            "vocab": vocab,
+            "merges": [" ".join(merge) for merge in merges],
+        },
+    }
+
+
+def write_tokenizer(folder: Path, form: Form = "legacy", *, chatml: bool = False) -> Path:
+    """Write tokenizer.json and tokenizer_config.json into `folder`, as a model's repository has them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = {
+        "add_bos_token": True,
+        "add_eos_token": False,
+        "bos_token": "<s>",
+        "eos_token": "<|im_end|>" if chatml else "</s>",
+        "unk_token": "<unk>",
+        "tokenizer_class": "LlamaTokenizer",
+    }
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(form, chatml=chatml)), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    return folder
