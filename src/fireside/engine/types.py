@@ -33,6 +33,8 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
         sampling: see `Sampling`.
         stop_ids: tokens that end the answer (end of sequence, end of turn).
         adapter: server-made id of a LoRA adapter, or None for the base model.
+        tenant: whose request it is; only requests of one tenant share cached prefixes, so that timing tells nobody what
+            others asked (CVE-2025-46570).
         wait: False asks for `Busy` at once when no slot is free, rather than a place in the queue.
     """
 
@@ -41,6 +43,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     sampling: Sampling = Sampling()
     stop_ids: list[int] = []
     adapter: str | None = None
+    tenant: str = ""
     wait: bool = True
 
 

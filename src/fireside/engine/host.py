@@ -1,0 +1,129 @@
+"""The engine process: `python -m fireside.engine.host`, spoken to over standard input and output.
+
+It ends when its input ends, so a server that is killed leaves no engine behind.
+"""
+
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from typing import BinaryIO
+
+from fireside.engine.messages import (
+    HEADER,
+    AskStats,
+    Cancel,
+    FromEngine,
+    GenerationFailed,
+    Load,
+    LoadFailed,
+    Loading,
+    Ready,
+    Stats,
+    Submit,
+    ToEngine,
+    Tokens,
+    encode_frame,
+    frame_length,
+    to_engine_decoder,
+)
+from fireside.engine.runner import Runner, make_runner
+from fireside.errors import FiresideError
+
+log = logging.getLogger("fireside.engine")
+
+
+class Channel:
+    """Frames over a pair of byte streams."""
+
+    def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
+        self._source = source
+        self._sink = sink
+
+    def read(self) -> ToEngine | None:
+        """The next message, or None at the end of input."""
+        header = self._source.read(HEADER.size)
+        if len(header) < HEADER.size:
+            return None
+        body = self._source.read(frame_length(header))
+        return to_engine_decoder.decode(body)
+
+    def write(self, message: FromEngine) -> None:
+        self._sink.write(encode_frame(message))
+        self._sink.flush()
+
+
+def _own_standard_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Take the pipe for ourselves: whatever a library prints goes to standard error instead of into the frames."""
+    source = os.fdopen(os.dup(0), "rb")
+    sink = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return source, sink
+
+
+def _pump(channel: Channel, inbox: "queue.SimpleQueue[ToEngine]") -> None:
+    """Move messages to the inbox until the server is gone; then end the process, even in the middle of a step."""
+    try:
+        while (message := channel.read()) is not None:
+            inbox.put(message)
+    finally:
+        os._exit(0)
+
+
+def _handle(message: ToEngine, runner: Runner, channel: Channel) -> None:
+    match message:
+        case Submit(number, request):
+            try:
+                runner.submit(number, request)
+            except Exception as error:
+                log.exception("generation %d was refused", number)
+                channel.write(GenerationFailed(number, str(error)))
+        case Cancel(number):
+            runner.cancel(number)
+        case AskStats():
+            channel.write(Stats(runner.stats()))
+        case Load():
+            raise ValueError("a model is loaded already")
+
+
+def run(channel: Channel) -> None:
+    """Load, then serve until the input ends."""
+    first = channel.read()
+    if not isinstance(first, Load):
+        return
+    try:
+        runner = make_runner(first.options, lambda phase, done, total: channel.write(Loading(phase, done, total)))
+    except FiresideError as error:
+        channel.write(LoadFailed(type(error).__name__, str(error)))
+        return
+    except Exception as error:
+        log.exception("loading failed")
+        channel.write(LoadFailed("EngineFailed", f"Loading failed: {error!r}"))
+        return
+    channel.write(Ready(runner.info))
+    inbox: queue.SimpleQueue[ToEngine] = queue.SimpleQueue()
+    threading.Thread(target=_pump, args=(channel, inbox), daemon=True, name="inbox").start()
+    while True:
+        if not runner.busy:
+            _handle(inbox.get(), runner, channel)
+        while not inbox.empty():
+            _handle(inbox.get(), runner, channel)
+        if runner.busy and (items := runner.step()):
+            channel.write(Tokens(items))
+
+
+def main() -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    # Ctrl-C in a terminal reaches the whole process group; the server decides when engines end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    source, sink = _own_standard_streams()
+    try:
+        run(Channel(source, sink))
+    except BrokenPipeError:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

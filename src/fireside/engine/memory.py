@@ -1,0 +1,43 @@
+"""How much memory this process may count on."""
+
+import os
+import sys
+from pathlib import Path
+
+_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+FALLBACK = 8 * 1024**3
+
+
+def machine_memory() -> int:
+    """Bytes of physical memory, or the container's limit where that is less."""
+    return min([_physical(), *_container_limits()])
+
+
+def _physical() -> int:
+    if sys.platform == "win32":
+        import ctypes
+
+        class MemoryStatus(ctypes.Structure):
+            _fields_ = (("length", ctypes.c_ulong), ("load", ctypes.c_ulong)) + tuple(
+                (name, ctypes.c_ulonglong) for name in ("total", "free", "page", "page_free", "virtual", "v_free", "v_ext")
+            )
+
+        status = MemoryStatus(length=ctypes.sizeof(MemoryStatus))
+        ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))
+        return int(status.total)
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return FALLBACK
+
+
+def _container_limits() -> list[int]:
+    limits = []
+    for name in _CGROUP_LIMITS:
+        try:
+            text = Path(name).read_text().strip()
+        except OSError:
+            continue
+        if text.isdigit():
+            limits.append(int(text))
+    return limits

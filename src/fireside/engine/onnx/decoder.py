@@ -1,0 +1,92 @@
+"""A loaded model: token ids in, logits out, for any set of neighbouring rows of the KV cache."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from fireside.engine.onnx.kv_cache import KvCache
+from fireside.weights.checkpoint import ModelConfig
+
+Logits = NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class _Bound:
+    """An IO binding whose cache rows are bound for good; only the step's small inputs change."""
+
+    binding: ort.IOBinding
+    logits: Logits
+
+
+class Decoder:
+    """Runs the graph of `graph.build_graph`.
+
+    Args:
+        session: made from that graph.
+        embedding: [vocab, hidden], float16 or float32, may be a mapped file; looked up here, outside the graph.
+    """
+
+    def __init__(
+        self, session: ort.InferenceSession, config: ModelConfig, embedding: NDArray[np.generic], cache: KvCache
+    ) -> None:
+        self._session = session
+        self._config = config
+        self._embedding = embedding
+        self._cache = cache
+        self._cos, self._sin = rotary_tables(config, cache.positions)
+        self._bound: dict[tuple[int, int], _Bound] = {}
+
+    def prefill(self, row: int, past: int, ids: list[int]) -> Logits:
+        """Append `ids` to a row that holds `past` positions; logits [vocab] after the last of them."""
+        # An even number of tokens: then ONNX Runtime's kernels treat every token alike, whatever its neighbours.
+        padded = ids + [0] * (len(ids) % 2)
+        total = past + len(padded)
+        return self._run(row, 1, np.array([padded]), np.array([total - 1]), total, len(ids) - 1)[0]
+
+    def decode(self, ids: list[int], past: list[int]) -> Logits:
+        """Append one token to each of the rows 0 to B - 1; logits [B, vocab].
+
+        B must be even where the cache has that many rows; a row to be left alone gets any id, and `past` as it is: the
+        position after its last one is scratch.
+        """
+        return self._run(0, len(ids), np.array(ids)[:, None], np.array(past), max(past) + 1, 0)
+
+    def _run(self, row: int, rows: int, ids: NDArray[np.int64], past: NDArray[np.int64], total: int, last: int) -> Logits:
+        bound = self._bound.get((row, rows)) or self._bind(row, rows)
+        embeds = np.ascontiguousarray(self._embedding[ids], dtype=np.float32)
+        small = {
+            "embeds": embeds,
+            "past": past.astype(np.int32),
+            "total": np.array(total, dtype=np.int32),
+            "last": np.array([last], dtype=np.int64),
+        }
+        for name, value in small.items():
+            bound.binding.bind_input(name, "cpu", 0, value.dtype, value.shape, value.ctypes.data)
+        self._session.run_with_iobinding(bound.binding)
+        return bound.logits[:, 0]
+
+    def _bind(self, row: int, rows: int) -> _Bound:
+        binding = self._session.io_binding()
+        logits = np.empty((rows, 1, self._config.vocab_size), dtype=np.float32)
+        binding.bind_output("logits", "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
+        for name, table in (("cos", self._cos), ("sin", self._sin)):
+            binding.bind_input(name, "cpu", 0, np.float32, table.shape, table.ctypes.data)
+        for side, arrays in (("k", self._cache.keys), ("v", self._cache.values)):
+            for layer, array in enumerate(arrays):
+                view = array[row : row + rows]
+                # Past and present are the same memory: the operator writes new positions in place.
+                binding.bind_input(f"{side}.{layer}", "cpu", 0, np.float32, view.shape, view.ctypes.data)
+                binding.bind_output(f"new_{side}.{layer}", "cpu", 0, np.float32, view.shape, view.ctypes.data)
+        bound = _Bound(binding, logits)
+        self._bound[row, rows] = bound
+        return bound
+
+
+def rotary_tables(config: ModelConfig, positions: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cosine and sine of each position's angles, float32 [positions, head_dim / 2] (RoFormer, Su et al. 2021)."""
+    exponents = np.arange(0, config.head_dim, 2, dtype=np.float32) / config.head_dim
+    frequencies = (1.0 / np.float32(config.rope_theta) ** exponents).astype(np.float32)
+    angles = np.arange(positions, dtype=np.float32)[:, None] * frequencies
+    return np.cos(angles), np.sin(angles)

@@ -1,0 +1,148 @@
+"""The decoder as one ONNX graph. Shapes: B rows of the batch, S new tokens a row, T positions a row of KV cache.
+
+Operators of `com.microsoft` (ONNX Runtime's ContribOperators.md) do the heavy parts: MatMulNBits for quantised products,
+GroupQueryAttention for rotary embedding, cache update and attention. Weights are external initializers, handed over as
+memory when the session is made; the graph itself is small.
+"""
+
+import onnx
+from onnx import TensorProto, helper
+
+from fireside.engine.onnx.layout import LinearSpec, TensorSpec
+from fireside.weights.checkpoint import ModelConfig
+
+CONTRIB = "com.microsoft"
+FLOAT_ARITHMETIC = 1
+INT8_ARITHMETIC = 4
+
+_ELEMENT = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8}
+
+
+class _Graph:
+    """Collects nodes and external initializers."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.initializers: list[onnx.TensorProto] = []
+
+    def node(self, kind: str, inputs: list[str], outputs: list[str], domain: str = "", **attributes: object) -> str:
+        self.nodes.append(helper.make_node(kind, inputs, outputs, name=outputs[0], domain=domain, **attributes))
+        return outputs[0]
+
+    def external(self, spec: TensorSpec) -> str:
+        """An initializer whose bytes come later, by name."""
+        tensor = onnx.TensorProto(name=spec.name, data_type=_ELEMENT[spec.dtype.name], dims=spec.shape)
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value="memory")
+        tensor.external_data.add(key="offset", value="0")
+        tensor.external_data.add(key="length", value=str(spec.nbytes))
+        self.initializers.append(tensor)
+        return spec.name
+
+    def constant(self, name: str, values: list[int]) -> str:
+        self.initializers.append(helper.make_tensor(name, TensorProto.INT64, [len(values)], values))
+        return name
+
+    def linear(self, spec: LinearSpec, source: str, exact: bool) -> str:
+        """[B, S, K] to [B, S, N]."""
+        names = [self.external(tensor) for tensor in spec.tensors()]
+        output = f"{spec.name}.out"
+        if spec.form == "f32":
+            return self.node("MatMul", [source, *names], [output])
+        return self.node(
+            "MatMulNBits",
+            [source, *names],
+            [output],
+            CONTRIB,
+            K=spec.inputs,
+            N=spec.outputs,
+            bits=spec.bits,
+            block_size=spec.block,
+            accuracy_level=FLOAT_ARITHMETIC if exact else INT8_ARITHMETIC,
+        )
+
+
+def build_graph(
+    config: ModelConfig, linears: list[list[LinearSpec]], head: LinearSpec, norms: list[TensorSpec], exact: bool
+) -> bytes:
+    """Serialised model.
+
+    Inputs: "embeds" float32 [B, S, hidden]; "past" int32 [B], tokens of each row in the cache after this step, less one;
+    "total" int32 [], the largest of those plus one; "last" int64 [1], the position in S whose logits are wanted;
+    "k.N" and "v.N" float32 [B, kv_heads, T, head_dim]; "cos" and "sin" float32 [T, head_dim / 2].
+    Outputs: "logits" float32 [B, 1, vocab]; "new_k.N" and "new_v.N", meant to be bound to the inputs' own memory.
+
+    Args:
+        linears: the four products of each layer, in the order of `layout.layer_linears`.
+        exact: float32 arithmetic inside quantised products.
+    """
+    graph = _Graph()
+    gains = [graph.external(spec) for spec in norms]
+    kv_shape = ["B", config.kv_heads, "T", config.head_dim]
+    inputs = [
+        helper.make_tensor_value_info("embeds", TensorProto.FLOAT, ["B", "S", config.hidden_size]),
+        helper.make_tensor_value_info("past", TensorProto.INT32, ["B"]),
+        helper.make_tensor_value_info("total", TensorProto.INT32, []),
+        helper.make_tensor_value_info("last", TensorProto.INT64, [1]),
+        helper.make_tensor_value_info("cos", TensorProto.FLOAT, ["T", config.head_dim // 2]),
+        helper.make_tensor_value_info("sin", TensorProto.FLOAT, ["T", config.head_dim // 2]),
+    ]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["B", 1, config.vocab_size])]
+    graph.constant("halves", [config.intermediate_size, config.intermediate_size])
+    residual = "embeds"
+    normed = graph.node("SimplifiedLayerNormalization", ["embeds", gains[0]], ["norm.0"], axis=-1, epsilon=config.norm_eps)
+    for layer in range(config.layers):
+        for side in ("k", "v"):
+            inputs.append(helper.make_tensor_value_info(f"{side}.{layer}", TensorProto.FLOAT, kv_shape))
+            outputs.append(helper.make_tensor_value_info(f"new_{side}.{layer}", TensorProto.FLOAT, kv_shape))
+        qkv, o, gate_up, down = linears[layer]
+        attended = _attention(graph, config, layer, graph.linear(qkv, normed, exact))
+        normed, residual = _add_and_norm(
+            graph, config, graph.linear(o, attended, exact), residual, gains[2 * layer + 1], f"{layer}.attention"
+        )
+        hidden = _swiglu(graph, layer, graph.linear(gate_up, normed, exact))
+        normed, residual = _add_and_norm(
+            graph, config, graph.linear(down, hidden, exact), residual, gains[2 * layer + 2], f"{layer}.mlp"
+        )
+    final = graph.node("Gather", [normed, "last"], ["final"], axis=1)
+    graph.node("Identity", [graph.linear(head, final, exact)], ["logits"])
+    proto = helper.make_graph(graph.nodes, "decoder", inputs, outputs, graph.initializers)
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid(CONTRIB, 1)]
+    return helper.make_model(proto, opset_imports=opsets, ir_version=10).SerializeToString()  # type: ignore[no-any-return]
+
+
+def _attention(graph: _Graph, config: ModelConfig, layer: int, qkv: str) -> str:
+    window = config.sliding_window if config.sliding_window and config.sliding_window < config.context_length else -1
+    return graph.node(
+        "GroupQueryAttention",
+        [qkv, "", "", f"k.{layer}", f"v.{layer}", "past", "total", "cos", "sin"],
+        [f"attention.{layer}", f"new_k.{layer}", f"new_v.{layer}"],
+        CONTRIB,
+        num_heads=config.heads,
+        kv_num_heads=config.kv_heads,
+        do_rotary=1,
+        rotary_interleaved=0,
+        local_window_size=window,
+    )
+
+
+def _swiglu(graph: _Graph, layer: int, gate_up: str) -> str:
+    gate, up = f"gate.{layer}", f"up.{layer}"
+    graph.node("Split", [gate_up, "halves"], [gate, up], axis=-1)
+    # QuickGelu with alpha 1 is x * sigmoid(x): SiLU in one pass.
+    silu = graph.node("QuickGelu", [gate], [f"silu.{layer}"], CONTRIB, alpha=1.0)
+    return graph.node("Mul", [silu, up], [f"swiglu.{layer}"])
+
+
+def _add_and_norm(
+    graph: _Graph, config: ModelConfig, new: str, residual: str, gain: str, name: str
+) -> tuple[str, str]:
+    normed, total = f"norm.{name}", f"residual.{name}"
+    graph.node(
+        "SkipSimplifiedLayerNormalization",
+        [new, residual, gain],
+        [normed, "", "", total],
+        CONTRIB,
+        epsilon=config.norm_eps,
+    )
+    return normed, total

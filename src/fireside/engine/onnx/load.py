@@ -1,0 +1,93 @@
+"""Load a checkpoint into a `Decoder`."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime as ort
+
+from fireside.engine.memory import machine_memory
+from fireside.engine.messages import EngineOptions
+from fireside.engine.onnx.decoder import Decoder
+from fireside.engine.onnx.graph import build_graph
+from fireside.engine.onnx.kv_cache import KvCache, bytes_per_token
+from fireside.engine.onnx.pack import Packed, pack
+from fireside.engine.protocol import Progress
+from fireside.errors import UnsupportedWeights
+from fireside.weights.checkpoint import ModelConfig
+from fireside.weights.open import open_checkpoint
+
+log = logging.getLogger("fireside.engine")
+
+ROWS_MULTIPLE = 2
+DROP_INTERVAL = 0.5
+SMALLEST_CONTEXT = 16
+
+
+@dataclass(slots=True)
+class Loaded:
+    """A decoder and what the runner must know of it. `capacity` is the KV cache's size in positions."""
+
+    decoder: Decoder
+    config: ModelConfig
+    cache: KvCache
+    packed: Packed
+    context_length: int
+    capacity: int
+
+
+def load_decoder(options: EngineOptions, progress: Progress) -> Loaded:
+    """Open, pack and start. Raises BadWeights, UnsupportedWeights."""
+    progress("opening the checkpoint", 0, 1)
+    checkpoint = open_checkpoint(Path(options.model_path))
+    config = checkpoint.config
+    capacity = (options.kv_memory or machine_memory() // 4) // bytes_per_token(config)
+    context_length = min(options.context_length, config.context_length, capacity)
+    if context_length < SMALLEST_CONTEXT:
+        raise UnsupportedWeights(
+            f"The KV cache may hold {capacity} tokens of this model, which is too few. Raise kv_memory_mb."
+        )
+    packed = pack(checkpoint, options.weights, Path(options.cache_dir) if options.cache_dir else None, progress)
+    progress("preparing the engine", 0, 1)
+    session = _session(config, packed, options)
+    rows = -(-options.slots // ROWS_MULTIPLE) * ROWS_MULTIPLE
+    cache = KvCache(config, rows, context_length)
+    decoder = Decoder(session, config, packed.embedding, cache)
+    decoder.decode([0, 0], [0, 0])  # the first run allocates; do it before anyone waits
+    return Loaded(decoder, config, cache, packed, context_length, capacity)
+
+
+def _session(config: ModelConfig, packed: Packed, options: EngineOptions) -> ort.InferenceSession:
+    graph = build_graph(config, packed.linears, packed.head, packed.norms, options.exact)
+    session_options = ort.SessionOptions()
+    session_options.intra_op_num_threads = options.threads
+    session_options.log_severity_level = 3
+    specs = [*packed.norms, *(spec for layer in packed.linears for linear in layer for spec in linear.tensors())]
+    names = [spec.name for spec in [*specs, *packed.head.tensors()]]
+    # OrtValues over the mapped file: ONNX Runtime reads them once, to make its own arrangement of the weights.
+    values = [ort.OrtValue.ortvalue_from_numpy(packed.file.tensors[name]) for name in names]
+    session_options.add_external_initializers(names, values)
+    with _dropping_pages(packed):
+        return ort.InferenceSession(graph, session_options, providers=["CPUExecutionProvider"])
+
+
+@contextmanager
+def _dropping_pages(packed: Packed) -> Iterator[None]:
+    """Keep mapped pages from adding up while ONNX Runtime copies them: they would double the peak memory."""
+    done = threading.Event()
+
+    def drop() -> None:
+        while not done.wait(DROP_INTERVAL):
+            packed.file.drop_pages()
+
+    thread = threading.Thread(target=drop, name="drop pages", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        packed.file.drop_pages()

@@ -1,0 +1,118 @@
+"""From a checkpoint to the tensors the graph wants, through a cache file."""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fireside.engine.messages import WeightsMode
+from fireside.engine.onnx.layout import Form, LinearSpec, TensorSpec, head_linear, layer_linears, norm_names
+from fireside.engine.onnx.packed_file import PackedFile
+from fireside.engine.protocol import Progress
+from fireside.weights.checkpoint import AwqLinear, Checkpoint
+from fireside.weights.nbits import choose_block_size, pack_awq, quantize
+
+PACK_VERSION = 1
+"""Raise it whenever the packed bytes change meaning: old cache files are then made anew."""
+
+WORKERS = 2
+EMBEDDING = "embed_tokens"
+
+
+@dataclass(slots=True)
+class Packed:
+    """Everything a session needs: the plan of the linears and the arrays behind it."""
+
+    linears: list[list[LinearSpec]]
+    head: LinearSpec
+    norms: list[TensorSpec]
+    file: PackedFile
+
+    @property
+    def embedding(self) -> NDArray[np.generic]:
+        """float16 or float32 [vocab, hidden]."""
+        return self.file.tensors[EMBEDDING]
+
+
+def pack(checkpoint: Checkpoint, mode: WeightsMode, cache_dir: Path | None, progress: Progress) -> Packed:
+    """Pack a checkpoint, or map what an earlier start packed. Raises BadWeights, UnsupportedWeights."""
+    config = checkpoint.config
+    form, blocks = _choose_form(checkpoint, mode)
+    linears = [layer_linears(config, layer, form, blocks) for layer in range(config.layers)]
+    head = head_linear(config, form)
+    norms = [TensorSpec(name, np.dtype(np.float32), (config.hidden_size,)) for name in norm_names(config)]
+    embedding_dtype = np.dtype(np.float32 if form == "f32" else np.float16)
+    embedding = TensorSpec(EMBEDDING, embedding_dtype, (config.vocab_size, config.hidden_size))
+    flat = [linear for layer in linears for linear in layer] + [head]
+    specs = [embedding, *norms, *(tensor for linear in flat for tensor in linear.tensors())]
+    key = hashlib.sha256(f"{PACK_VERSION} {form} {checkpoint.fingerprint}".encode()).hexdigest()
+    path = cache_dir / f"{key[:32]}.safetensors" if cache_dir else None
+    file = PackedFile(specs, path, key)
+    if not file.warm:
+        _fill(checkpoint, flat, norms, file, progress)
+    return Packed(linears, head, norms, file)
+
+
+def _choose_form(checkpoint: Checkpoint, mode: WeightsMode) -> tuple[Form, dict[int, int]]:
+    """How linears are held, and the block for each input width."""
+    config = checkpoint.config
+    sample = checkpoint.linear("layers.0.self_attn.q_proj")
+    widths = {config.hidden_size, config.heads * config.head_dim, config.intermediate_size}
+    if isinstance(sample, AwqLinear):
+        return "awq", dict.fromkeys(widths, sample.group_size)
+    form: Form = "int8" if mode == "auto" else mode
+    if form == "f32":
+        return form, dict.fromkeys(widths, 1)
+    return form, {width: choose_block_size(width) for width in widths}
+
+
+def _fill(
+    checkpoint: Checkpoint, linears: list[LinearSpec], norms: list[TensorSpec], file: PackedFile, progress: Progress
+) -> None:
+    tensors = file.tensors
+    total = sum(array.nbytes for array in tensors.values())
+    done, lock = 0, threading.Lock()
+
+    def report(count: int) -> None:
+        nonlocal done
+        with lock:
+            done += count
+            progress("repacking weights", done, total)
+
+    def embed() -> None:
+        tensors[EMBEDDING][...] = checkpoint.dense(EMBEDDING)
+        report(tensors[EMBEDDING].nbytes)
+
+    def fill(linear: LinearSpec) -> None:
+        pack_linear(checkpoint, linear, tensors)
+        report(sum(spec.nbytes for spec in linear.tensors()))
+
+    for norm in norms:
+        tensors[norm.name][...] = checkpoint.dense(norm.name)
+    jobs: list[Callable[[], None]] = [embed, *((lambda linear=linear: fill(linear)) for linear in linears)]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for future in [pool.submit(job) for job in jobs]:
+            future.result()
+
+
+def pack_linear(checkpoint: Checkpoint, linear: LinearSpec, tensors: dict[str, NDArray[np.generic]]) -> None:
+    """Write one (possibly fused) linear into its packed tensors."""
+    start = 0
+    for source, rows in zip(linear.sources, linear.rows, strict=True):
+        part = slice(start, start + rows)
+        start += rows
+        if linear.form == "f32":
+            tensors[f"{linear.name}.weight"][:, part] = checkpoint.dense(source).T
+            continue
+        targets = [tensors[spec.name][part] for spec in linear.tensors()]
+        weight = checkpoint.linear(source)
+        if isinstance(weight, AwqLinear):
+            pack_awq(weight, *targets)
+            continue
+        for target, values in zip(targets, quantize(weight, linear.bits, linear.block), strict=False):
+            target[...] = values

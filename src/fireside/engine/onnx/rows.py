@@ -1,0 +1,131 @@
+"""Who holds which row of the KV cache, and what its positions mean.
+
+A finished generation leaves its row as it is, so that the conversation's next turn need not prefill it again: a new request
+starts from the row (its own tenant's) that shares the longest prefix with its prompt. Rows are taken from the lowest number
+up, because a decode step runs over rows 0 to the highest one in use.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fireside.engine.onnx.kv_cache import KvCache
+
+SHORTEST_REUSE = 8
+"""Below this many common tokens, prefilling is as quick as looking after a copy."""
+
+
+@dataclass(slots=True)
+class Row:
+    """State of one row.
+
+    Args:
+        tokens: int32 [positions]; the first `length` are the ids whose keys and values the row holds.
+        reserved: positions that its running request may come to use; 0 when idle.
+        touched: highest position written since the memory was last given back.
+    """
+
+    tokens: NDArray[np.int32]
+    length: int = 0
+    tenant: str = ""
+    reserved: int = 0
+    touched: int = 0
+    used_at: int = 0
+
+    @property
+    def idle(self) -> bool:
+        return self.reserved == 0
+
+    def append(self, ids: list[int]) -> None:
+        end = self.length + len(ids)
+        self.tokens[self.length : end] = ids
+        self.length = end
+        self.touched = max(self.touched, end)
+
+    def common_prefix(self, ids: NDArray[np.int32], tenant: str) -> int:
+        """How many leading tokens the row shares with `ids`."""
+        if tenant != self.tenant:
+            return 0
+        count = min(self.length, len(ids))
+        differ = np.flatnonzero(self.tokens[:count] != ids[:count])
+        return int(differ[0]) if len(differ) else count
+
+
+@dataclass(slots=True)
+class RowTable:
+    """All rows of a cache.
+
+    Args:
+        capacity: positions that all rows together may hold in memory.
+    """
+
+    cache: KvCache
+    slots: int
+    capacity: int
+    rows: list[Row] = field(init=False)
+    _clock: int = 0
+
+    def __post_init__(self) -> None:
+        self.rows = [Row(np.zeros(self.cache.positions, dtype=np.int32)) for _ in range(self.cache.rows)]
+
+    def place(self, prompt_ids: list[int], reserve: int, tenant: str) -> int | None:
+        """A row for a new request, holding as much of its prompt as could be reused; None when there is no room yet.
+
+        At least one token of the prompt is left to compute, since its logits choose the answer's first token.
+        """
+        idle = [index for index in range(self.slots) if self.rows[index].idle]
+        if not idle:
+            return None
+        ids = np.asarray(prompt_ids, dtype=np.int32)
+        shared = [min(row.common_prefix(ids, tenant), len(ids) - 1) for row in self.rows]
+        source = max(range(len(self.rows)), key=lambda index: shared[index])
+        reused = shared[source] if shared[source] >= SHORTEST_REUSE else 0
+        takes_over = reused and self.rows[source].idle and source < self.slots
+        # A row that is taken over loses what it held past the prefix; copy instead when that is the larger part.
+        if takes_over and self.rows[source].length <= 2 * reused:
+            target = source
+        else:
+            target = min(idle, key=lambda index: (self.rows[index].length > 0, self.rows[index].used_at, index))
+        if not self._make_room(reserve, keep={source, target} if reused else {target}):
+            return None
+        if reused and target != source:
+            self.cache.copy(source, target, reused)
+        row = self.rows[target]
+        row.tokens[:reused] = ids[:reused]
+        row.length, row.tenant, row.reserved = reused, tenant, reserve
+        row.touched = max(row.touched, reused)
+        return target
+
+    def finish(self, index: int) -> None:
+        """The row's request is over; what it holds stays for reuse."""
+        self._clock += 1
+        self.rows[index].reserved = 0
+        self.rows[index].used_at = self._clock
+
+    def swap(self, first: int, second: int) -> None:
+        """Exchange two rows."""
+        one, two = self.rows[first], self.rows[second]
+        self.cache.swap(first, one.length, second, two.length)
+        touched = max(one.touched, two.touched)
+        one.touched = two.touched = touched
+        self.rows[first], self.rows[second] = two, one
+
+    def _make_room(self, reserve: int, keep: set[int]) -> bool:
+        """Whether `reserve` more positions fit in memory, after giving back idle rows, the longest unused first."""
+        running = sum(max(row.reserved, row.touched) for row in self.rows if not row.idle)
+        held = {index: row.touched for index, row in enumerate(self.rows) if row.idle and row.touched}
+        target_held = max((held.get(index, 0) for index in keep), default=0)
+        free = self.capacity - running - sum(held.values())
+        for index in sorted(held, key=lambda index: self.rows[index].used_at):
+            if free + target_held >= reserve:
+                return True
+            if index in keep:
+                continue
+            self._release(index)
+            free += held[index]
+        return free + target_held >= reserve
+
+    def _release(self, index: int) -> None:
+        self.cache.release(index)
+        self.rows[index].length = self.rows[index].touched = 0

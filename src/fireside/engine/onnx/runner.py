@@ -1,0 +1,189 @@
+"""The embedded engine: continuous batching on ONNX Runtime.
+
+Each step prefills at most one chunk of one prompt, then decodes one token for every running generation. So requests join and
+leave between steps, and a long prompt delays the others by a chunk at a time.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fireside.engine.messages import EngineOptions
+from fireside.engine.onnx.load import load_decoder
+from fireside.engine.onnx.rows import Row, RowTable
+from fireside.engine.protocol import Progress
+from fireside.engine.sampling import Sampler
+from fireside.engine.types import EngineInfo, EngineStats, FinishReason, GenerationRequest, Token
+
+log = logging.getLogger("fireside.engine")
+
+CHUNK_ALONE = 256
+CHUNK_SHARED = 64
+"""Prompt tokens of one step, when nobody else is waiting for it and when running generations are."""
+
+
+@dataclass(slots=True)
+class _Sequence:
+    """A generation that has a row. `pending` is its newest token, which the cache does not hold yet."""
+
+    number: int
+    request: GenerationRequest
+    row: int
+    sampler: Sampler
+    pending: int = -1
+    made: int = 0
+
+
+class OnnxRunner:
+    """Implements `fireside.engine.runner.Runner`."""
+
+    def __init__(self, options: EngineOptions, progress: Progress) -> None:
+        started = time.monotonic()
+        loaded = load_decoder(options, progress)
+        self._decoder = loaded.decoder
+        self._vocab_size = loaded.config.vocab_size
+        self._table = RowTable(loaded.cache, options.slots, loaded.capacity)
+        self._info = EngineInfo(
+            context_length=loaded.context_length,
+            slots=options.slots,
+            load_seconds=time.monotonic() - started,
+            warm=loaded.packed.file.warm,
+        )
+        # Bringing the repacked weights to disk takes a while; nobody should wait for it.
+        threading.Thread(target=loaded.packed.file.finish, name="save packed weights", daemon=True).start()
+        self._waiting: deque[tuple[int, GenerationRequest]] = deque()
+        self._prefilling: deque[_Sequence] = deque()
+        self._decoding: dict[int, _Sequence] = {}
+        self._prompt_tokens = self._reused_tokens = self._generated_tokens = self._decode_steps = 0
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._info
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._waiting or self._prefilling or self._decoding)
+
+    def submit(self, number: int, request: GenerationRequest) -> None:
+        if not request.prompt_ids or not all(0 <= token < self._vocab_size for token in request.prompt_ids):
+            raise ValueError("the prompt has no tokens, or tokens outside the vocabulary")
+        if request.adapter is not None:
+            raise ValueError("this engine has no adapters")
+        self._waiting.append((number, request))
+
+    def cancel(self, number: int) -> None:
+        self._waiting = deque(item for item in self._waiting if item[0] != number)
+        for sequence in [*self._prefilling, *self._decoding.values()]:
+            if sequence.number == number:
+                self._leave(sequence)
+
+    def step(self) -> list[tuple[int, Token]]:
+        self._admit()
+        made: list[tuple[int, Token]] = []
+        if self._prefilling:
+            made += self._prefill(self._prefilling[0])
+        if self._decoding:
+            self._close_gaps()
+            made += self._decode()
+        return made
+
+    def stats(self) -> EngineStats:
+        return EngineStats(
+            running=len(self._prefilling) + len(self._decoding),
+            waiting=len(self._waiting),
+            prompt_tokens=self._prompt_tokens,
+            reused_tokens=self._reused_tokens,
+            generated_tokens=self._generated_tokens,
+            decode_steps=self._decode_steps,
+        )
+
+    def _admit(self) -> None:
+        while self._waiting:
+            number, request = self._waiting[0]
+            reserve = len(request.prompt_ids) + request.max_tokens
+            row = self._table.place(request.prompt_ids, reserve, request.tenant)
+            if row is None:
+                return
+            self._waiting.popleft()
+            self._prompt_tokens += len(request.prompt_ids)
+            self._reused_tokens += self._table.rows[row].length
+            sampler = Sampler(request.sampling, request.prompt_ids, self._vocab_size)
+            self._prefilling.append(_Sequence(number, request, row, sampler))
+
+    def _prefill(self, sequence: _Sequence) -> list[tuple[int, Token]]:
+        row = self._table.rows[sequence.row]
+        size = CHUNK_SHARED if self._decoding else CHUNK_ALONE
+        ids = sequence.request.prompt_ids[row.length : row.length + size]
+        logits = self._decoder.prefill(sequence.row, row.length, ids)
+        row.append(ids)
+        if row.length < len(sequence.request.prompt_ids):
+            return []
+        self._prefilling.popleft()
+        self._decoding[sequence.row] = sequence
+        return [self._accept(sequence, sequence.sampler.choose(logits))]
+
+    def _decode(self) -> list[tuple[int, Token]]:
+        rows = self._table.rows
+        count = max(self._decoding) + 1
+        count += count % 2  # see Decoder.decode
+        ids = [0] * count
+        for index, sequence in self._decoding.items():
+            ids[index] = sequence.pending
+        logits = self._decoder.decode(ids, [row.length for row in rows[:count]])
+        self._decode_steps += 1
+        best = logits.argmax(axis=1) if any(sequence.sampler.greedy for sequence in self._decoding.values()) else None
+        made = []
+        for sequence in list(self._decoding.values()):
+            rows[sequence.row].append([sequence.pending])
+            made.append(self._accept(sequence, _choose(sequence.sampler, logits[sequence.row], best, sequence.row)))
+        return made
+
+    def _accept(self, sequence: _Sequence, token: int) -> tuple[int, Token]:
+        """Take a new token; the sequence leaves with its last one."""
+        reason: FinishReason | None = None
+        if token in sequence.request.stop_ids:
+            reason = "stop"
+        else:
+            sequence.made += 1
+            self._generated_tokens += 1
+            if sequence.made == sequence.request.max_tokens:
+                reason = "length"
+        sequence.pending = token
+        if reason:
+            self._leave(sequence)
+        return sequence.number, Token(token, reason)
+
+    def _leave(self, sequence: _Sequence) -> None:
+        self._table.finish(sequence.row)
+        if self._decoding.get(sequence.row) is sequence:
+            del self._decoding[sequence.row]
+        else:
+            self._prefilling.remove(sequence)
+
+    def _close_gaps(self) -> None:
+        """Move the highest running row into a gap when that makes the step smaller; gaps are computed for nothing."""
+        top = max(self._decoding)
+        if self._waiting or _even(top + 1) <= _even(len(self._decoding)):
+            return
+        gap = next((index for index, row in enumerate(self._table.rows[:top]) if row.idle), None)
+        if gap is None:
+            return
+        self._table.swap(gap, top)
+        sequence = self._decoding.pop(top)
+        sequence.row = gap
+        self._decoding[gap] = sequence
+
+
+def _even(count: int) -> int:
+    return count + count % 2
+
+
+def _choose(sampler: Sampler, logits: NDArray[np.float32], best: NDArray[np.intp] | None, row: int) -> int:
+    return int(best[row]) if best is not None and sampler.greedy else sampler.choose(logits)

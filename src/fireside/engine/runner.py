@@ -1,0 +1,47 @@
+"""What runs inside an engine process: plain synchronous code that advances all requests by one step."""
+
+from typing import Protocol
+
+from fireside.engine.messages import EngineOptions
+from fireside.engine.protocol import Progress
+from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
+
+
+class Runner(Protocol):
+    """Owns a loaded model. Called from one thread only."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    @property
+    def busy(self) -> bool:
+        """Whether `step` has anything to do."""
+        ...
+
+    def submit(self, number: int, request: GenerationRequest) -> None:
+        """Queue a generation."""
+        ...
+
+    def cancel(self, number: int) -> None:
+        """Forget a generation, wherever it is."""
+        ...
+
+    def step(self) -> list[tuple[int, Token]]:
+        """Advance; return the new tokens, none when this step only prefilled."""
+        ...
+
+    def stats(self) -> EngineStats: ...
+
+
+def make_runner(options: EngineOptions, progress: Progress) -> Runner:
+    """Load the model. Engines are imported here, so that a process holds only the libraries of its own.
+
+    Raises ModelError leaves.
+    """
+    if options.kind == "echo":
+        from fireside.engine.echo.runner import EchoRunner
+
+        return EchoRunner(options)
+    from fireside.engine.onnx.runner import OnnxRunner
+
+    return OnnxRunner(options, progress)
