@@ -10,14 +10,14 @@ Mistral (7B Instruct v0.1 and v0.2), as `mistral_common`'s v1 tokenizer has it:
 One space inside each bracket and one before the assistant's text, none before `</s>`; "[INST]" is ordinary text in
 this vocabulary, and each stretch between control tokens is a sentence of its own ("▁" before its first word). System
 messages, wherever they stand, go before the first user text, a blank line between. Where Mistral's published Jinja
-template raises on roles that do not alternate, turns of one side that follow each other are joined by a blank line,
-again as `mistral_common` does. A tool's answer is the user's side. A conversation that ends with the assistant is
-continued from there.
+template raises on roles that do not alternate, neighbouring turns of one side are joined by a blank line; turns of one
+side with a system message between stay apart; both as `mistral_common` does. A tool's answer is the user's side. A
+conversation that ends with the assistant is continued from there.
 
 Plain: contents joined by newlines, for models without a template.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from fireside.catalog.spec import PromptSpec
@@ -75,37 +75,42 @@ def _mistral(messages: Sequence[Message]) -> list[Piece]:
     turns = _mistral_turns(messages)
     said = ""
     for index, (assistant, content) in enumerate(turns):
-        if not assistant:
-            said += f"[INST] {content} [/INST]"
-            continue
-        # A space parts the answer from "[/INST]"; the mark of a fresh sentence does it elsewhere.
-        said += f" {content}" if said and content else content
-        if index < len(turns) - 1:
+        # A space parts this turn from the one before; after a control token the mark of a fresh sentence does.
+        if said and (content or not assistant):
+            said += " "
+        said += content if assistant else f"[INST] {content} [/INST]"
+        if assistant and index < len(turns) - 1:
             pieces += [*_sentence(said), Piece(EOS, control=True)]
             said = ""
     return [*pieces, *_sentence(said)]
 
 
 def _mistral_turns(messages: Sequence[Message]) -> list[tuple[bool, str]]:
-    """Turns as (assistant?, content): sides alternate, and the system's text is in the first user turn."""
-    system = BLANK_LINE.join(message.content for message in messages if message.role == "system" and message.content)
+    """Turns as (assistant?, content), neighbours of one side joined and the system's text in the first user turn."""
+    system = _joined(message.content for message in messages if message.role == "system")
     turns: list[tuple[bool, str]] = []
+    after_system = False
     for message in messages:
-        if message.role == "system":
-            continue
         assistant = message.role == "assistant"
-        if turns and turns[-1][0] == assistant:
-            joined = BLANK_LINE.join(part for part in (turns[-1][1], message.content) if part)
-            turns[-1] = (assistant, joined)
+        if message.role == "system":
+            after_system = True
+            continue
+        if turns and turns[-1][0] == assistant and not after_system:
+            turns[-1] = (assistant, _joined((turns[-1][1], message.content)))
         else:
             turns.append((assistant, message.content))
+        after_system = False
     if turns and not system:
         return turns
     for index, (assistant, content) in enumerate(turns):
         if not assistant:
-            turns[index] = (False, f"{system}{BLANK_LINE}{content}" if content else system)
+            turns[index] = (False, _joined((system, content)))
             return turns
     return [(False, system), *turns]
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return BLANK_LINE.join(text for text in texts if text)
 
 
 def _sentence(text: str) -> list[Piece]:
