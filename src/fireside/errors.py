@@ -2,6 +2,8 @@
 
 FiresideError
 ├── RequestError                the caller can mend it
+│   ├── BadHttp                 the bytes are not an HTTP/1.1 request
+│   ├── HeadersTooLarge         more header bytes or fields than the server takes
 │   ├── BadBody                 no body, not JSON, not a JSON object
 │   ├── InvalidInput            the body breaks the schema; carries one line per problem
 │   ├── InvalidDataType         a part of the body cannot be read as the type it claims (bad UTF-8, lone surrogate)
@@ -19,6 +21,8 @@ FiresideError
 ├── CapacityError               try again later
 │   ├── Busy                    the queue is full, or the caller asked not to wait
 │   ├── RequestTimeout          the request was not done within the time limit
+│   ├── ModelNotReady           the model is loading, or not loaded yet
+│   ├── ShuttingDown            the server is about to end
 │   └── StoreUnavailable        the database is locked, full or out of reach
 ├── ModelError                  the model cannot run; the operator can mend it
 │   ├── ModelNotDownloaded      its weights are not on this machine
@@ -43,6 +47,14 @@ class FiresideError(Exception):
 
 class RequestError(FiresideError):
     """The caller can mend it."""
+
+
+class BadHttp(RequestError):
+    """The bytes are not an HTTP/1.1 request."""
+
+
+class HeadersTooLarge(RequestError):
+    """More header bytes or fields than the server takes."""
 
 
 class BadBody(RequestError):
@@ -73,8 +85,9 @@ class ContextOverflow(RequestError):
         self.max_tokens = max_tokens
         self.context_length = context_length
         super().__init__(
-            f"The prompt has {prompt_tokens} tokens and max_tokens asks for {max_tokens} more: {prompt_tokens + max_tokens} "
-            f"exceed the context window of {context_length}. Shorten the prompt or lower max_tokens."
+            f"The prompt has {prompt_tokens} tokens and max_tokens asks for {max_tokens} more: "
+            f"{prompt_tokens + max_tokens} exceed the context window of {context_length}. "
+            "Shorten the prompt or lower max_tokens."
         )
 
 
@@ -137,6 +150,14 @@ class Busy(CapacityError):
 
 class RequestTimeout(CapacityError):
     """The request was not done within the server's time limit."""
+
+
+class ModelNotReady(CapacityError):
+    """The model is loading, or not loaded yet."""
+
+
+class ShuttingDown(CapacityError):
+    """The server is about to end."""
 
 
 class StoreUnavailable(CapacityError):

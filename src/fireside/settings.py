@@ -45,13 +45,19 @@ class Settings(BaseSettings):
             "Off by default; answers say so in the header fireside-served-by."
         ),
     ] = None
+    loaded_models: Annotated[
+        int, Field(ge=1, description="Most models in memory at once; the one unused for longest makes way for another.")
+    ] = 3
     threads: Annotated[int, Field(ge=0, description="Threads for arithmetic per engine; 0 means one per core.")] = 0
-    queue_size: Annotated[int, Field(ge=0, description="Requests that may wait per model before new ones are refused.")] = 512
+    queue_size: Annotated[
+        int, Field(ge=0, description="Requests that may wait per model before new ones are refused.")
+    ] = 512
     kv_memory_mb: Annotated[
         int, Field(ge=0, description="Most memory for a model's KV cache, in MiB; 0 means a quarter of this machine's.")
     ] = 0
     context_length: Annotated[
-        int, Field(ge=0, description="Limit every model's context window to this many tokens; 0 keeps each model's own.")
+        int,
+        Field(ge=0, description="Limit every model's context window to this many tokens; 0 keeps each model's own."),
     ] = 0
     max_body_bytes: Annotated[int, Field(ge=1024, description="Largest request body.")] = 8 * 1024 * 1024
     request_timeout: Annotated[float, Field(gt=0, description="Most seconds for one request.")] = 3600.0
@@ -59,6 +65,14 @@ class Settings(BaseSettings):
     keep_alive_seconds: Annotated[
         float, Field(gt=0, description="A stream with nothing to say for this long sends an SSE comment.")
     ] = 10.0
+    header_timeout: Annotated[float, Field(gt=0, description="Most seconds for a request's headers to arrive.")] = 10.0
+    write_timeout: Annotated[
+        float, Field(gt=0, description="A streaming client that reads nothing for this many seconds is dropped.")
+    ] = 30.0
+    stream_padding: Annotated[
+        bool,
+        Field(description="Pad stream frames to random lengths, so that who watches the line cannot guess the tokens."),
+    ] = False
     drain_seconds: Annotated[float, Field(ge=0, description="On shutdown, wait this long for running answers.")] = 30.0
     echo_tokens_per_second: Annotated[float, Field(ge=0, description="Speed of the echo engine; 0 is unlimited.")] = 0.0
 

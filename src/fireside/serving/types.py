@@ -1,7 +1,7 @@
 """What the API asks of Fireside, and what it gets back: text in, text out."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from fireside.catalog.spec import ModelSpec
@@ -17,6 +17,7 @@ class TextRequest:
         model: id as the client wrote it.
         raw: no chat template; special tokens in the text count as such.
         adapter: server-made id of a fine-tune, or None.
+        tenant: the account; requests of different ones share no cached prefixes.
         wait: False asks to be refused with Busy rather than queued.
     """
 
@@ -25,8 +26,9 @@ class TextRequest:
     messages: tuple[Message, ...] | None = None
     raw: bool = False
     max_tokens: int = 256
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default=Sampling())
     adapter: str | None = None
+    tenant: str = ""
     wait: bool = True
 
 

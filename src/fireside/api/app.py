@@ -1,0 +1,30 @@
+"""Puts the routes together."""
+
+from starlette.exceptions import HTTPException
+from starlette.routing import Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from fireside.api import account, health, home, models, run
+from fireside.api.auth import Guard, check_exposure
+from fireside.api.boundary import Boundary
+from fireside.api.context import Context
+from fireside.serving.types import TextService
+from fireside.settings import Settings
+from fireside.store.store import Store
+
+
+def create_router(context: Context) -> Router:
+    """All routes, with neither guard nor error handling."""
+    resources = (home, health, account, models, run)
+    routes = [route for resource in resources for route in resource.routes(context)]
+    return Router(routes, redirect_slashes=False, default=_not_found)
+
+
+def create_app(settings: Settings, service: TextService, store: Store) -> ASGIApp:
+    """The whole HTTP API as an ASGI application. Raises ConfigError when it would lie open to the network."""
+    check_exposure(settings, store)
+    return Boundary(create_router(Context(settings, service, store)), Guard(settings, store))
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    raise HTTPException(404)

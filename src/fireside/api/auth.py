@@ -1,0 +1,110 @@
+"""Who may call what.
+
+While no token was ever made (only possible on loopback) everybody on this machine may use every account id. A web page
+in the user's browser is on this machine, too: so the Host header must then be a loopback name (against DNS rebinding),
+an Origin header, if any, must be one as well, and no CORS header is ever sent.
+
+Once a token exists, each request but those for `PUBLIC_PATHS` needs one, and an account's routes need that account's.
+"""
+
+import asyncio
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from fireside.errors import ConfigError, NoSuchRoute, NotAuthenticated, NotPermitted
+from fireside.settings import Settings
+from fireside.store.store import Store
+from fireside.store.tokens import TokenGrant
+
+PROBE_PATHS = frozenset({"/health", "/healthz", "/ready"})
+PUBLIC_PATHS = PROBE_PATHS | {"/"}
+
+_AUTHENTICATION_ERROR = "Authentication error"
+_ACCOUNT = re.compile(r"/client/v4/accounts/([^/]*)(?:/.*)?", re.DOTALL)
+_ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,512})", re.IGNORECASE)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address (no port) means this machine only."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_exposure(settings: Settings, store: Store) -> None:
+    """Raises ConfigError for an address that others can reach, while no token protects the server."""
+    if not is_loopback(settings.host) and not store.has_tokens():
+        raise ConfigError(
+            f"host (FIRESIDE_HOST): {settings.host or 'every address'} can be reached from other machines, and this "
+            "server has no tokens. Make one first (fireside token create), or listen on 127.0.0.1."
+        )
+
+
+class Guard:
+    """Admits or refuses a request before it is routed."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._store = store
+        self._on_loopback = is_loopback(settings.host)
+
+    async def admit(self, scope: Scope) -> TokenGrant | None:
+        """The token's grant, or None where none is needed.
+
+        Raises NotAuthenticated, NotPermitted, and NoSuchRoute for an account id that cannot be one.
+        """
+        path, headers = scope["path"], Headers(scope=scope)
+        if path in PROBE_PATHS:
+            return None
+        is_open = self._on_loopback and not await asyncio.to_thread(self._store.has_tokens)
+        if is_open:
+            _check_local(headers)
+        grant = None if is_open or path in PUBLIC_PATHS else await self._grant(headers)
+        account = _ACCOUNT.fullmatch(path)
+        if account is not None:
+            _check_account(account[1], grant)
+        return grant
+
+    async def _grant(self, headers: Headers) -> TokenGrant:
+        values = headers.getlist("authorization")
+        match = _BEARER.fullmatch(values[0].strip()) if len(values) == 1 else None
+        grant = await asyncio.to_thread(self._store.verify, match[1]) if match else None
+        if grant is None:
+            raise NotAuthenticated(_AUTHENTICATION_ERROR)
+        return grant
+
+
+def _check_account(account_id: str, grant: TokenGrant | None) -> None:
+    if grant is not None and grant.account_id != account_id:
+        raise NotPermitted(_AUTHENTICATION_ERROR)
+    if not _ACCOUNT_ID.fullmatch(account_id):
+        raise NoSuchRoute(
+            "Could not route to this account, perhaps its id is invalid? It has 1 to 64 letters, digits, '-' or '_', "
+            "and an unset shell variable leaves it empty."
+        )
+
+
+def _check_local(headers: Headers) -> None:
+    hosts = headers.getlist("host")
+    if len(hosts) != 1 or not is_loopback(_host_name(f"//{hosts[0]}")):
+        raise NotPermitted(
+            "This server has no tokens and answers only requests to a loopback host such as 127.0.0.1 or localhost. "
+            "To reach it by another name, make a token first."
+        )
+    if any(not is_loopback(_host_name(origin)) for origin in headers.getlist("origin")):
+        raise NotPermitted("This server has no tokens and does not answer web pages of other origins.")
+
+
+def _host_name(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,86 @@
+"""The outermost layer: request id, guard, and every error as one envelope."""
+
+import asyncio
+import logging
+from contextlib import suppress
+from uuid import uuid4
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fireside.api.auth import Guard
+from fireside.api.disconnect import ClientGone
+from fireside.api.envelope import error_answer
+from fireside.errors import BodyTooLarge, FiresideError, MethodNotAllowed, NoSuchRoute, RequestTimeout, ShuttingDown
+
+logger = logging.getLogger(__name__)
+
+_LINGER_SECONDS = 2.0
+
+
+class Boundary:
+    """ASGI application around the router."""
+
+    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+        self._app = app
+        self._guard = guard
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = str(uuid4())
+        started = False
+
+        async def tagged(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                own = [(b"cf-ai-req-id", request_id.encode()), (b"x-content-type-options", b"nosniff")]
+                message["headers"] = [*message["headers"], *own]
+            await send(message)
+
+        try:
+            # The documentation's own examples end some paths with a slash.
+            scope["path"] = scope["path"].removesuffix("/") or "/"
+            scope["state"]["grant"] = await self._guard.admit(scope)
+            await self._app(scope, receive, tagged)
+        except ClientGone:
+            return
+        except (Exception, asyncio.CancelledError) as error:
+            known = _as_known(error, scope)
+            if not isinstance(known, FiresideError):
+                logger.error("Request %s failed", request_id, exc_info=error)
+            if not started:
+                await _answer(known, scope, receive, tagged)
+
+
+def _as_known(error: BaseException, scope: Scope) -> BaseException:
+    """The router's and the server's own exceptions in Fireside's terms; others as they are."""
+    match error:
+        case HTTPException(status_code=404):
+            return NoSuchRoute(f"Could not route to {scope['path'][:200]}, perhaps your object identifier is invalid?")
+        case HTTPException(status_code=405):
+            allowed = (error.headers or {}).get("Allow", "").split(", ")
+            return MethodNotAllowed(f"{scope['method']} is not allowed here.", sorted(allowed))
+        case asyncio.CancelledError():
+            return ShuttingDown("The server is shutting down.")
+        case _:
+            return error
+
+
+async def _answer(error: BaseException, scope: Scope, receive: Receive, send: Send) -> None:
+    response = error_answer(error)
+    if not isinstance(error, BodyTooLarge | RequestTimeout):
+        await response(scope, receive, send)
+        return
+    # The client may be sending still. Closing at once would reset the connection and could lose the answer on its way:
+    # say all of it, drop what comes for a moment, then close.
+    response.headers["connection"] = "close"
+    await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+    await send({"type": "http.response.body", "body": response.body, "more_body": True})
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
+                pass
+    await send({"type": "http.response.body", "body": b"", "more_body": False})

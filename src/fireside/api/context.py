@@ -1,0 +1,16 @@
+"""What every route works with."""
+
+from dataclasses import dataclass
+
+from fireside.serving.types import TextService
+from fireside.settings import Settings
+from fireside.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Made once, in `create_app`."""
+
+    settings: Settings
+    service: TextService
+    store: Store

@@ -1,0 +1,176 @@
+"""Fireside's HTTP/1.1 connection: uvicorn's httptools protocol with bounds on what a hostile peer may do.
+
+httptools itself limits neither size nor time of a request's head, and uvicorn has such a limit for h11 only. Here:
+
+- the head (request line and header fields, trailers too) has at most `MAX_HEAD_BYTES` and `MAX_FIELDS`: else 431;
+- it must be complete within `header_timeout` seconds of the connection's or its own start: else 408. The same clock
+  runs for what is left of a body after its answer is done;
+- at most `MAX_PIPELINED` requests wait behind one that is being answered;
+- an answer that is written, but not taken by the peer within `write_timeout` seconds, is dropped with its connection;
+- a refused request gets the API's error envelope;
+- when a connection ends, every request on it learns of it (uvicorn tells only the last of several pipelined ones).
+
+Not covered here: a body's time and size (`fireside.api.body`), streams (`fireside.api.sse`), the number of connections.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn._types import ASGI3Application
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from fireside.api.envelope import error_answer
+from fireside.api.sse import ABORT
+from fireside.errors import BadHttp, FiresideError, HeadersTooLarge, RequestTimeout
+
+MAX_HEAD_BYTES = 32 * 1024
+MAX_FIELDS = 128
+MAX_PIPELINED = 16
+
+
+class BoundedHttpProtocol(HttpToolsProtocol):
+    """One connection. The two timeouts are set by a subclass, as uvicorn makes the objects itself."""
+
+    header_timeout: float
+    write_timeout: float
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._running: RequestResponseCycle | None = None
+        self._refusal: FiresideError | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._in_head = False
+        self._head_bytes = 0
+        self._head_fields = 0
+        self._parsed_something = False
+        self._unparsed_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._arm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        for cycle in (self._running, *(cycle for cycle, _ in self.pipeline)):
+            if cycle is not None and not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._parsed_something = False
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        # The parser holds a field until it is complete and shows it only then: what yields nothing is counted here.
+        self._unparsed_bytes = 0 if self._parsed_something else self._unparsed_bytes + len(data)
+        if self._unparsed_bytes > MAX_HEAD_BYTES:
+            self._refusal = _too_large()
+            self.send_400_response("")
+        elif self._deadline is None and (self._in_head or self._is_idle()):
+            self._arm()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._parsed_something = self._in_head = True
+        self._head_bytes = self._head_fields = 0
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._head_fields += 1
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._parsed_something = True
+        self._in_head = False
+        self._disarm()
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise self._refuse(BadHttp(f"More than {MAX_PIPELINED} requests wait on this connection."))
+        self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._parsed_something = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._parsed_something = True
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.get_write_buffer_size() > 0:
+            self.loop.call_later(self.write_timeout, self._abort_if_not_taken)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what came, whatever uvicorn's own text for it is, and close."""
+        if self._running is not None and self._running.response_started and not self._running.response_complete:
+            # In the middle of another answer there is no place for this one.
+            self.transport.abort()
+            return
+        error = self._refusal or BadHttp("This is not a valid HTTP/1.1 request.")
+        answer = error_answer(error)
+        head = [STATUS_LINE[answer.status_code], b"connection: close\r\n"]
+        head += [b"%s: %s\r\n" % field for field in answer.raw_headers]
+        self.transport.write(b"".join([*head, b"\r\n", bytes(answer.body)]))
+        self.transport.close()
+        self.loop.call_later(self.write_timeout, self._abort_if_not_taken)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _is_idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _count(self, size: int) -> None:
+        self._parsed_something = True
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES or self._head_fields > MAX_FIELDS:
+            raise self._refuse(_too_large())
+
+    def _refuse(self, error: FiresideError) -> FiresideError:
+        """Raised from a callback, it stops the parser; `send_400_response` finds here what it was."""
+        self._refusal = error
+        return error
+
+    def _arm(self) -> None:
+        self._deadline = self.loop.call_later(self.header_timeout, self._on_deadline)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _on_deadline(self) -> None:
+        self._deadline = None
+        if self.transport.is_closing():
+            return
+        if not self._is_idle():
+            self.cycle.keep_alive = False
+        elif self._in_head:
+            self._refusal = RequestTimeout(f"The headers did not arrive within {self.header_timeout:g} seconds.")
+            self.send_400_response("")
+        else:
+            self.transport.close()
+
+    def _abort_if_not_taken(self) -> None:
+        if self.transport.get_write_buffer_size() > 0:
+            self.transport.abort()
+
+
+def _too_large() -> HeadersTooLarge:
+    return HeadersTooLarge(f"The request's headers exceed {MAX_HEAD_BYTES} bytes or {MAX_FIELDS} fields.")

@@ -1,0 +1,103 @@
+"""`POST /client/v4/accounts/{account_id}/ai/run/{model}`: one text generation."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import cast
+
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from fireside.api.body import parse_object, read_body
+from fireside.api.context import Context
+from fireside.api.disconnect import UntilGone
+from fireside.api.envelope import answer
+from fireside.api.inputs import TextInput, parse_input, to_request
+from fireside.api.sse import EventStream, usage_object
+from fireside.catalog.spec import ModelSpec
+from fireside.errors import EngineFailed, FineTuneNotFound, LoraUnsupported, RequestTimeout
+from fireside.serving.types import Delta, Usage
+
+logger = logging.getLogger(__name__)
+
+
+def routes(context: Context) -> list[Route]:
+    """The run route."""
+    path = "/client/v4/accounts/{account_id}/ai/run/{model:path}"
+    return [Route(path, _Run(context), methods=["POST"])]
+
+
+class _Run:
+    """ASGI application of the route."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        settings, service = self._context.settings, self._context.service
+        account, model = request.path_params["account_id"], request.path_params["model"]
+        body = await read_body(
+            request.headers, receive, max_bytes=settings.max_body_bytes, timeout=settings.body_timeout
+        )
+        spec = service.resolve(model)
+        parsed = parse_input(parse_object(body))
+        _check_adapter(spec, parsed)
+        headers = {} if spec.id == model else {"fireside-served-by": spec.id}
+        # The service promises an iterator that can be closed; to the type checker that is a generator.
+        deltas = cast(AsyncGenerator[Delta, None], service.generate(to_request(model, parsed, account)))
+
+        async def record(usage: Usage) -> None:
+            await self._record(account, spec.id, usage)
+
+        if parsed.stream:
+            stream = EventStream(
+                deltas,
+                headers=headers,
+                keep_alive=settings.keep_alive_seconds,
+                write_timeout=settings.write_timeout,
+                timeout=settings.request_timeout,
+                padding=settings.stream_padding,
+                done=record,
+            )
+            await stream(scope, receive, send)
+            return
+        async with UntilGone(receive), aclosing(deltas):
+            text, usage = await _collect(deltas, settings.request_timeout)
+        response = answer({"response": text, "usage": usage_object(usage)}, headers=headers)
+        await response(scope, receive, send)
+        await record(usage)
+
+    async def _record(self, account: str, model: str, usage: Usage) -> None:
+        """Add to the account's usage. The client has its answer by now: a failure here is for the log alone."""
+        try:
+            await asyncio.to_thread(
+                self._context.store.record_usage, account, model, usage.prompt_tokens, usage.completion_tokens
+            )
+        except Exception:
+            logger.exception("Usage of account %s could not be recorded", account)
+
+
+async def _collect(deltas: AsyncGenerator[Delta, None], seconds: float) -> tuple[str, Usage]:
+    """The whole answer. Raises RequestTimeout, and what the generation raises."""
+    pieces = []
+    try:
+        async with asyncio.timeout(seconds):
+            async for delta in deltas:
+                pieces.append(delta.text)
+                if delta.usage is not None:
+                    return "".join(pieces), delta.usage
+    except TimeoutError:
+        raise RequestTimeout(f"The answer was not done within {seconds:g} seconds.") from None
+    raise EngineFailed("The answer broke off without an end.")
+
+
+def _check_adapter(spec: ModelSpec, parsed: TextInput) -> None:
+    """Raises LoraUnsupported or FineTuneNotFound when the request names a fine-tune."""
+    if parsed.lora is None:
+        return
+    if not spec.lora:
+        raise LoraUnsupported(f"The model {spec.id} does not support LoRA inference: send the request without lora.")
+    raise FineTuneNotFound(f"This account has no fine-tune with the id or name {parsed.lora[:100]!r}.")

@@ -1,0 +1,112 @@
+"""A small honest `TextService`: says the prompt's words back one at a time, at a speed that a test sets.
+
+Special first words make it fail as an engine may: see `ORDERS`.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from fireside import errors
+from fireside.catalog.spec import EngineSpec, ModelSpec, NoSource, PromptSpec
+from fireside.serving.types import Delta, ModelStatus, TextRequest, Usage
+
+PLAIN = "@cf/fireside/echo"
+LORA = "@hf/mistral/mistral-7b-instruct-v0.2"
+AWQ = "@hf/thebloke/openhermes-2.5-mistral-7b-awq"
+CONTEXT_LENGTH = 4096
+
+ORDERS: dict[str, BaseException] = {
+    "!busy": errors.Busy("The queue is full."),
+    "!missing": errors.ModelNotDownloaded("The model is not downloaded: run `fireside pull`."),
+    "!lost": errors.EngineLost("The engine ended while it worked for this request."),
+    "!bug": ZeroDivisionError("secret detail"),
+}
+"""A prompt that begins with one of these makes the service raise that error; `!later:` puts it after the first word."""
+
+
+def _spec(model: str, number: int, *, lora: bool = False) -> ModelSpec:
+    return ModelSpec(
+        id=model,
+        uuid=UUID(int=number),
+        description=f"Test model {number}.",
+        created_at="2024-02-01 00:00:00.000",
+        beta=True,
+        lora=lora,
+        info_url="https://example.com/model" if lora else None,
+        context_length=CONTEXT_LENGTH,
+        source=NoSource(kind="none"),
+        prompt=PromptSpec(style="plain"),
+        engine=EngineSpec(kind="echo"),
+    )
+
+
+@dataclass
+class EchoService:
+    """Counts what it does, so that tests can see that nothing is left behind.
+
+    Args:
+        delay: seconds before each word.
+        prefill: seconds before the first word.
+        stand_in: id of the model that answers for ids the catalog does not have.
+    """
+
+    delay: float = 0.0
+    prefill: float = 0.0
+    stand_in: str | None = None
+    state: str = "ready"
+    requests: list[TextRequest] = field(default_factory=list)
+    running: int = 0
+    cancelled: int = 0
+    words: int = 0
+
+    def __post_init__(self) -> None:
+        self.specs = [_spec(PLAIN, 1), _spec(LORA, 2, lora=True), _spec(AWQ, 3)]
+
+    def models(self) -> list[ModelSpec]:
+        return self.specs
+
+    def resolve(self, model: str) -> ModelSpec:
+        if not re.fullmatch(r"@(hf|cf)/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+", model):
+            raise errors.InvalidModelId(f"The model name {model[:100]!r} is invalid.")
+        for wanted in (model, self.stand_in):
+            for spec in self.specs:
+                if spec.id == wanted:
+                    return spec
+        raise errors.UnknownModel(f"No such model {model} or task")
+
+    async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
+        self.requests.append(request)
+        self.running += 1
+        try:
+            text = request.prompt if request.prompt is not None else request.messages[-1].content
+            words = re.findall(r"\s*\S+", text) or [text]
+            order = words[0].strip()
+            if order in ORDERS:
+                raise ORDERS[order]
+            if len(words) + request.max_tokens > CONTEXT_LENGTH:
+                raise errors.ContextOverflow(len(words), request.max_tokens, CONTEXT_LENGTH)
+            await asyncio.sleep(self.prefill)
+            if order.startswith("!later:"):
+                yield Delta("first")
+                await asyncio.sleep(self.delay)
+                raise ORDERS["!" + order.removeprefix("!later:")]
+            endless = order == "!endless"
+            made = 0
+            while endless or made < min(len(words), request.max_tokens):
+                await asyncio.sleep(self.delay)
+                yield Delta(words[made % len(words)])
+                made += 1
+                self.words += 1
+            finish = "length" if made < len(words) else "stop"
+            yield Delta("", finish, Usage(len(words), made))
+        except (GeneratorExit, asyncio.CancelledError):
+            self.cancelled += 1
+            raise
+        finally:
+            self.running -= 1
+
+    async def status(self, model: str) -> ModelStatus:
+        return ModelStatus(self.state, progress=0.5 if self.state == "loading" else None)

@@ -1,0 +1,81 @@
+"""The real server on a free loopback port, in a thread of its own."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from fireside.api.app import create_app
+from fireside.api.server import listen, make_server, url_of
+from fireside.settings import Settings
+from fireside.store.store import Store
+from support.echo_service import EchoService
+
+
+@dataclass
+class LiveServer:
+    """A running server and what is behind it."""
+
+    url: str
+    service: EchoService
+    store: Store
+    client: httpx.Client
+
+    def run_path(self, model: str = "@cf/fireside/echo", account: str = "acc") -> str:
+        return f"/client/v4/accounts/{account}/ai/run/{model}"
+
+    def run(self, body: object, **options: object) -> httpx.Response:
+        return self.client.post(self.run_path(), json=body, **options)
+
+    def connect(self) -> socket.socket:
+        host, port = self.url.removeprefix("http://").rsplit(":", 1)
+        return socket.create_connection((host, int(port)), timeout=10)
+
+    def exchange(self, raw: bytes) -> bytes:
+        """Send raw bytes, and read until the server closes."""
+        with self.connect() as sock:
+            with contextlib.suppress(ConnectionError):
+                sock.sendall(raw)
+            return read_all(sock)
+
+
+def read_all(sock: socket.socket) -> bytes:
+    """Everything until the connection's end."""
+    received = bytearray()
+    with contextlib.suppress(ConnectionError):
+        while piece := sock.recv(65536):
+            received += piece
+    return bytes(received)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for something that must come true; the limit is only there so that a failure ends."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "did not come true"
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def live_server(folder: Path, service: EchoService | None = None, **settings: object) -> Iterator[LiveServer]:
+    """A server with an empty store in `folder`."""
+    service = service or EchoService()
+    values = {"port": 0, "data_dir": folder, "default_model": "@cf/fireside/echo", **settings}
+    config = Settings(**values)
+    with Store(folder / "store.db") as store, listen(config) as sock:
+        server = make_server(create_app(config, service, store), config)
+        url = url_of(sock)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
+        thread.start()
+        try:
+            wait_until(lambda: server.started or not thread.is_alive())
+            with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+                yield LiveServer(url, service, store, client)
+        finally:
+            server.should_exit = True
+            thread.join()
