@@ -89,7 +89,9 @@ class EchoService:
             if len(words) + request.max_tokens > CONTEXT_LENGTH:
                 raise errors.ContextOverflow(len(words), request.max_tokens, CONTEXT_LENGTH)
             await asyncio.sleep(self.prefill)
+            request.meter.prompt_tokens = len(words)
             if order.startswith("!later:"):
+                request.meter.completion_tokens += 1
                 yield Delta("first")
                 await asyncio.sleep(self.delay)
                 raise ORDERS["!" + order.removeprefix("!later:")]
@@ -97,6 +99,7 @@ class EchoService:
             made = 0
             while endless or made < min(len(words), request.max_tokens):
                 await asyncio.sleep(self.delay)
+                request.meter.completion_tokens += 1
                 yield Delta(words[made % len(words)])
                 made += 1
                 self.words += 1

@@ -21,8 +21,8 @@ def routes(context: Context) -> list[Route]:
         status = await context.service.status(model)
         if status.state != "ready":
             progress = "" if status.progress is None else f" ({status.progress:.0%})"
-            detail = f": {status.detail}" if status.detail else ""
-            raise ModelNotReady(f"The model {model} is {status.state}{progress}{detail}.")
+            # Not why it failed: that may name files of this machine, and anybody may ask here.
+            raise ModelNotReady(f"The model {model} is {status.state}{progress}.")
         return answer({"status": "ready", "model": model})
 
     return [Route("/health", health), Route("/healthz", health), Route("/ready", ready)]

@@ -20,6 +20,9 @@ from fireside.serving.types import TextRequest
 MAX_TEXT = 131_072
 """Most characters (code points) of a prompt, and of one message's content."""
 
+MAX_TOKENS = 2**31 - 1
+"""Far beyond any context window, which is the real bound; here so that no number is without one."""
+
 _MAX_PROBLEMS = 8
 
 
@@ -118,7 +121,7 @@ class Options(_Input):
 class _Common(_Input):
     raw: Annotated[Flag, Field(description="Apply no chat template.")] = False
     stream: Annotated[bool, Field(description="Answer with server-sent events.")] = False
-    max_tokens: Annotated[Whole, Field(ge=1, description="Most tokens to generate.")] = 256
+    max_tokens: Annotated[Whole, Field(ge=1, le=MAX_TOKENS, description="Most tokens to generate.")] = 256
     temperature: Annotated[float, Field(ge=0, le=5, description="0 always takes the likeliest token.")] = 0.6
     top_p: Annotated[float, Field(ge=0, le=2, description="Above 1 means 1.")] | SkipJsonSchema[None] = None
     top_k: Annotated[Whole, Field(ge=1, le=50)] | SkipJsonSchema[None] = None
@@ -179,6 +182,10 @@ def parse_input(body: dict[str, Any]) -> TextInput:
         raise FeatureUnavailable("This server does not call functions yet: send the request without functions.")
     if isinstance(parsed, MessagesInput) and parsed.tools:
         raise FeatureUnavailable("This server does not offer tools yet: send the request without tools.")
+    if isinstance(parsed, PromptInput):
+        stray = [name for name in ("functions", "tools") if given.get(name)]
+        if stray:
+            raise InvalidInput([f"{name}: goes with messages, not with prompt" for name in stray])
     if parsed.response_format is not None:
         raise FeatureUnavailable("This server does not offer JSON mode yet: send the request without response_format.")
     return parsed

@@ -18,7 +18,7 @@ from fireside.api.inputs import TextInput, parse_input, to_request
 from fireside.api.sse import EventStream, usage_object
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import EngineFailed, FineTuneNotFound, LoraUnsupported, RequestTimeout
-from fireside.serving.types import Delta, Usage
+from fireside.serving.types import Delta, Meter, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -47,34 +47,35 @@ class _Run:
         _check_adapter(spec, parsed)
         headers = {} if spec.id == model else {"fireside-served-by": spec.id}
         # The service promises an iterator that can be closed; to the type checker that is a generator.
-        deltas = cast(AsyncGenerator[Delta, None], service.generate(to_request(model, parsed, account)))
+        text_request = to_request(model, parsed, account)
+        deltas = cast(AsyncGenerator[Delta, None], service.generate(text_request))
+        try:
+            if parsed.stream:
+                stream = EventStream(
+                    deltas,
+                    headers=headers,
+                    keep_alive=settings.keep_alive_seconds,
+                    write_timeout=settings.write_timeout,
+                    timeout=settings.request_timeout,
+                    padding=settings.stream_padding,
+                )
+                await stream(scope, receive, send)
+                return
+            async with UntilGone(receive), aclosing(deltas):
+                text, usage = await _collect(deltas, settings.request_timeout)
+            response = answer({"response": text, "usage": usage_object(usage)}, headers=headers)
+            await response(scope, receive, send)
+        finally:
+            # However it ended: a client that went away has used what was made for it.
+            await self._record(account, spec.id, text_request.meter)
 
-        async def record(usage: Usage) -> None:
-            await self._record(account, spec.id, usage)
-
-        if parsed.stream:
-            stream = EventStream(
-                deltas,
-                headers=headers,
-                keep_alive=settings.keep_alive_seconds,
-                write_timeout=settings.write_timeout,
-                timeout=settings.request_timeout,
-                padding=settings.stream_padding,
-                done=record,
-            )
-            await stream(scope, receive, send)
-            return
-        async with UntilGone(receive), aclosing(deltas):
-            text, usage = await _collect(deltas, settings.request_timeout)
-        response = answer({"response": text, "usage": usage_object(usage)}, headers=headers)
-        await response(scope, receive, send)
-        await record(usage)
-
-    async def _record(self, account: str, model: str, usage: Usage) -> None:
+    async def _record(self, account: str, model: str, meter: Meter) -> None:
         """Add to the account's usage. The client has its answer by now: a failure here is for the log alone."""
+        if not meter.prompt_tokens:
+            return
         try:
             await asyncio.to_thread(
-                self._context.store.record_usage, account, model, usage.prompt_tokens, usage.completion_tokens
+                self._context.store.record_usage, account, model, meter.prompt_tokens, meter.completion_tokens
             )
         except Exception:
             logger.exception("Usage of account %s could not be recorded", account)

@@ -9,7 +9,7 @@ One timer per stream does the keep-alive and the write timeout; nothing is alloc
 import asyncio
 import logging
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 import msgspec
@@ -73,7 +73,6 @@ class EventStream:
         write_timeout: seconds after which a client that does not read is dropped.
         timeout: most seconds for the whole answer.
         padding: add the field `p` to each frame.
-        done: called once an answer has come to its end and is sent.
     """
 
     def __init__(
@@ -85,7 +84,6 @@ class EventStream:
         write_timeout: float,
         timeout: float,
         padding: bool,
-        done: Callable[[Usage], Awaitable[None]],
     ) -> None:
         self._deltas = deltas
         self._headers = headers
@@ -93,7 +91,6 @@ class EventStream:
         self._write_timeout = write_timeout
         self._timeout = timeout
         self._frame = padded_frame if padding else text_frame
-        self._done = done
         self._started = False
         self._beat: asyncio.Task[None] | None = None
         self._writing_since: float | None = None
@@ -106,21 +103,19 @@ class EventStream:
         self._timer = self._loop.call_later(self._keep_alive, self._tick)
         try:
             async with UntilGone(receive), aclosing(self._deltas):
-                usage = await self._pump()
+                await self._pump()
         except ClientGone:
             return
         except (Exception, asyncio.CancelledError) as error:
             if not self._started:
                 raise
             await self._break_off(error)
-        else:
-            await self._done(usage)
         finally:
             self._timer.cancel()
             if self._beat is not None:
                 self._beat.cancel()
 
-    async def _pump(self) -> Usage:
+    async def _pump(self) -> None:
         frame = self._frame
         try:
             async with asyncio.timeout(self._timeout):
@@ -131,7 +126,7 @@ class EventStream:
                         continue
                     last = frame(delta.text) if delta.text else b""
                     await self._write(last + usage_frame(delta.usage) + DONE, more=False)
-                    return delta.usage
+                    return
         except TimeoutError:
             raise RequestTimeout(f"The answer was not done within {self._timeout:g} seconds.") from None
         raise EngineFailed("The answer broke off without an end.")

@@ -9,6 +9,17 @@ from fireside.engine.types import EngineStats, FinishReason, Sampling
 from fireside.prompting.messages import Message
 
 
+@dataclass(slots=True)
+class Meter:
+    """Counts the tokens of one request while they come, so that an answer which is cut short is counted, too.
+
+    The service counts up, from the first token on; whoever made the request reads.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRequest:
     """One checked text-generation request. Exactly one of `prompt` and `messages` is set.
@@ -19,6 +30,7 @@ class TextRequest:
         adapter: server-made id of a fine-tune, or None.
         tenant: the account; requests of different ones share no cached prefixes.
         wait: False asks to be refused with Busy rather than queued.
+        meter: what the request has used so far.
     """
 
     model: str
@@ -30,6 +42,7 @@ class TextRequest:
     adapter: str | None = None
     tenant: str = ""
     wait: bool = True
+    meter: Meter = field(default_factory=Meter, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
