@@ -13,6 +13,8 @@ from fireside.prompting.vocabulary import Lead
 
 MAX_TOKENIZER_BYTES = 128 * 1024 * 1024
 _MAX_CONFIG_BYTES = 8 * 1024 * 1024
+_PROBE = "a \U0010fffd"
+"""Common and uncommon characters, to find a missing unknown token before a request does."""
 
 
 class Tokenizer:
@@ -40,8 +42,18 @@ class Tokenizer:
             self._full = LibraryTokenizer.from_str(msgspec.json.encode(parts.full).decode())
             self._bare = LibraryTokenizer.from_str(msgspec.json.encode(parts.bare).decode())
             automatic = self._full.encode("").ids
-        except Exception as error:  # the library raises nothing more precise
+            self._bare.encode(_PROBE)
+        except BaseException as error:  # the library raises nothing more precise, and its panics are no Exception
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
             raise BadWeights(f"{name} is not a sound tokenizer file ({error}). Fetch it again.") from error
+        for token, token_id in parts.added.items():
+            # For a token that is not in the vocabulary the library makes up an id, whatever the file says.
+            if (found := self._full.token_to_id(token)) != token_id:
+                raise BadWeights(
+                    f"{name} is corrupt: it gives the added token {token!r} the id {token_id}, but by its vocabulary "
+                    f"that is {found}. Fetch it again."
+                )
         self._parts = parts
         self._bytes = {token_id: _bytes_of(token, parts) for token_id, token in parts.vocab.items()}
         self._bytes.update(dict.fromkeys(parts.special, b""))
@@ -60,7 +72,11 @@ class Tokenizer:
 
         Raises BadWeights (corrupt or oversized) or UnsupportedWeights (not BPE), naming the file.
         """
-        parts = take_apart(_read_json(path, MAX_TOKENIZER_BYTES), path.name)
+        data = _read_json(path, MAX_TOKENIZER_BYTES)
+        try:
+            parts = take_apart(data, path.name)
+        except RecursionError as error:
+            raise BadWeights(f"{path.name} is corrupt: its parts are nested too deep. Fetch it again.") from error
         config_path = path.with_name("tokenizer_config.json")
         config = _read_json(config_path, _MAX_CONFIG_BYTES) if config_path.is_file() else {}
         if not isinstance(config, dict):

@@ -80,6 +80,11 @@ def take_apart(data: object, name: str) -> TokenizerParts:
             f"{name} is corrupt: 'added_tokens' must be a list of tokens with id and content. Fetch it again."
         )
 
+    added = {token["content"]: token["id"] for token in added_tokens}
+    if len(added) != len(added_tokens) or len({*(vocab | added).values()}) != len(vocab | added):
+        # Else a text's token could share its id with a control token.
+        raise BadWeights(f"{name} is corrupt: a token occurs twice, or two tokens have one id. Fetch it again.")
+
     decoders = list(_nodes(data.get("decoder"), "decoders"))
     kinds = {node["type"] for node in decoders}
     sentencepiece = "Metaspace" in kinds or any(
@@ -90,7 +95,6 @@ def take_apart(data: object, name: str) -> TokenizerParts:
             f"{name} has a decoder Fireside does not know ({', '.join(sorted(kinds)) or 'none'}); "
             "it runs byte-level and sentencepiece BPE tokenizers."
         )
-    added = {token["content"]: token["id"] for token in added_tokens}
     full = {**data, "truncation": None, "padding": None, "model": {**model, "dropout": None}}
     bare, start, inner = _without_prefix(_without_added_tokens(full, added, name))
     return TokenizerParts(
@@ -110,13 +114,15 @@ def take_apart(data: object, name: str) -> TokenizerParts:
 def from_gguf_metadata(metadata: Mapping[str, object], name: str) -> Json:
     """A tokenizer.json's content from a GGUF file's metadata. Raises UnsupportedWeights, BadWeights."""
     model, pre = metadata.get("tokenizer.ggml.model"), metadata.get("tokenizer.ggml.pre", "gpt-2")
-    if model != "gpt2" or pre not in _GGUF_PRE_TOKENIZERS:
+    if not isinstance(model, str) or not isinstance(pre, str) or model != "gpt2" or pre not in _GGUF_PRE_TOKENIZERS:
         raise UnsupportedWeights(
             f"{name} holds a tokenizer of kind {model!r} with pre-tokenizer {pre!r}; of GGUF tokenizers Fireside runs "
             f"'gpt2' with {' or '.join(map(repr, _GGUF_PRE_TOKENIZERS))}. Put the model's tokenizer.json beside it."
         )
-    tokens, merges = (_list(metadata, f"tokenizer.ggml.{key}", name) for key in ("tokens", "merges"))
-    types = _list(metadata, "tokenizer.ggml.token_type", name)
+    tokens, merges = (_texts(metadata, f"tokenizer.ggml.{key}", name) for key in ("tokens", "merges"))
+    types = _numbers(metadata, "tokenizer.ggml.token_type", name)
+    if len(set(tokens)) != len(tokens):
+        raise BadWeights(f"{name} is corrupt: a token occurs twice. Fetch it again.")
     if len(types) != len(tokens):
         raise BadWeights(f"{name} is corrupt: {len(tokens)} tokens, but {len(types)} token types. Fetch it again.")
     return {
@@ -134,16 +140,23 @@ def from_gguf_metadata(metadata: Mapping[str, object], name: str) -> Json:
             for token_id, (token, kind) in enumerate(zip(tokens, types, strict=True))
             if kind in (_CONTROL, _USER_DEFINED)
         ],
-        "pre_tokenizer": _GGUF_PRE_TOKENIZERS[str(pre)],
+        "pre_tokenizer": _GGUF_PRE_TOKENIZERS[pre],
         "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
-        "model": {"type": "BPE", "vocab": {token: i for i, token in enumerate(tokens)}, "merges": list(merges)},
+        "model": {"type": "BPE", "vocab": {token: i for i, token in enumerate(tokens)}, "merges": merges},
     }
 
 
-def _list(metadata: Mapping[str, object], key: str, name: str) -> Sequence[Any]:
+def _texts(metadata: Mapping[str, object], key: str, name: str) -> list[str]:
     value = metadata.get(key)
-    if value is None or isinstance(value, str) or not hasattr(value, "__len__"):
-        raise BadWeights(f"{name} is corrupt: its metadata has no list {key!r}. Fetch it again.")
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise BadWeights(f"{name} is corrupt: its metadata has no list of texts {key!r}. Fetch it again.")
+    return value
+
+
+def _numbers(metadata: Mapping[str, object], key: str, name: str) -> Sequence[Any]:
+    value = metadata.get(key)
+    if isinstance(value, str | list) or not hasattr(value, "__len__"):
+        raise BadWeights(f"{name} is corrupt: its metadata has no list of numbers {key!r}. Fetch it again.")
     return value  # type: ignore[return-value]
 
 
@@ -178,10 +191,10 @@ def _without_added_tokens(data: Json, added: Mapping[str, int], name: str) -> Js
     unknown = model.get("unk_token")
     merges = []
     for merge in model["merges"]:
-        try:
-            left, right = merge.split(" ") if isinstance(merge, str) else merge
-        except (TypeError, ValueError) as error:
-            raise BadWeights(f"{name} is corrupt: {merge!r} in 'model.merges' is no pair. Fetch it again.") from error
+        pair = merge.split(" ") if isinstance(merge, str) else merge
+        if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(side, str) for side in pair):
+            raise BadWeights(f"{name} is corrupt: {merge!r} in 'model.merges' is no pair. Fetch it again.")
+        left, right = pair
         if left not in added and right not in added and left + right not in added:
             merges.append(merge)
     vocab = {token: i for token, i in model["vocab"].items() if token not in added or token == unknown}
