@@ -92,7 +92,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def rename_durably(temporary: Path, path: Path) -> None:
     """Give a finished file its name: its content reaches the disk before the name does."""
-    with temporary.open("rb+") as file:
+    # Windows flushes only files open for writing; elsewhere a file linked from another place may be read-only.
+    with temporary.open("rb+" if os.name == "nt" else "rb") as file:
         os.fsync(file.fileno())
     temporary.replace(path)
     if os.name == "posix":

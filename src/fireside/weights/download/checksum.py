@@ -24,7 +24,10 @@ def check_sha256(path: Path, expected: str, origin: str, progress: Progress) -> 
     """Raises DownloadFailed when the file has another SHA-256."""
     found = sha256_of(path, progress)
     if found != expected:
-        raise DownloadFailed(f"{origin} is not what the catalog expects: its SHA-256 is {found}, not {expected}.")
+        raise DownloadFailed(
+            f"{origin} is not what the catalog expects: its SHA-256 is {found}, not {expected}. "
+            "Try again; if it stays so, where it comes from holds another file."
+        )
 
 
 def _digest(path: Path, digest: "hashlib._Hash", progress: Progress) -> str:

@@ -1,6 +1,7 @@
 """One file over HTTP into a partial file, resumed after cut connections and killed processes."""
 
 import re
+import ssl
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -44,19 +45,21 @@ def fetch(
     """
     download = _Download(client, url, part, size, f"Downloading {name}", progress, dict(headers or {}))
     failures = 0
+    best = download.have()
     while download.have() < size:
-        before = download.received
         try:
             download.attempt()
             reason = "the server ended the connection"
         except _Passing as error:
             reason = str(error)
-        failures = 1 if download.received > before else failures + 1
         if download.have() >= size:
             return
+        # Only new ground counts: a server that starts over each time and always breaks off early brings none.
+        failures = 1 if download.have() > best else failures + 1
+        best = max(best, download.have())
         if failures >= ATTEMPTS:
             if download.received == 0:
-                raise Refused(f"{name} could not be downloaded: {reason}.")
+                raise Refused(reason)
             raise DownloadFailed(
                 f"The download of {name} broke off at {download.have():,} of {size:,} bytes: {reason}. "
                 "Run the same command again to go on from there."
@@ -110,9 +113,23 @@ class _Download:
                     raise _Passing(f"the server answered {response.status_code}")
                 if response.status_code not in (200, 206):
                     raise Refused(f"the server answered {response.status_code}", response.status_code)
-                self._write(response, start if _starts_at(response, start) else 0)
+                start = start if _starts_at(response, start) else 0
+                self._check_length(response, start)
+                self._write(response, start)
         except httpx2.TransportError as error:
+            if _is_about_certificates(error):
+                raise Refused(f"the server's certificate is not trusted here: {error}") from error
             raise _Passing(str(error) or type(error).__name__) from error
+        except httpx2.RequestError as error:
+            raise Refused(str(error) or type(error).__name__) from error
+
+    def _check_length(self, response: httpx2.Response, start: int) -> None:
+        length = response.headers.get("content-length", "")
+        if length.isdecimal() and start + int(length) != self._size:
+            raise Refused(
+                f"the server offers another file, of {start + int(length):,} bytes instead of {self._size:,}. "
+                "Is there a login page or a proxy on the way"
+            )
 
     def _write(self, response: httpx2.Response, start: int) -> None:
         done = start
@@ -121,7 +138,8 @@ class _Download:
                 done += len(chunk)
                 if done > self._size:
                     raise DownloadFailed(
-                        f"{self._phase}: the server sends more than the {self._size:,} bytes expected."
+                        f"{self._phase}: the server sends more than the {self._size:,} bytes expected, so it is "
+                        "another file. Is there a login page or a proxy on the way?"
                     )
                 file.write(chunk)
                 self.received += len(chunk)
@@ -136,3 +154,11 @@ def _starts_at(response: httpx2.Response, start: int) -> bool:
     if match is None or int(match.group(1)) != start:
         raise _Passing("the server sent another part of the file")
     return True
+
+
+def _is_about_certificates(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

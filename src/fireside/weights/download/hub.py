@@ -9,6 +9,7 @@ import httpx2
 from huggingface_hub import HfApi, constants, hf_hub_url
 from huggingface_hub.errors import (
     GatedRepoError,
+    HfHubHTTPError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -62,12 +63,20 @@ def list_files(source: HubSource, token: str | None) -> Listing:
     except RevisionNotFoundError as error:
         raise DownloadFailed(f"{_page(source)} has no revision {source.revision}.") from error
     except RepositoryNotFoundError as error:
+        raise _unknown_or_private(source) from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        if status in (401, 403):
+            raise _unknown_or_private(source) from error
+        raise DownloadFailed(f"The hub cannot list {_page(source)}: it answered {status}. Try again later.") from error
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
         raise DownloadFailed(
-            f"There is no {_page(source)}, or it is private. If it is yours, set HF_TOKEN to a token that may read it."
+            f"The hub cannot be reached for {_page(source)}: {error}. Check the network, and HF_ENDPOINT if you use a "
+            "mirror; or name a folder that has the files with --from."
         ) from error
-    except (httpx2.HTTPError, OSError) as error:
+    except (ValueError, TypeError, LookupError) as error:
         raise DownloadFailed(
-            f"The hub cannot list {_page(source)}: {error}. Check the network and try again."
+            f"{_page(source)}: what answers there is not a hub. Check HF_ENDPOINT, and the network for a login page."
         ) from error
     listed = {item.rfilename: item for item in info.siblings or ()}
     missing = [name for name in source.files if name not in listed]
@@ -96,7 +105,10 @@ def fetch_files(source: HubSource, listing: Listing, folder: Path, progress: Pro
             except Refused as error:
                 if error.status in (401, 403):
                     raise _gated(source) from error
-                raise DownloadFailed(f"{file.name} of {_page(source)}: {error}") from error
+                raise DownloadFailed(
+                    f"{file.name} of {_page(source)} cannot be downloaded: {error}. Check the network and run the same "
+                    "command again; what is here already stays."
+                ) from error
 
 
 def _fetch_file(
@@ -133,6 +145,13 @@ def _endpoint() -> str:
 
 def _page(source: HubSource) -> str:
     return f"{_endpoint()}/{source.repo}"
+
+
+def _unknown_or_private(source: HubSource) -> DownloadFailed:
+    return DownloadFailed(
+        f"There is no {_page(source)}, or it is private and your token (if any) may not read it. Check its name; if it "
+        f"is right, make a token at {_endpoint()}/settings/tokens and set HF_TOKEN to it."
+    )
 
 
 def _gated(source: HubSource) -> DownloadFailed:

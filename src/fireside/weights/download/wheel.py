@@ -73,15 +73,14 @@ def _fetch_wheel(source: WheelSource, wheel: Path, progress: Progress) -> None:
     if url is not None and urlsplit(url).scheme == "file":
         shutil.copyfile(url2pathname(unquote(urlsplit(url).path)), wheel)
         return
-    if url is not None:
+    client = None if url is None else pip.client_like_pip(command)
+    if url is not None and client is not None:
         try:
-            with pip.client_like_pip(command) as client:
+            with client:
                 fetch(client, url, wheel, size=source.wheel_size, name=requirement, progress=progress)
-        except (Refused, httpx2.InvalidURL, OSError):
-            # An index that wants credentials, or a certificate only pip knows: pip's own download copes.
-            pass
-        else:
             return
+        except (Refused, httpx2.InvalidURL):
+            pass  # an index that wants credentials, or a certificate that only pip trusts: pip's own download copes
     downloads = wheel.with_name("pip")
     shutil.rmtree(downloads, ignore_errors=True)
     downloads.mkdir()

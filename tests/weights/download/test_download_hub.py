@@ -1,0 +1,164 @@
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from fireside.errors import BadWeights, DownloadFailed
+from fireside.weights.download import http
+from fireside.weights.download.pull import pull
+from fireside.weights.locate import is_downloaded
+from support.file_server import FileServer, Served
+from support.model_sources import REPO, file_path, hub_source, model_spec, serve_repository
+
+FILES = {
+    "config.json": json.dumps({"vocab_size": 99}).encode(),
+    "model.safetensors": random.Random(3).randbytes(200_000),
+    "tokenizer.json": b"{}",
+    "unwanted.bin": b"no",
+}
+WANTED = ("config.json", "model.safetensors", "tokenizer.json")
+SPEC = model_spec(hub_source(*WANTED, optional=("generation_config.json",)))
+LISTING = f"/api/models/{REPO}/revision/main"
+
+
+def test_the_wanted_files_arrive_checked(hub: FileServer, tmp_path: Path) -> None:
+    serve_repository(hub, FILES)
+    seen: list[tuple[str, int, int]] = []
+    folder = pull(SPEC, tmp_path, lambda *step: seen.append(step))
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".")} == {
+        name: FILES[name] for name in WANTED
+    }
+    assert is_downloaded(tmp_path, SPEC)
+    assert seen[0] == (f"Asking the hub for {REPO}", 0, 0)
+    assert ("Downloading model.safetensors", 200_000, 200_000) in seen
+
+
+def test_optional_files_come_where_they_exist(hub: FileServer, tmp_path: Path) -> None:
+    serve_repository(hub, {**FILES, "generation_config.json": b"{}"})
+    assert (pull(SPEC, tmp_path) / "generation_config.json").read_bytes() == b"{}"
+
+
+def test_a_revision_is_asked_for(hub: FileServer, tmp_path: Path) -> None:
+    serve_repository(hub, FILES, revision="v2")
+    spec = model_spec(hub_source(*WANTED, revision="v2"))
+    assert pull(spec, tmp_path) != pull_folder_of_main(tmp_path)
+
+
+def pull_folder_of_main(data_dir: Path) -> Path:
+    from fireside.weights.locate import model_dir
+
+    return model_dir(data_dir, SPEC)
+
+
+def test_a_broken_off_pull_goes_on_and_keeps_whole_files(hub: FileServer, tmp_path: Path) -> None:
+    served = serve_repository(hub, FILES)
+
+    def kill(phase: str, done: int, total: int) -> None:
+        if phase == "Downloading model.safetensors":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pull(SPEC, tmp_path, kill)
+    (part,) = tmp_path.glob("models/*/*.part")
+    have = part.stat().st_size
+    assert have > 0
+    assert not is_downloaded(tmp_path, SPEC)
+    hub.requests.clear()
+    served["model.safetensors"].cuts = [10]
+    pull(SPEC, tmp_path)
+    assert hub.ranges_of(file_path("config.json")) == []
+    if have < 200_000:
+        assert hub.ranges_of(file_path("model.safetensors"))[0] == f"bytes={have}-"
+    assert is_downloaded(tmp_path, SPEC)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_other_content_of_the_same_size_is_refused(hub: FileServer, tmp_path: Path, name: str) -> None:
+    served = serve_repository(hub, FILES)
+    served[name].content = bytes(len(FILES[name]))
+    with pytest.raises(DownloadFailed, match=f"{name} arrived damaged.*Try again"):
+        pull(SPEC, tmp_path)
+    assert not is_downloaded(tmp_path, SPEC)
+    served[name].content = FILES[name]
+    pull(SPEC, tmp_path)
+    assert is_downloaded(tmp_path, SPEC)
+
+
+def test_a_part_damaged_on_disk_is_fetched_anew(hub: FileServer, tmp_path: Path) -> None:
+    serve_repository(hub, FILES)
+    folder = pull(SPEC, tmp_path)
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.part").write_bytes(bytes(1000))
+    assert (pull(SPEC, tmp_path) / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+
+
+def test_a_file_damaged_on_disk_is_fetched_anew(hub: FileServer, tmp_path: Path) -> None:
+    serve_repository(hub, FILES)
+    folder = pull(SPEC, tmp_path)
+    (folder / "model.safetensors").write_bytes(b"cut")
+    assert not is_downloaded(tmp_path, SPEC)
+    assert (pull(SPEC, tmp_path) / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+
+
+def test_a_token_goes_with_every_request(hub: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve_repository(hub, FILES)
+    for served in hub.files.values():
+        served.needs = ("authorization", "Bearer hf_secret")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    pull(SPEC, tmp_path)
+    assert is_downloaded(tmp_path, SPEC)
+
+
+def test_no_token_for_a_gated_file(hub: FileServer, tmp_path: Path) -> None:
+    served = serve_repository(hub, FILES)
+    served["model.safetensors"].needs = ("authorization", "Bearer hf_secret")
+    with pytest.raises(DownloadFailed, match=r"gated: accept its licence.*HF_TOKEN"):
+        pull(SPEC, tmp_path)
+
+
+def test_an_unknown_or_private_repository(hub: FileServer, tmp_path: Path) -> None:
+    hub.files[LISTING] = Served(b"", statuses=[401])
+    with pytest.raises(DownloadFailed, match=r"There is no .*someone/tiny, or it is private.*HF_TOKEN"):
+        pull(SPEC, tmp_path)
+
+
+def test_a_hub_out_of_order(hub: FileServer, tmp_path: Path) -> None:
+    hub.files[LISTING] = Served(b"", statuses=[501])
+    with pytest.raises(DownloadFailed, match=r"answered 501. Try again later"):
+        pull(SPEC, tmp_path)
+
+
+def test_something_else_than_a_hub(hub: FileServer, tmp_path: Path) -> None:
+    hub.files[LISTING] = Served(b"<html>Please log in</html>", "text/html")
+    with pytest.raises(DownloadFailed, match=r"not a hub.*HF_ENDPOINT"):
+        pull(SPEC, tmp_path)
+
+
+def test_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with pytest.raises(DownloadFailed, match=r"cannot be reached.*Check the network.*--from"):
+        pull(SPEC, tmp_path)
+
+
+def test_a_missing_file_is_named(hub: FileServer, tmp_path: Path) -> None:
+    serve_repository(hub, {"config.json": b"{}"})
+    with pytest.raises(DownloadFailed, match=r"has no model\.safetensors, tokenizer\.json at revision main"):
+        pull(SPEC, tmp_path)
+
+
+def test_a_file_that_is_listed_but_gone(hub: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "ATTEMPTS", 2)
+    serve_repository(hub, FILES)
+    del hub.files[file_path("tokenizer.json")]
+    with pytest.raises(DownloadFailed, match=r"tokenizer\.json of .* cannot be downloaded: the server answered 404"):
+        pull(SPEC, tmp_path)
+
+
+def test_files_of_another_model_are_refused(hub: FileServer, tmp_path: Path) -> None:
+    serve_repository(hub, FILES)
+    facts = SPEC.architecture.model_copy(update={"vocab_size": 32000})
+    with pytest.raises(BadWeights, match="vocab_size is 99, not 32000"):
+        pull(SPEC.model_copy(update={"architecture": facts}), tmp_path)
+    assert not is_downloaded(tmp_path, SPEC)

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import pytest
+
+from fireside.catalog.spec import FolderSource, NoSource
+from fireside.errors import ModelNotDownloaded
+from fireside.weights.locate import is_downloaded, locate, mark_complete, model_dir, size_on_disk, unmark
+from support.model_sources import hub_source, model_spec, wheel_source
+
+HUB = model_spec(hub_source("config.json"))
+
+
+def test_no_files_needed(tmp_path: Path) -> None:
+    spec = model_spec(NoSource(kind="none"))
+    assert locate(tmp_path, spec) is None
+    assert is_downloaded(tmp_path, spec)
+    assert size_on_disk(tmp_path, spec) == 0
+
+
+def test_a_users_own_folder(tmp_path: Path) -> None:
+    spec = model_spec(FolderSource(kind="folder", path=str(tmp_path / "mine")))
+    with pytest.raises(ModelNotDownloaded, match=r"no folder .*mine"):
+        locate(tmp_path, spec)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "weights").write_bytes(bytes(10))
+    assert locate(tmp_path, spec) == tmp_path / "mine"
+    assert size_on_disk(tmp_path, spec) == 10
+
+
+def test_the_error_says_the_command(tmp_path: Path) -> None:
+    with pytest.raises(ModelNotDownloaded, match="Run: fireside pull @hf/someone/tiny"):
+        locate(tmp_path, HUB)
+
+
+def test_only_a_marked_folder_counts(tmp_path: Path) -> None:
+    folder = model_dir(tmp_path, HUB)
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_bytes(b"{}")
+    assert not is_downloaded(tmp_path, HUB)
+    mark_complete(folder, {"config.json": 2})
+    assert locate(tmp_path, HUB) == folder
+    (folder / "config.json").write_bytes(b"{")
+    assert not is_downloaded(tmp_path, HUB)
+    (folder / "config.json").write_bytes(b"{}")
+    unmark(folder)
+    assert not is_downloaded(tmp_path, HUB)
+
+
+@pytest.mark.parametrize("marker", [b"", b"[]", b"{}", b'{"files": 1}', b'{"files": {"a": "x"}}', b"\xff"])
+def test_a_damaged_marker_counts_as_none(tmp_path: Path, marker: bytes) -> None:
+    folder = model_dir(tmp_path, HUB)
+    folder.mkdir(parents=True)
+    (folder / ".complete.json").write_bytes(marker)
+    assert not is_downloaded(tmp_path, HUB)
+
+
+def test_a_wheels_model_is_its_file(tmp_path: Path) -> None:
+    spec = model_spec(wheel_source(b"wheel", b"member"))
+    folder = model_dir(tmp_path, spec)
+    folder.mkdir(parents=True)
+    (folder / "tiny.gguf").write_bytes(b"member")
+    mark_complete(folder, {"tiny.gguf": 6})
+    assert locate(tmp_path, spec) == folder / "tiny.gguf"
+
+
+def test_each_source_has_its_own_folder(tmp_path: Path) -> None:
+    other = model_spec(hub_source("config.json", revision="v2"))
+    cased = model_spec(hub_source("config.json"), "@hf/someone/TINY")
+    folders = {str(model_dir(tmp_path, spec)).lower() for spec in (HUB, other, cased)}
+    assert len(folders) == 3
