@@ -1,0 +1,114 @@
+"""The same shape as a random GGUF file, for llama.cpp: Q4_0 or Q4_1 linears and a Q8_0 lm_head, written tensor by tensor.
+
+Q4_1 has a minimum as well as a scale in each block of 32, so it can hold AWQ's codes and zero points without rounding them
+again (Q4_0 cannot): it is llama.cpp's form of exactly these weights. Q4_0 is what somebody in a hurry would choose.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import gguf
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.awq_checkpoint import vocabulary
+from fireside.weights.checkpoint import ModelConfig
+from fireside.weights.shapes import tensor_shapes
+
+QuantType = Literal["Q4_0", "Q4_1", "Q8_0"]
+
+BLOCK = 32
+BLOCK_BYTES: dict[QuantType, int] = {"Q4_0": 18, "Q4_1": 20, "Q8_0": 34}
+_SUFFIXES = {
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+}
+_OTHERS = {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output"}
+
+
+def gguf_tensors(config: ModelConfig, quant: QuantType) -> Iterator[tuple[str, tuple[int, ...], QuantType | None]]:
+    """Name, shape and type of each tensor (None is float32), in file order."""
+    for name, shape in tensor_shapes(config):
+        if name in _OTHERS:
+            stored = f"{_OTHERS[name]}.weight"
+        else:
+            _, layer, rest = name.split(".", 2)
+            stored = f"blk.{layer}.{_SUFFIXES[rest]}.weight"
+        yield stored, shape, None if len(shape) == 1 else "Q8_0" if name == "lm_head" else quant
+
+
+def gguf_bytes(config: ModelConfig, quant: QuantType) -> int:
+    """Bytes of the file, about."""
+    return sum(
+        int(np.prod(shape, dtype=np.int64)) * 4 if kind is None else np.prod(_byte_shape(shape, kind), dtype=np.int64)
+        for _, shape, kind in gguf_tensors(config, quant)
+    )
+
+
+def write_gguf(path: Path, config: ModelConfig, quant: QuantType, seed: int = 0) -> None:
+    """Write the file; the same seed gives the same bytes."""
+    rng = np.random.Generator(np.random.SFC64(seed))
+    writer = gguf.GGUFWriter(path, "llama")
+    _add_metadata(writer, config, quant)
+    for name, shape, kind in gguf_tensors(config, quant):
+        if kind is None:
+            writer.add_tensor_info(name, shape, np.dtype(np.float32), int(np.prod(shape)) * 4)
+        else:
+            stored = _byte_shape(shape, kind)
+            raw = gguf.GGMLQuantizationType[kind]
+            writer.add_tensor_info(name, stored, np.dtype(np.uint8), int(np.prod(stored, dtype=np.int64)), raw)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    for _, shape, kind in gguf_tensors(config, quant):
+        writer.write_tensor_data(np.ones(shape, np.float32) if kind is None else _blocks(shape, kind, rng))
+    writer.close()
+
+
+def _add_metadata(writer: gguf.GGUFWriter, config: ModelConfig, quant: QuantType) -> None:
+    writer.add_context_length(config.context_length)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_block_count(config.layers)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.heads)
+    writer.add_head_count_kv(config.kv_heads)
+    writer.add_layer_norm_rms_eps(config.norm_eps)
+    writer.add_rope_freq_base(config.rope_theta)
+    writer.add_rope_dimension_count(config.head_dim)
+    writer.add_vocab_size(config.vocab_size)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q4_0 if quant == "Q4_0" else gguf.LlamaFileType.MOSTLY_Q4_1)
+    tokens = vocabulary(config.vocab_size)
+    kinds = gguf.TokenType
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list(tokens)
+    writer.add_token_scores([0.0] * len(tokens))
+    special = [kinds.UNKNOWN, kinds.CONTROL, kinds.CONTROL, *[kinds.BYTE] * 256]
+    writer.add_token_types([*special, *[kinds.NORMAL] * (len(tokens) - len(special))])
+    writer.add_unk_token_id(0)
+    writer.add_bos_token_id(1)
+    writer.add_eos_token_id(2)
+
+
+def _byte_shape(shape: tuple[int, ...], kind: QuantType) -> tuple[int, int]:
+    rows, columns = shape
+    return rows, columns // BLOCK * BLOCK_BYTES[kind]
+
+
+def _blocks(shape: tuple[int, ...], kind: QuantType, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Random blocks: a float16 scale, for Q4_1 a float16 minimum, and the codes."""
+    rows, columns = _byte_shape(shape, kind)
+    blocks = np.frombuffer(bytearray(rng.bytes(rows * columns)), np.uint8).reshape(-1, BLOCK_BYTES[kind])
+    largest = 0.0004 if kind == "Q8_0" else 0.005
+    scales = (largest * (0.2 + 0.8 * rng.random((len(blocks), 1), np.float32))).astype(np.float16)
+    blocks[:, :2] = scales.view(np.uint8)
+    if kind == "Q4_1":
+        blocks[:, 2:4] = (-8 * scales).view(np.uint8)
+    return blocks.reshape(rows, columns)

@@ -1,0 +1,70 @@
+"""Runs inside vLLM's own environment: loads a checkpoint, times prefill and decode, and writes JSON lines.
+
+Its first argument is a JSON object: model, threads, context_length, prefill_tokens, prompt_tokens, decode_tokens, batches, seed.
+It stands alone: neither Fireside nor the rest of the benchmark is there to import.
+"""
+
+import json
+import os
+import random
+import sys
+import time
+
+TASK = json.loads(sys.argv[1])
+os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "2")  # GiB, and more than these prompts need
+os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+
+
+def main() -> None:
+    """Write {"ready": true}, {"prefill": seconds} and for each batch {"batch": B, "times": [[seconds, …], …]}."""
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # libraries print to standard output
+    from vllm import LLM
+
+    def say(**what: object) -> None:
+        print(json.dumps(what), file=out, flush=True)
+
+    llm = LLM(
+        model=TASK["model"],
+        skip_tokenizer_init=True,
+        max_model_len=TASK["context_length"],
+        max_num_seqs=max(TASK["batches"]),
+        enable_prefix_caching=False,
+        disable_log_stats=True,
+    )
+    run(llm, [prompt(16)], 2)  # what it leaves for its first request is not speed
+    say(ready=True)
+    began = time.perf_counter()
+    run(llm, [prompt(TASK["prefill_tokens"])], 1)
+    say(prefill=time.perf_counter() - began)
+    for batch in TASK["batches"]:
+        prompts = [prompt(TASK["prompt_tokens"]) for _ in range(batch)]
+        say(batch=batch, times=run(llm, prompts, TASK["decode_tokens"] + 2))
+
+
+def prompt(length: int) -> list[int]:
+    """Random token ids."""
+    return [random.randrange(300, 32000) for _ in range(length)]
+
+
+def run(llm: object, prompts: list[list[int]], tokens: int) -> list[list[float]]:
+    """Generate greedily for all prompts at once; when each token of each came."""
+    from vllm import SamplingParams
+
+    engine = llm.llm_engine  # type: ignore[attr-defined]
+    sampling = SamplingParams(temperature=0.0, max_tokens=tokens, ignore_eos=True, detokenize=False)
+    for index, ids in enumerate(prompts):
+        engine.add_request(str(index), {"prompt_token_ids": ids}, sampling)
+    times: list[list[float]] = [[] for _ in prompts]
+    while engine.has_unfinished_requests():
+        for output in engine.step():
+            stream = times[int(output.request_id)]
+            made = len(output.outputs[0].token_ids)
+            stream += [time.perf_counter()] * (made - len(stream))
+    return times
+
+
+if __name__ == "__main__":
+    random.seed(TASK["seed"])
+    main()
