@@ -65,6 +65,12 @@ class EchoService:
     def __post_init__(self) -> None:
         self.specs = [_spec(PLAIN, 1), _spec(LORA, 2, lora=True), _spec(AWQ, 3)]
 
+    def reset(self) -> None:
+        """Forget what was counted."""
+        assert self.running == 0
+        self.requests.clear()
+        self.cancelled = self.words = 0
+
     def models(self) -> list[ModelSpec]:
         return self.specs
 

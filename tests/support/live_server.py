@@ -1,6 +1,7 @@
 """The real server on a free loopback port, in a thread of its own."""
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from fireside.api.app import create_app
-from fireside.api.server import listen, make_server, url_of
+from fireside.api.server import Server, listen, make_server, url_of
 from fireside.settings import Settings
 from fireside.store.store import Store
 from support.echo_service import EchoService
@@ -25,6 +26,7 @@ class LiveServer:
     service: EchoService
     store: Store
     client: httpx.Client
+    server: Server
 
     def run_path(self, model: str = "@cf/fireside/echo", account: str = "acc") -> str:
         return f"/client/v4/accounts/{account}/ai/run/{model}"
@@ -36,12 +38,45 @@ class LiveServer:
         host, port = self.url.removeprefix("http://").rsplit(":", 1)
         return socket.create_connection((host, int(port)), timeout=10)
 
+    def post_bytes(self, body: bytes, *headers: str, model: str = "@cf/fireside/echo", length: bool = True) -> bytes:
+        """A run request as it goes over the wire."""
+        lines = [f"POST {self.run_path(model)} HTTP/1.1", "Host: localhost", *headers]
+        if length:
+            lines.append(f"Content-Length: {len(body)}")
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
     def exchange(self, raw: bytes) -> bytes:
         """Send raw bytes, and read until the server closes."""
         with self.connect() as sock:
             with contextlib.suppress(ConnectionError):
                 sock.sendall(raw)
             return read_all(sock)
+
+
+def check_error(response: httpx.Response, status: int, code: int) -> str:
+    """Assert that this is the one shape every error has; its message."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json"
+    return check_error_body(response.content, code)
+
+
+def check_error_body(body: bytes, code: int) -> str:
+    """The same for a body alone."""
+    envelope = json.loads(body)
+    [error] = envelope["errors"]
+    assert envelope == {"result": None, "success": False, "errors": [error], "messages": []}
+    assert set(error) == {"code", "message"}
+    assert error["code"] == code, error
+    assert error["message"]
+    return str(error["message"])
+
+
+def check_raw_error(received: bytes, status: int, code: int) -> str:
+    """The same for an answer read off a socket that the server then closed."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status), received[:500]
+    assert b"\r\ncontent-type: application/json" in head
+    return check_error_body(body, code)
 
 
 def read_all(sock: socket.socket) -> bytes:
@@ -75,7 +110,11 @@ def live_server(folder: Path, service: EchoService | None = None, **settings: ob
         try:
             wait_until(lambda: server.started or not thread.is_alive())
             with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
-                yield LiveServer(url, service, store, client)
+                yield LiveServer(url, service, store, client, server)
+            # Whatever a test did: no generation, request or connection may be left behind.
+            wait_until(lambda: service.running == 0)
+            wait_until(lambda: not server.server_state.tasks)
+            wait_until(lambda: not server.server_state.connections)
         finally:
             server.should_exit = True
             thread.join()

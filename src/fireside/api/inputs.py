@@ -9,7 +9,6 @@ import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
-from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from fireside.engine.types import Sampling
@@ -123,14 +122,14 @@ class _Common(_Input):
     stream: Annotated[bool, Field(description="Answer with server-sent events.")] = False
     max_tokens: Annotated[Whole, Field(ge=1, le=MAX_TOKENS, description="Most tokens to generate.")] = 256
     temperature: Annotated[float, Field(ge=0, le=5, description="0 always takes the likeliest token.")] = 0.6
-    top_p: Annotated[float, Field(ge=0, le=2, description="Above 1 means 1.")] | SkipJsonSchema[None] = None
-    top_k: Annotated[Whole, Field(ge=1, le=50)] | SkipJsonSchema[None] = None
-    seed: Annotated[Whole, Field(ge=1, le=9_999_999_999)] | SkipJsonSchema[None] = None
-    repetition_penalty: Annotated[float, Field(ge=0, le=2)] | SkipJsonSchema[None] = None
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | SkipJsonSchema[None] = None
-    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | SkipJsonSchema[None] = None
-    lora: Annotated[str, Field(description="Id or name of a fine-tune.")] | SkipJsonSchema[None] = None
-    response_format: ResponseFormat | SkipJsonSchema[None] = None
+    top_p: Annotated[float, Field(ge=0, le=2, description="Above 1 means 1.")] | None = None
+    top_k: Annotated[Whole, Field(ge=1, le=50)] | None = None
+    seed: Annotated[Whole, Field(ge=1, le=9_999_999_999)] | None = None
+    repetition_penalty: Annotated[float, Field(ge=0, le=2)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    lora: Annotated[str, Field(description="Id or name of a fine-tune.")] | None = None
+    response_format: ResponseFormat | None = None
     options: Options = Options()
 
     def sampling(self) -> Sampling:
@@ -156,8 +155,8 @@ class MessagesInput(_Common):
     """A conversation."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
-    functions: list[CodeFunction] | SkipJsonSchema[None] = None
-    tools: list[Tool] | SkipJsonSchema[None] = None
+    functions: list[CodeFunction] | None = None
+    tools: list[Tool] | None = None
 
 
 TextInput = PromptInput | MessagesInput

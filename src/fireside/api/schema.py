@@ -6,11 +6,12 @@ from pydantic import TypeAdapter
 
 from fireside.api.inputs import TextInput
 
+_NULL = {"type": "null"}
 _DROPPED = ("title", "$defs")
 
 
 def _plain(node: Any, definitions: dict[str, Any]) -> Any:
-    """The schema with references written out, and without titles and null defaults: the form that clients know."""
+    """The schema with references written out, and without titles and nulls: the form that clients know."""
     if isinstance(node, list):
         return [_plain(item, definitions) for item in node]
     if not isinstance(node, dict):
@@ -19,6 +20,10 @@ def _plain(node: Any, definitions: dict[str, Any]) -> Any:
         name = node["$ref"].rpartition("/")[2]
         rest = {key: value for key, value in node.items() if key != "$ref"}
         return _plain({**definitions[name], **rest}, definitions)
+    if _NULL in node.get("anyOf", ()):
+        [inner] = [choice for choice in node["anyOf"] if choice != _NULL]
+        rest = {key: value for key, value in node.items() if key != "anyOf"}
+        return _plain({**inner, **rest}, definitions)
     return {
         key: {name: _plain(child, definitions) for name, child in value.items()}
         if key == "properties"

@@ -123,7 +123,8 @@ def test_stand_in_says_so(tmp_path: Path) -> None:
         assert stream.headers["fireside-served-by"] == "@cf/fireside/echo"
 
 
-def test_records_usage_of_both_kinds(server: LiveServer) -> None:
+def test_records_usage_of_both_kinds(fresh_server: LiveServer) -> None:
+    server = fresh_server
     server.run({"prompt": "one two three", "max_tokens": 2})
     server.run({"prompt": "one two three", "stream": True})
     wait_until(lambda: [u.requests for u in server.store.usage("acc")] == [2])
