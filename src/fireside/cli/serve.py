@@ -1,0 +1,97 @@
+"""`fireside serve`: the HTTP server."""
+
+from typing import Annotated
+
+import typer
+
+from fireside.cli.common import DataDir, NoPull, find_model
+
+
+def serve(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="Model that is loaded at start: an id, or the last part of one.", show_default="smollm2-135m-instruct"
+        ),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            help="Address to listen on. Anything but loopback needs a token to exist.", show_default="127.0.0.1"
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; 0 takes a free one.", show_default="8787")
+    ] = None,
+    stand_in: Annotated[
+        str | None,
+        typer.Option(
+            help="Answer with this model wherever a request names a model whose weights are not here. Off by default; "
+            "answers say so in the header fireside-served-by."
+        ),
+    ] = None,
+    loaded_models: Annotated[
+        int | None,
+        typer.Option(
+            help="Most models in memory at once; the one unused for longest makes way for another.", show_default="3"
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Threads for arithmetic per engine; 0 means one per core.", show_default="0"),
+    ] = None,
+    context_length: Annotated[
+        int | None,
+        typer.Option(
+            help="Limit every model's context window to this many tokens; 0 keeps each model's own.", show_default="0"
+        ),
+    ] = None,
+    queue_size: Annotated[
+        int | None,
+        typer.Option(help="Requests that may wait per model before new ones are refused.", show_default="512"),
+    ] = None,
+    kv_memory_mb: Annotated[
+        int | None,
+        typer.Option(
+            help="Most memory for a model's KV cache, in MiB; 0 means a quarter of this machine's.", show_default="0"
+        ),
+    ] = None,
+    no_pull: NoPull = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Answer the Workers AI API over HTTP.
+
+    Fetches the model when it is not here, loads it, and prints a curl line to try. Other models of the catalog load
+    when a request first names them; fetch them before with `fireside pull`.
+
+    On loopback no token is needed until you make one (`fireside token create`); elsewhere one is. Ctrl-C ends the
+    server after the answers that are under way; a second one ends it at once.
+
+    \b
+    Examples:
+      fireside serve
+      fireside serve echo --port 8000
+      fireside serve @hf/mistral/mistral-7b-instruct-v0.2 --context-length 8192
+      fireside serve --stand-in smollm2-135m-instruct
+    """
+    from fireside.catalog.loader import Catalog
+    from fireside.cli.serving import run_server
+    from fireside.settings import load_settings
+
+    settings = load_settings(
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        default_model=model,
+        stand_in=stand_in,
+        loaded_models=loaded_models,
+        threads=threads,
+        context_length=context_length,
+        queue_size=queue_size,
+        kv_memory_mb=kv_memory_mb,
+    )
+    catalog = Catalog.from_settings(settings)
+    ids = {"default_model": find_model(catalog, settings.default_model).id}
+    if settings.stand_in is not None:
+        ids["stand_in"] = find_model(catalog, settings.stand_in).id
+    run_server(settings.model_copy(update=ids), catalog, no_pull=no_pull)

@@ -1,0 +1,122 @@
+"""Runs the server: checks what it needs, fetches and loads the first model, and says how to use it."""
+
+import asyncio
+import ipaddress
+import logging
+import shlex
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+import typer
+
+from fireside import __version__
+from fireside.api.account import LOCAL_ID
+from fireside.api.app import create_app
+from fireside.api.auth import is_loopback
+from fireside.api.server import listen, serve
+from fireside.catalog.loader import Catalog
+from fireside.cli.common import fetch, open_store
+from fireside.cli.loading import load_shown
+from fireside.errors import ConfigError, FiresideError
+from fireside.serving.service import Service
+from fireside.settings import Settings
+from fireside.store.store import Store
+from fireside.weights.locate import is_downloaded
+
+QUESTION = '{"prompt": "What is the capital of France?"}'
+
+
+def run_server(settings: Settings, catalog: Catalog, *, no_pull: bool) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises ConfigError (address, tokens, database), ModelNotDownloaded, DownloadFailed; not for a model that does not
+    load, as others may: that is printed.
+    """
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    for chatty in ("uvicorn", "httpx2", "httpx", "httpcore", "huggingface_hub"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    with open_store(settings) as store:
+        if not is_loopback(settings.host) and not store.has_tokens():
+            raise ConfigError(
+                f"Whoever reaches {settings.host} could use this server, as it has no tokens. Make one first: "
+                "fireside token create. Or listen on 127.0.0.1."
+            )
+        listen(settings).close()  # before a long download, not after it
+        first = catalog.get(settings.default_model)
+        if settings.stand_in and not is_downloaded(settings.data_dir, first):
+            first = catalog.get(settings.stand_in)
+        fetch(first, settings, no_pull)
+        service = Service(settings, catalog)
+        preload = _Preload(settings, service, store)
+        app = create_app(settings, service, store)
+        serve(app, settings, lifespan=preload.around(), listening=preload.start)
+    typer.echo("Fireside has ended.")
+
+
+class _Preload:
+    """Loads the default model while the server runs already, then tells how to use it."""
+
+    def __init__(self, settings: Settings, service: Service, store: Store) -> None:
+        self._settings = settings
+        self._service = service
+        self._store = store
+        self._task: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def around(self) -> AsyncIterator[None]:
+        """Open while the server runs; ends the load and all engines."""
+        try:
+            yield
+        finally:
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.gather(self._task, return_exceptions=True)
+            await self._service.close()
+
+    def start(self, url: str) -> None:
+        """Begin; connections to the URL are accepted."""
+        typer.echo(f"Fireside {__version__} listens on {url}")
+        self._task = asyncio.create_task(self._load(_own_url(url)), name="preload")
+
+    async def _load(self, url: str) -> None:
+        model = self._service.resolve(self._settings.default_model).id
+        began = time.monotonic()
+        try:
+            await load_shown(self._service, model)
+        except FiresideError as error:
+            typer.echo(f"Error: {model} cannot be loaded: {error}\nThe server goes on without it.", err=True)
+            return
+        typer.echo(f"{model} is ready ({time.monotonic() - began:.1f} s).")
+        typer.echo(await asyncio.to_thread(usage_text, url, self._settings.default_model, self._store))
+
+
+def usage_text(url: str, model: str, store: Store) -> str:
+    """What a new user needs: a curl line, and the place of the playground.
+
+    Args:
+        url: base URL without a slash at its end.
+    """
+    account, header, hint = LOCAL_ID, "", ""
+    if store.has_tokens():
+        accounts = [record.account_id for record in store.list_tokens() if record.revoked_at is None]
+        account = accounts[-1] if accounts else LOCAL_ID
+        header = '-H "Authorization: Bearer $FIRESIDE_TOKEN" '
+        hint = "(FIRESIDE_TOKEN stands for your token; `fireside token create` makes one.)\n\n"
+    address = shlex.quote(f"{url}/client/v4/accounts/{account}/ai/run/{model}")
+    return (
+        f"\nTry it:\n\n  curl {address} {header}-d {shlex.quote(QUESTION)}\n\n{hint}"
+        f"The playground will be at {url}/\nCtrl-C ends the server."
+    )
+
+
+def _own_url(url: str) -> str:
+    """The URL for use on this machine: a server on every address is reached by the loopback one."""
+    parts = urlsplit(url)
+    address = ipaddress.ip_address(parts.hostname or "")
+    if not address.is_unspecified:
+        return url
+    host = "127.0.0.1" if address.version == 4 else "[::1]"
+    return urlunsplit(parts._replace(netloc=f"{host}:{parts.port}"))

@@ -1,0 +1,86 @@
+"""`fireside token`: who may call the server."""
+
+from typing import Annotated
+
+import typer
+
+from fireside.cli.common import DataDir, open_store
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="""Make, list and revoke API tokens.
+
+    While no token was ever made, a server on loopback answers everybody on this machine. From the first token on,
+    every request needs one. Listening on another address needs a token from the start.
+
+    \b
+    Examples:
+      TOKEN=$(fireside token create --name laptop)
+      fireside token list
+      fireside token revoke 0123456789abcdef
+    """,
+)
+
+
+@app.command()
+def create(
+    account: Annotated[str, typer.Option(help="Account id that the token is for: what URLs have after accounts/.")] = (
+        "local"
+    ),
+    name: Annotated[str, typer.Option(help="A name to know it by.")] = "token",
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="May run models, but not upload or delete fine-tunes.")
+    ] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Make a token. Its text is shown this once: only a digest is kept."""
+    from fireside.settings import load_settings
+
+    with open_store(load_settings(data_dir=data_dir)) as store:
+        was_open = not store.has_tokens()
+        text, record = store.create_token(account, name, can_write=not read_only)
+    typer.echo(text)
+    typer.echo(f"Keep it: it cannot be shown again. Its id is {record.token_id}, its account {account}.", err=True)
+    if was_open:
+        typer.echo("From now on every request needs a token.", err=True)
+
+
+@app.command("list")
+def list_tokens(data_dir: DataDir = None) -> None:
+    """List the tokens; never their secrets."""
+    from rich.table import Table
+
+    from fireside.cli.tables import show
+    from fireside.settings import load_settings
+
+    with open_store(load_settings(data_dir=data_dir)) as store:
+        records = store.list_tokens()
+    if not records:
+        typer.echo("There are no tokens. Make one: fireside token create", err=True)
+        return
+    table = Table("ID", "ACCOUNT", "NAME", "RIGHTS", "CREATED", "REVOKED", box=None, pad_edge=False)
+    for record in records:
+        created, revoked = (
+            f"{moment:%Y-%m-%d %H:%M}Z" if moment else "-" for moment in (record.created_at, record.revoked_at)
+        )
+        rights = "read, write" if record.can_write else "read"
+        table.add_row(record.token_id, record.account_id, record.name, rights, created, revoked)
+    show(table)
+
+
+@app.command()
+def revoke(
+    token: Annotated[str, typer.Argument(help="The token's id, or its whole text.")], data_dir: DataDir = None
+) -> None:
+    """End a token for good; running servers notice within a second."""
+    from fireside.settings import load_settings
+    from fireside.store.tokens import public_id
+
+    token_id = public_id(token) or token
+    with open_store(load_settings(data_dir=data_dir)) as store:
+        revoked = store.revoke_token(token_id)
+    if not revoked:
+        typer.echo(f"Error: There is no active token with the id {token_id}. See: fireside token list", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"Revoked {token_id}.")
