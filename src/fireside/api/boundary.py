@@ -43,6 +43,7 @@ class Boundary:
         try:
             # The documentation's own examples end some paths with a slash.
             scope["path"] = scope["path"].removesuffix("/") or "/"
+            scope["app"] = self  # makes the router raise what it refuses, rather than answer in its own words
             scope["state"]["grant"] = await self._guard.admit(scope)
             await self._app(scope, receive, tagged)
         except ClientGone:

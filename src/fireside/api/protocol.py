@@ -7,6 +7,8 @@ httptools itself limits neither size nor time of a request's head, and uvicorn h
   runs for what is left of a body after its answer is done;
 - at most `MAX_PIPELINED` requests wait behind one that is being answered;
 - an answer that is written, but not taken by the peer within `write_timeout` seconds, is dropped with its connection;
+- a request that offers to switch to HTTP/2 or WebSocket is answered as if it had not (JDK's client offers it with each
+  POST): httptools would take its body for bytes of that other protocol;
 - a refused request gets the API's error envelope;
 - when a connection ends, every request on it learns of it (uvicorn tells only the last of several pipelined ones).
 
@@ -14,8 +16,10 @@ Not covered here: a body's time and size (`fireside.api.body`), streams (`firesi
 """
 
 import asyncio
+import sys
 from typing import Any
 
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -52,6 +56,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_fields = 0
         self._parsed_something = False
         self._unparsed_bytes = 0
+        self._data = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -68,7 +73,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._parsed_something = False
+        self._data = data
         super().data_received(data)
+        self._data = b""
         if self.transport.is_closing():
             return
         # The parser holds a field until it is complete and shows it only then: what yields nothing is counted here.
@@ -97,6 +104,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._parsed_something = True
         self._in_head = False
         self._disarm()
+        if self.parser.get_method() == b"CONNECT":
+            raise self._refuse(BadHttp("This server is no proxy."))
+        if self.parser.get_http_version() not in ("1.0", "1.1"):
+            raise self._refuse(BadHttp("This server speaks HTTP/1.1 and HTTP/1.0."))
+        if self.parser.should_upgrade():
+            return  # on to _unsupported_upgrade_warning
         if len(self.pipeline) >= MAX_PIPELINED:
             raise self._refuse(BadHttp(f"More than {MAX_PIPELINED} requests wait on this connection."))
         self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
@@ -108,7 +121,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._parsed_something = True
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -128,6 +142,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.transport.write(b"".join([*head, b"\r\n", bytes(answer.body)]))
         self.transport.close()
         self.loop.call_later(self.write_timeout, self._abort_if_not_taken)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Read the request again without its offer. uvicorn calls this where it handles `HttpParserUpgrade`."""
+        switch = sys.exception()
+        assert isinstance(switch, HttpParserUpgrade)
+        rest = self._data[switch.args[0] :]
+        line = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        fields = [b"%b: %b" % field for field in self.headers if field[0] not in (b"upgrade", b"connection")]
+        if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
+            fields.append(b"connection: close")
+        self.parser = HttpRequestParser(self)
+        self.data_received(b"\r\n".join([line, *fields, b"", b""]) + rest)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
