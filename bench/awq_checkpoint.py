@@ -1,6 +1,7 @@
 """A random AWQ checkpoint (GEMM layout, 4 bits, zero points) as a safetensors folder, written a few rows at a time.
 
-The values are random, but of the size that real ones have, so that activations stay finite. Speed depends on the shape only.
+The values are random, but of the size that real ones have, so that activations stay finite. Speed depends on the shape
+only.
 """
 
 import json

