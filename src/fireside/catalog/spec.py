@@ -86,7 +86,7 @@ class EngineSpec(_Strict):
 
     Args:
         kind: engine name.
-        weights: how weights are held on the CPU; "auto" is int8 for f16/bf16/f32 files and as-is for AWQ.
+        weights: how weights are held on the CPU; "auto" is as-is for AWQ, else int8, or f32 for small models.
         slots: most requests that generate at the same time.
     """
 

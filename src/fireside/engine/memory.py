@@ -18,8 +18,13 @@ def _physical() -> int:
         import ctypes
 
         class MemoryStatus(ctypes.Structure):
-            _fields_ = (("length", ctypes.c_ulong), ("load", ctypes.c_ulong)) + tuple(
-                (name, ctypes.c_ulonglong) for name in ("total", "free", "page", "page_free", "virtual", "v_free", "v_ext")
+            _fields_ = (
+                ("length", ctypes.c_ulong),
+                ("load", ctypes.c_ulong),
+                *(
+                    (name, ctypes.c_ulonglong)
+                    for name in ("total", "free", "page", "page_free", "virtual", "v_free", "v_ext")
+                ),
             )
 
         status = MemoryStatus(length=ctypes.sizeof(MemoryStatus))

@@ -1,7 +1,7 @@
 """The typed messages between the server and an engine process, and their framing.
 
-A frame is a little-endian uint32 length and that many bytes of msgpack. No pickle: whatever the bytes, decoding makes only
-these types. Sources of the lesson: CVE-2025-32444 and its family.
+A frame is a little-endian uint32 length and that many bytes of msgpack. No pickle: whatever the bytes, decoding makes
+only these types. Sources of the lesson: CVE-2025-32444 and its family.
 """
 
 import struct

@@ -138,7 +138,9 @@ class ProcessEngine:
                 self._ready.set_exception(failure)
                 self._ready.exception()  # marks it as seen: nobody may be waiting
                 return
-            self._fail_running("The engine process ended while it worked on this request. It is being restarted; send it again.")
+            self._fail_running(
+                "The engine process ended while it worked on this request. It is being restarted; send it again."
+            )
             if self._ready.done():
                 self._ready = asyncio.get_running_loop().create_future()
             log.warning("engine process lost; restarting in %.1f s", self._pause)
@@ -165,7 +167,8 @@ class ProcessEngine:
                 message = from_engine_decoder.decode(await stdout.readexactly(frame_length(header)))
                 if isinstance(message, LoadFailed):
                     kind = getattr(errors, message.error, errors.EngineFailed)
-                    return kind(message.message)  # type: ignore[no-any-return]
+                    failed: errors.FiresideError = kind(message.message)
+                    return failed
                 self._deliver(message)
         except (asyncio.IncompleteReadError, ConnectionResetError):
             return None

@@ -1,7 +1,7 @@
 """From logits to the next token, in numpy, one row at a time.
 
-Order as in transformers and vLLM: penalties, temperature, top-k, top-p, draw. Each request draws from a random stream of its
-own, one number per token, so its seed gives the same answer alone, in a mixed batch, streamed or not.
+Order as in transformers and vLLM: penalties, temperature, top-k, top-p, draw. Each request draws from a random stream
+of its own, one number per token, so its seed gives the same answer alone, in a mixed batch, streamed or not.
 """
 
 import numpy as np
@@ -86,7 +86,8 @@ class Sampler:
 
 
 def _best(logits: Logits, count: int) -> NDArray[np.intp]:
-    """Ids of the `count` largest logits, best first; equal logits by id, so that the order never depends on the sort."""
+    """Ids of the `count` largest logits, best first; equal logits by id, so that the order never depends on the
+    sort."""
     if count >= len(logits):
         return np.argsort(-logits, kind="stable")
     candidates = np.argpartition(logits, -count)[-count:]
@@ -99,7 +100,8 @@ def _best(logits: Logits, count: int) -> NDArray[np.intp]:
 def _weights(logits: Logits, temperature: float) -> NDArray[np.float64]:
     """Probabilities up to a common factor: exp((logit - max) / temperature)."""
     scaled = (logits - logits.max()) / np.float32(temperature)
-    return np.exp(scaled, out=scaled).astype(np.float64)
+    weights: NDArray[np.float64] = np.exp(scaled, out=scaled).astype(np.float64)
+    return weights
 
 
 def _pick(weights: NDArray[np.float64], number: float) -> int:

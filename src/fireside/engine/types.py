@@ -10,9 +10,9 @@ FinishReason = Literal["stop", "length"]
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     """How the next token is chosen from the logits.
 
-    `temperature` 0 is greedy. `top_k` 0 and `top_p` 1 are off. `repetition_penalty` is CTRL's (1 is none; prompt and answer
-    count), `frequency_penalty` and `presence_penalty` are OpenAI's (0 is none; only the answer counts).
-    With a `seed` the answer is the same each time, whatever else runs in the batch; without, it is drawn anew.
+    `temperature` 0 is greedy. `top_k` 0 and `top_p` 1 are off. `repetition_penalty` is CTRL's (1 is none; prompt and
+    answer count), `frequency_penalty` and `presence_penalty` are OpenAI's (0 is none; only the answer counts). With a
+    `seed` the answer is the same each time, whatever else runs in the batch; without, it is drawn anew.
     """
 
     temperature: float = 0.6

@@ -1,7 +1,8 @@
 """The echo engine: deterministic, without weights, for users' CI and for our tests.
 
-It answers with the prompt's own tokens. Without a seed, or at temperature 0, they come back in order; with a seed, words
-come back in an order that the seed alone decides. It honours `max_tokens`, stop tokens and a settable speed per request.
+It answers with the prompt's own tokens. Without a seed, or at temperature 0, they come back in order; with a seed,
+words come back in an order that the seed alone decides. It honours `max_tokens`, stop tokens and a settable speed per
+request.
 """
 
 import random

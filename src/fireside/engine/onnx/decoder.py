@@ -1,6 +1,7 @@
 """A loaded model: token ids in, logits out, for any set of neighbouring rows of the KV cache."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -43,7 +44,8 @@ class Decoder:
         # An even number of tokens: then ONNX Runtime's kernels treat every token alike, whatever its neighbours.
         padded = ids + [0] * (len(ids) % 2)
         total = past + len(padded)
-        return self._run(row, 1, np.array([padded]), np.array([total - 1]), total, len(ids) - 1)[0]
+        logits: Logits = self._run(row, 1, np.array([padded]), np.array([total - 1]), total, len(ids) - 1)[0]
+        return logits
 
     def decode(self, ids: list[int], past: list[int]) -> Logits:
         """Append one token to each of the rows 0 to B - 1; logits [B, vocab].
@@ -53,10 +55,12 @@ class Decoder:
         """
         return self._run(0, len(ids), np.array(ids)[:, None], np.array(past), max(past) + 1, 0)
 
-    def _run(self, row: int, rows: int, ids: NDArray[np.int64], past: NDArray[np.int64], total: int, last: int) -> Logits:
+    def _run(
+        self, row: int, rows: int, ids: NDArray[np.int64], past: NDArray[np.int64], total: int, last: int
+    ) -> Logits:
         bound = self._bound.get((row, rows)) or self._bind(row, rows)
-        embeds = np.ascontiguousarray(self._embedding[ids], dtype=np.float32)
-        small = {
+        embeds: NDArray[np.float32] = np.ascontiguousarray(self._embedding[ids], dtype=np.float32)
+        small: dict[str, NDArray[Any]] = {
             "embeds": embeds,
             "past": past.astype(np.int32),
             "total": np.array(total, dtype=np.int32),
@@ -65,12 +69,12 @@ class Decoder:
         for name, value in small.items():
             bound.binding.bind_input(name, "cpu", 0, value.dtype, value.shape, value.ctypes.data)
         self._session.run_with_iobinding(bound.binding)
-        return bound.logits[:, 0]
+        return bound.logits
 
     def _bind(self, row: int, rows: int) -> _Bound:
         binding = self._session.io_binding()
-        logits = np.empty((rows, 1, self._config.vocab_size), dtype=np.float32)
-        binding.bind_output("logits", "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
+        logits = np.empty((rows, self._config.vocab_size), dtype=np.float32)
+        binding.bind_output("logits", "cpu", 0, np.float32, (rows, 1, logits.shape[1]), logits.ctypes.data)
         for name, table in (("cos", self._cos), ("sin", self._sin)):
             binding.bind_input(name, "cpu", 0, np.float32, table.shape, table.ctypes.data)
         for side, arrays in (("k", self._cache.keys), ("v", self._cache.values)):

@@ -1,8 +1,8 @@
 """The decoder as one ONNX graph. Shapes: B rows of the batch, S new tokens a row, T positions a row of KV cache.
 
-Operators of `com.microsoft` (ONNX Runtime's ContribOperators.md) do the heavy parts: MatMulNBits for quantised products,
-GroupQueryAttention for rotary embedding, cache update and attention. Weights are external initializers, handed over as
-memory when the session is made; the graph itself is small.
+Operators of `com.microsoft` (ONNX Runtime's ContribOperators.md) do the heavy parts: MatMulNBits for quantised
+products, GroupQueryAttention for rotary embedding, cache update and attention. Weights are external initializers,
+handed over as memory when the session is made; the graph itself is small.
 """
 
 import onnx
@@ -67,10 +67,10 @@ def build_graph(
 ) -> bytes:
     """Serialised model.
 
-    Inputs: "embeds" float32 [B, S, hidden]; "past" int32 [B], tokens of each row in the cache after this step, less one;
-    "total" int32 [], the largest of those plus one; "last" int64 [1], the position in S whose logits are wanted;
-    "k.N" and "v.N" float32 [B, kv_heads, T, head_dim]; "cos" and "sin" float32 [T, head_dim / 2].
-    Outputs: "logits" float32 [B, 1, vocab]; "new_k.N" and "new_v.N", meant to be bound to the inputs' own memory.
+    Inputs: "embeds" float32 [B, S, hidden]; "past" int32 [B], tokens of each row in the cache after this step, less
+    one; "total" int32 [], the largest of those plus one; "last" int64 [1], the position in S whose logits are wanted;
+    "k.N" and "v.N" float32 [B, kv_heads, T, head_dim]; "cos" and "sin" float32 [T, head_dim / 2]. Outputs: "logits"
+    float32 [B, 1, vocab]; "new_k.N" and "new_v.N", meant to be bound to the inputs' own memory.
 
     Args:
         linears: the four products of each layer, in the order of `layout.layer_linears`.
@@ -90,7 +90,9 @@ def build_graph(
     outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["B", 1, config.vocab_size])]
     graph.constant("halves", [config.intermediate_size, config.intermediate_size])
     residual = "embeds"
-    normed = graph.node("SimplifiedLayerNormalization", ["embeds", gains[0]], ["norm.0"], axis=-1, epsilon=config.norm_eps)
+    normed = graph.node(
+        "SimplifiedLayerNormalization", ["embeds", gains[0]], ["norm.0"], axis=-1, epsilon=config.norm_eps
+    )
     for layer in range(config.layers):
         for side in ("k", "v"):
             inputs.append(helper.make_tensor_value_info(f"{side}.{layer}", TensorProto.FLOAT, kv_shape))
@@ -108,7 +110,8 @@ def build_graph(
     graph.node("Identity", [graph.linear(head, final, exact)], ["logits"])
     proto = helper.make_graph(graph.nodes, "decoder", inputs, outputs, graph.initializers)
     opsets = [helper.make_opsetid("", 21), helper.make_opsetid(CONTRIB, 1)]
-    return helper.make_model(proto, opset_imports=opsets, ir_version=10).SerializeToString()  # type: ignore[no-any-return]
+    model: bytes = helper.make_model(proto, opset_imports=opsets, ir_version=10).SerializeToString()
+    return model
 
 
 def _attention(graph: _Graph, config: ModelConfig, layer: int, qkv: str) -> str:
@@ -134,9 +137,7 @@ def _swiglu(graph: _Graph, layer: int, gate_up: str) -> str:
     return graph.node("Mul", [silu, up], [f"swiglu.{layer}"])
 
 
-def _add_and_norm(
-    graph: _Graph, config: ModelConfig, new: str, residual: str, gain: str, name: str
-) -> tuple[str, str]:
+def _add_and_norm(graph: _Graph, config: ModelConfig, new: str, residual: str, gain: str, name: str) -> tuple[str, str]:
     normed, total = f"norm.{name}", f"residual.{name}"
     graph.node(
         "SkipSimplifiedLayerNormalization",

@@ -1,7 +1,8 @@
-"""The KV cache's memory: a row for each slot, float32 [rows, kv_heads, positions, head_dim] for keys and values of each layer.
+"""The KV cache's memory: a row for each slot, float32 [rows, kv_heads, positions, head_dim] for keys and values of
+each layer.
 
-The memory is reserved, not used: the operating system gives pages as positions are written, and takes a row's pages back when
-the row is released. So a long context costs nothing until somebody uses it.
+The memory is reserved, not used: the operating system gives pages as positions are written, and takes a row's pages
+back when the row is released. So a long context costs nothing until somebody uses it.
 """
 
 import mmap
@@ -16,7 +17,8 @@ SLACK = 2
 """Positions beyond the context: a step padded to an even number of tokens writes one more, which nobody reads."""
 
 MAP_NORESERVE = 0x4000
-"""Linux: the sum of all reservations may exceed the machine's memory. Python's mmap module names it from 3.13 on only."""
+"""Linux: the sum of all reservations may exceed the machine's memory. Python's mmap module names it from 3.13 on
+only."""
 
 Cache = NDArray[np.float32]
 

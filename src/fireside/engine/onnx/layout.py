@@ -1,4 +1,5 @@
-"""Which tensors the engine's graph needs, and in which form: the bridge from a checkpoint to ONNX Runtime's operators."""
+"""Which tensors the engine's graph needs, and in which form: the bridge from a checkpoint to ONNX Runtime's
+operators."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -91,7 +92,15 @@ def head_linear(config: ModelConfig, form: Form) -> LinearSpec:
     return LinearSpec("lm_head", ("lm_head",), (config.vocab_size,), config.hidden_size, head_form, HEAD_BLOCK)
 
 
+def parameters(config: ModelConfig) -> int:
+    """Weights that every token is multiplied with."""
+    attention = 2 * (config.heads + config.kv_heads) * config.head_dim * config.hidden_size
+    mlp = 3 * config.intermediate_size * config.hidden_size
+    return config.layers * (attention + mlp) + config.vocab_size * config.hidden_size
+
+
 def norm_names(config: ModelConfig) -> list[str]:
     """RMSNorm gains, float32 [hidden]."""
-    names = [f"layers.{i}.{kind}" for i in range(config.layers) for kind in ("input_layernorm", "post_attention_layernorm")]
+    kinds = ("input_layernorm", "post_attention_layernorm")
+    names = [f"layers.{layer}.{kind}" for layer in range(config.layers) for kind in kinds]
     return [*names, "norm"]

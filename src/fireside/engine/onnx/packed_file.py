@@ -1,7 +1,7 @@
 """Packed weights in one memory-mapped file: filled in place at the first start, only mapped at the next ones.
 
-The format is safetensors, so that any tool can look into it. A file appears under its final name only when it is whole and
-on disk; a process killed before leaves a temporary file, which the next start removes.
+The format is safetensors, so that any tool can look into it. A file appears under its final name only when it is
+whole and on disk; a process killed before leaves a temporary file, which the next start removes.
 """
 
 import json
@@ -68,7 +68,7 @@ class PackedFile:
                 stale.unlink(missing_ok=True)
             with self._temporary.open("w+b") as file:
                 try:
-                    # Real blocks, not a hole: a full disk is an error here rather than a crash in the middle of packing.
+                    # Real blocks, not a hole: a full disk is an error here rather than a crash in mid-packing.
                     if hasattr(os, "posix_fallocate"):
                         os.posix_fallocate(file.fileno(), 0, self._size)
                     else:

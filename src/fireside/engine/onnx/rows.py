@@ -1,8 +1,8 @@
 """Who holds which row of the KV cache, and what its positions mean.
 
-A finished generation leaves its row as it is, so that the conversation's next turn need not prefill it again: a new request
-starts from the row (its own tenant's) that shares the longest prefix with its prompt. Rows are taken from the lowest number
-up, because a decode step runs over rows 0 to the highest one in use.
+A finished generation leaves its row as it is, so that the conversation's next turn need not prefill it again: a new
+request starts from the row (its own tenant's) that shares the longest prefix with its prompt. Rows are taken from the
+lowest number up, because a decode step runs over rows 0 to the highest one in use.
 """
 
 from dataclasses import dataclass, field

@@ -1,23 +1,21 @@
 """The embedded engine: continuous batching on ONNX Runtime.
 
-Each step prefills at most one chunk of one prompt, then decodes one token for every running generation. So requests join and
-leave between steps, and a long prompt delays the others by a chunk at a time.
+Each step prefills at most one chunk of one prompt, then decodes one token for every running generation. So requests
+join and leave between steps, and a long prompt delays the others by a chunk at a time.
 """
 
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fireside.engine.messages import EngineOptions
 from fireside.engine.onnx.load import load_decoder
-from fireside.engine.onnx.rows import Row, RowTable
+from fireside.engine.onnx.rows import RowTable
 from fireside.engine.protocol import Progress
 from fireside.engine.sampling import Sampler
 from fireside.engine.types import EngineInfo, EngineStats, FinishReason, GenerationRequest, Token

@@ -1,0 +1,161 @@
+"""Which models are in memory: loaded on first use, one engine process each, the longest unused making way for
+another."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from fireside.catalog.facts import check_facts
+from fireside.catalog.spec import ModelSpec
+from fireside.engine.messages import EngineOptions
+from fireside.engine.process import ProcessEngine
+from fireside.engine.protocol import Engine
+from fireside.errors import FiresideError, UnsupportedWeights
+from fireside.prompting import ByteTokenizer, Vocabulary, open_tokenizer
+from fireside.serving.types import ModelStatus
+from fireside.settings import Settings
+from fireside.weights.locate import is_downloaded, locate
+
+log = logging.getLogger("fireside.serving")
+
+
+@dataclass(slots=True)
+class LoadedModel:
+    """A model that can answer."""
+
+    spec: ModelSpec
+    engine: Engine
+    tokenizer: Vocabulary
+    stop_ids: list[int]
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One model's place in the pool. `users` counts requests under way; only a model without any may be closed."""
+
+    loading: asyncio.Task[LoadedModel]
+    users: int = 0
+    used_at: float = 0.0
+    phase: str = "starting"
+    done: int = 0
+    total: int = 1
+
+    def progress(self, phase: str, done: int, total: int) -> None:
+        self.phase, self.done, self.total = phase, done, total
+
+
+@dataclass(slots=True)
+class ModelPool:
+    """All engines of this server. Lives in one event loop."""
+
+    settings: Settings
+    _entries: dict[str, _Entry] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def use(self, spec: ModelSpec) -> AsyncIterator[LoadedModel]:
+        """The loaded model, which stays loaded inside the context.
+
+        Raises ModelError leaves and EngineFailed when it cannot be loaded; the next use tries again.
+        """
+        entry = self._entries.get(spec.id) or await self._make_entry(spec)
+        entry.users += 1
+        try:
+            # Shielded: that one impatient client goes away must not undo the load for the others.
+            yield await asyncio.shield(entry.loading)
+        finally:
+            entry.users -= 1
+            entry.used_at = asyncio.get_running_loop().time()
+
+    async def status(self, spec: ModelSpec) -> ModelStatus:
+        """The model's state; never waits for a load."""
+        entry = self._entries.get(spec.id)
+        if entry is None:
+            if is_downloaded(self.settings.data_dir, spec):
+                return ModelStatus("idle")
+            return ModelStatus("not-downloaded", f"fireside pull {spec.id}")
+        if not entry.loading.done():
+            return ModelStatus("loading", entry.phase, entry.done / max(entry.total, 1))
+        if error := entry.loading.exception():
+            return ModelStatus("failed", str(error))
+        return ModelStatus("ready", stats=await entry.loading.result().engine.stats())
+
+    async def close(self) -> None:
+        """End all engines."""
+        entries, self._entries = list(self._entries.values()), {}
+        await asyncio.gather(*(_close(entry) for entry in entries))
+
+    async def _make_entry(self, spec: ModelSpec) -> _Entry:
+        while len(self._entries) >= self.settings.loaded_models:
+            unused = [(entry.used_at, name) for name, entry in self._entries.items() if not entry.users]
+            if not unused:
+                break  # all are at work: rather one too many than a refusal
+            await _close(self._entries.pop(min(unused)[1]))
+        entry = self._entries.get(spec.id)
+        if entry is None:
+            entry = _Entry(asyncio.create_task(self._load(spec), name=f"load {spec.id}"))
+            self._entries[spec.id] = entry
+        return entry
+
+    async def _load(self, spec: ModelSpec) -> LoadedModel:
+        try:
+            path = locate(self.settings.data_dir, spec)
+            tokenizer: Vocabulary
+            if path is None:
+                tokenizer = ByteTokenizer()
+            else:
+                await asyncio.to_thread(check_facts, spec, path)
+                tokenizer = await asyncio.to_thread(open_tokenizer, path)
+            stop_ids = _stop_ids(spec, tokenizer)
+            options = self._options(spec, "" if path is None else str(path))
+            engine = ProcessEngine(options, self.settings.queue_size)
+            try:
+                await engine.start(lambda *step: self._entries[spec.id].progress(*step))
+            except BaseException:
+                await engine.close()
+                raise
+        except FiresideError:
+            # Not kept: once the operator has mended it, the next request must find it well.
+            asyncio.get_running_loop().call_later(1.0, self._forget_failed, spec.id)
+            raise
+        return LoadedModel(spec, engine, tokenizer, stop_ids)
+
+    def _forget_failed(self, model: str) -> None:
+        entry = self._entries.get(model)
+        if entry and entry.loading.done() and entry.loading.exception():
+            del self._entries[model]
+
+    def _options(self, spec: ModelSpec, path: str) -> EngineOptions:
+        settings = self.settings
+        limit = settings.context_length or spec.context_length
+        return EngineOptions(
+            kind=spec.engine.kind,
+            model_path=path,
+            cache_dir=str(settings.data_dir / "cache"),
+            context_length=min(limit, spec.context_length),
+            slots=spec.engine.slots,
+            threads=settings.threads,
+            kv_memory=settings.kv_memory_mb * 1024 * 1024,
+            weights=spec.engine.weights,
+            tokens_per_second=settings.echo_tokens_per_second,
+        )
+
+
+async def _close(entry: _Entry) -> None:
+    entry.loading.cancel()
+    loaded = (await asyncio.gather(entry.loading, return_exceptions=True))[0]
+    if isinstance(loaded, LoadedModel):
+        await loaded.engine.close()
+
+
+def _stop_ids(spec: ModelSpec, tokenizer: Vocabulary) -> list[int]:
+    """Ids of the tokens that end an answer: those of the prompt style and the tokenizer's own end of sequence."""
+    ids = [tokenizer.special_id(text) for text in spec.prompt.stop]
+    missing = [text for text, token in zip(spec.prompt.stop, ids, strict=True) if token is None]
+    if missing:
+        raise UnsupportedWeights(
+            f"{spec.id}: the tokenizer has no token {missing[0]!r}, "
+            "which prompt.stop in the model's catalog file names."
+        )
+    return sorted({token for token in [*ids, tokenizer.eos_id] if token is not None})
