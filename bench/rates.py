@@ -11,8 +11,8 @@ def decode_rate(times: Sequence[Sequence[float]]) -> float:
         times: for each stream, when each of its tokens came, in seconds.
 
     The window opens with the first token of the last stream to begin and closes with the last token of the first to
-    end. Tokens of one step arrive a moment apart, so both edges lie half a step later. Raises ValueError for streams
-    that never ran together for at least one step.
+    end. Tokens of one step arrive a moment apart, so both edges lie a quarter of a step later. Raises ValueError for
+    streams that never ran together for at least one step.
     """
     if not times or not all(times):
         raise ValueError("a stream gave no tokens")
@@ -22,7 +22,7 @@ def decode_rate(times: Sequence[Sequence[float]]) -> float:
     steps = sum(start < moment <= end for moment in latest)
     if end <= start or not steps:
         raise ValueError("the streams never ran at the same time")
-    late = 0.5 * (end - start) / steps
+    late = 0.25 * (end - start) / steps
     tokens = sum(start + late < moment <= end + late for stream in times for moment in stream)
     return tokens / (end - start)
 

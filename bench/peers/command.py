@@ -58,14 +58,15 @@ def lines(
             raise Unavailable(str(error)) from error
         timer = threading.Timer(timeout, end_group, [process])
         timer.start()
+        assert process.stdout is not None
         try:
-            assert process.stdout is not None
             for line in process.stdout:
                 yield time.perf_counter() - began, line.rstrip("\n")
             status = process.wait()
         finally:
             timer.cancel()
             end_group(process)
+            process.stdout.close()
             process.wait()
     if status:
         raise Unavailable(f"{Path(arguments[0]).name} ended with {status}: {end_of(log)}")
