@@ -5,6 +5,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from safetensors import SafetensorError, safe_open
 
 from fireside.errors import BadWeights
 from fireside.weights.mapping import map_array
+
+MAX_HEADER_BYTES = 1 << 24
+"""A 7B model's header has 50 KB; the format's own limit, 100 MB, is far more than a sound file needs."""
 
 _DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "I32": "<i4"}
 
@@ -48,14 +52,16 @@ class SafetensorsFile:
 def read_safetensors(path: Path) -> SafetensorsFile:
     """Read and check the header of `path`. Raises BadWeights when the file is truncated, corrupt or inconsistent."""
     try:
-        # The format's own library refuses oversized headers, holes, overlaps and sizes unlike dtype and shape.
-        with safe_open(path, framework="numpy"):
-            pass
         with path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(0)
             header_size = 8 + struct.unpack("<Q", file.read(8))[0]
-            header = json.loads(file.read(header_size - 8))
+            if MAX_HEADER_BYTES < header_size - 8 < size:
+                raise BadWeights(f"{path}: its header has {header_size - 8} bytes, more than {MAX_HEADER_BYTES}.")
+            # The format's own library refuses cut headers, holes, overlaps and sizes unlike dtype and shape.
+            with safe_open(path, framework="numpy"):
+                pass
+            header = json.loads(file.read(header_size - 8), object_pairs_hook=_without_duplicates)
     except (OSError, SafetensorError, ValueError, struct.error) as error:
         raise BadWeights(f"{path}: not a sound safetensors file: {error}") from error
     tensors = {
@@ -66,6 +72,14 @@ def read_safetensors(path: Path) -> SafetensorsFile:
         if name != "__metadata__"
     }
     return SafetensorsFile(path, header_size, tensors)
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} occurs twice in its header")
+    return values
 
 
 def check_shape(tensor: StoredTensor, shape: tuple[int, ...], dtypes: tuple[str, ...]) -> None:

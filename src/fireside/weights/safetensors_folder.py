@@ -58,10 +58,14 @@ class SafetensorsCheckpoint:
         stored = _stored_name(name)
         if f"{stored}.qweight" not in self._tensors or self._group_size is None:
             return self.dense(name)
+        scales = cast(NDArray[np.float16], self._get(f"{stored}.scales").map())
+        if not np.isfinite(scales).all():
+            path = self._get(f"{stored}.scales").path
+            raise BadWeights(f"{path}: tensor {stored}.scales has values that are infinite or not a number.")
         return AwqLinear(
             qweight=cast(NDArray[np.int32], self._get(f"{stored}.qweight").map()),
             qzeros=cast(NDArray[np.int32], self._get(f"{stored}.qzeros").map()),
-            scales=cast(NDArray[np.float16], self._get(f"{stored}.scales").map()),
+            scales=scales,
             group_size=self._group_size,
         )
 
