@@ -86,6 +86,7 @@ class EchoService:
     async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
         self.requests.append(request)
         self.running += 1
+        finished = False
         try:
             text = request.prompt if request.prompt is not None else request.messages[-1].content
             words = re.findall(r"\s*\S+", text) or [text]
@@ -109,10 +110,11 @@ class EchoService:
                 yield Delta(words[made % len(words)])
                 made += 1
                 self.words += 1
+            finished = True
             finish = "length" if made < len(words) else "stop"
             yield Delta("", finish, Usage(len(words), made))
         except (GeneratorExit, asyncio.CancelledError):
-            self.cancelled += 1
+            self.cancelled += not finished
             raise
         finally:
             self.running -= 1

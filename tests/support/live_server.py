@@ -27,6 +27,7 @@ class LiveServer:
     store: Store
     client: httpx.Client
     server: Server
+    listener: socket.socket
 
     def run_path(self, model: str = "@cf/fireside/echo", account: str = "acc") -> str:
         return f"/client/v4/accounts/{account}/ai/run/{model}"
@@ -44,6 +45,15 @@ class LiveServer:
         if length:
             lines.append(f"Content-Length: {len(body)}")
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+    def connect_deaf(self) -> socket.socket:
+        """A connection with little room in either direction, for a client that does not read."""
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.settimeout(10)
+        sock.connect(self.listener.getsockname())
+        return sock
 
     def exchange(self, raw: bytes) -> bytes:
         """Send raw bytes, and read until the server closes."""
@@ -110,7 +120,7 @@ def live_server(folder: Path, service: EchoService | None = None, **settings: ob
         try:
             wait_until(lambda: server.started or not thread.is_alive())
             with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
-                yield LiveServer(url, service, store, client, server)
+                yield LiveServer(url, service, store, client, server, sock)
             # Whatever a test did: no generation, request or connection may be left behind.
             wait_until(lambda: service.running == 0)
             wait_until(lambda: not server.server_state.tasks)

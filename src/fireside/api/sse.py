@@ -89,6 +89,7 @@ class EventStream:
         self._headers = headers
         self._keep_alive = keep_alive
         self._write_timeout = write_timeout
+        self._pause = min(keep_alive, write_timeout)
         self._timeout = timeout
         self._frame = padded_frame if padding else text_frame
         self._started = False
@@ -100,7 +101,7 @@ class EventStream:
         self._abort: Callable[[], None] = scope.get("extensions", {}).get(ABORT, {}).get("abort", lambda: None)
         self._loop = asyncio.get_running_loop()
         self._last_write = self._loop.time()
-        self._timer = self._loop.call_later(self._keep_alive, self._tick)
+        self._timer = self._loop.call_later(self._pause, self._tick)
         try:
             async with UntilGone(receive), aclosing(self._deltas):
                 await self._pump()
@@ -172,10 +173,10 @@ class EventStream:
                 self._abort()
                 return
         else:
-            due = self._last_write + self._keep_alive
+            due = min(self._last_write + self._keep_alive, now + self._pause)
             if now >= due:
                 self._beat = self._loop.create_task(self._send_keep_alive())
-                due = now + min(self._keep_alive, self._write_timeout)
+                due = now + self._pause
         self._timer = self._loop.call_at(due, self._tick)
 
     async def _send_keep_alive(self) -> None:
