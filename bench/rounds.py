@@ -69,7 +69,7 @@ def rows(batches: Sequence[int], prefill_tokens: int) -> list[tuple[str, Value, 
     return [
         ("load, cold (s)", lambda turn: turn.cold_load, False),
         ("load (s)", lambda turn: turn.load, False),
-        ("peak memory while loading cold (GB)", lambda turn: gigabytes(lambda m: m.resident, turn.cold_memory), False),
+        ("peak memory, cold load (GB)", lambda turn: gigabytes(lambda m: m.resident, turn.cold_memory), False),
         ("  of it anonymous (GB)", lambda turn: gigabytes(lambda m: m.anonymous, turn.cold_memory), False),
         ("peak memory (GB)", lambda turn: gigabytes(lambda m: m.resident, turn.memory), False),
         ("  of it anonymous (GB)", lambda turn: gigabytes(lambda m: m.anonymous, turn.memory), False),
