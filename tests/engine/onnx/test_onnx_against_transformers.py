@@ -1,0 +1,98 @@
+"""What the graph computes is what transformers computes from the same weights."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fireside.engine.messages import EngineOptions
+from fireside.engine.onnx.layout import HEAD_BLOCK
+from fireside.engine.onnx.load import load_decoder
+from fireside.engine.types import GenerationRequest, Sampling
+from fireside.weights.nbits import quantize
+from support.checkpoints import make_tiny_checkpoint
+from support.reference import Reference
+from support.running import ids, open_runner, run
+
+PROMPT = np.random.default_rng(5).integers(0, 99, 41).tolist()
+
+SHAPES: dict[str, dict[str, Any]] = {
+    "mistral": {"arch": "mistral"},
+    "llama": {"arch": "llama"},
+    "tied embeddings": {"arch": "llama", "tie": True},
+    "no grouping": {"arch": "llama", "heads": 4, "kv_heads": 4},
+    "one key head": {"arch": "mistral", "heads": 8, "kv_heads": 1, "head_dim": 16},
+    "wide heads": {"arch": "mistral", "heads": 2, "kv_heads": 1, "head_dim": 128},
+    "large theta": {"arch": "mistral", "rope_theta": 1e6},
+    "sliding window": {"arch": "mistral", "sliding_window": 8},
+    "odd vocabulary": {"arch": "mistral", "vocab": 1001},
+    "sharded bf16": {"arch": "mistral", "dtype": "bf16", "shards": 3},
+}
+
+
+def all_logits(folder: Path, prompt: list[int], **options: Any) -> Any:
+    """Logits after each token of the prompt, prefilled in pieces of every size from one token up, then decoded."""
+    decoder = load_decoder(
+        EngineOptions(kind="onnx", model_path=str(folder), slots=2, context_length=512, threads=2, **options),
+        lambda phase, done, total: None,
+    ).decoder
+    logits, past = [], 0
+    for size in (1, 2, 3, 4, 5, 6):
+        logits.append((past + size - 1, decoder.prefill(1, past, prompt[past : past + size]).copy()))
+        past += size
+    for position in range(past, len(prompt)):
+        logits.append((position, decoder.decode([0, prompt[position]], [0, position])[1].copy()))
+    return logits
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_float_logits_agree(tmp_path: Path, shape: dict[str, Any]) -> None:
+    worth = make_tiny_checkpoint(tmp_path, **shape)
+    expected = Reference(tmp_path, worth).logits(PROMPT)
+    for position, logits in all_logits(tmp_path, PROMPT, weights="f32"):
+        np.testing.assert_allclose(logits, expected[position], atol=2e-4, err_msg=f"position {position}")
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_greedy_tokens_agree(tmp_path: Path, shape: dict[str, Any]) -> None:
+    worth = make_tiny_checkpoint(tmp_path, **shape)
+    request = GenerationRequest(prompt_ids=PROMPT, max_tokens=24, sampling=Sampling(temperature=0))
+    (made,) = run(open_runner(tmp_path, weights="f32"), [request])
+    assert ids(made) == Reference(tmp_path, worth).greedy(PROMPT, 24)
+
+
+@pytest.mark.parametrize("group", [32, 64, 128])
+@pytest.mark.parametrize("arch", ["mistral", "llama"])
+def test_awq_agrees(tmp_path: Path, arch: Any, group: int) -> None:
+    worth = make_tiny_checkpoint(tmp_path, arch, awq_group=group, hidden=256, inner=512, heads=8, vocab=1001)
+    worth["lm_head.weight"] = rounded(worth["lm_head.weight"])
+    reference = Reference(tmp_path, worth)
+    expected = reference.logits(PROMPT)
+    for position, logits in all_logits(tmp_path, PROMPT, exact=True):
+        np.testing.assert_allclose(logits, expected[position], atol=2e-3, err_msg=f"position {position}")
+    request = GenerationRequest(prompt_ids=PROMPT, max_tokens=12, sampling=Sampling(temperature=0))
+    (made,) = run(open_runner(tmp_path, exact=True), [request])
+    assert ids(made) == reference.greedy(PROMPT, 12)
+
+
+def rounded(weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the engine's 8-bit lm_head keeps of a weight."""
+    codes, scales, _ = quantize(weight, 8, HEAD_BLOCK)
+    return ((codes.astype(np.float32) - 128) * scales[..., None]).reshape(weight.shape)
+
+
+@pytest.mark.parametrize(
+    ("options", "closeness"), [({}, 0.999), ({"weights": "int8"}, 0.999), ({"weights": "int4"}, 0.98)]
+)
+def test_rounded_logits_are_close(tmp_path: Path, options: dict[str, Any], closeness: float) -> None:
+    group = None if options else 128
+    worth = make_tiny_checkpoint(tmp_path, awq_group=group, hidden=256, inner=512, heads=8, kv_heads=2)
+    expected = Reference(tmp_path, worth).logits(PROMPT)
+    cosines = [
+        np.dot(logits, expected[position]) / np.linalg.norm(logits) / np.linalg.norm(expected[position])
+        for position, logits in all_logits(tmp_path, PROMPT, **options)
+    ]
+    assert min(cosines) > closeness
+    assert min(cosines) < 1 - 1e-7, "nothing was rounded"

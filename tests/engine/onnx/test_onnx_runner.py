@@ -1,0 +1,161 @@
+"""Scheduling: whatever runs beside it, before it or instead of it, a request gets the same answer."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fireside.engine.onnx.kv_cache import bytes_per_token
+from fireside.engine.onnx.runner import OnnxRunner
+from fireside.engine.types import GenerationRequest, Sampling, Token
+from fireside.weights.open import open_checkpoint
+from support.checkpoints import make_tiny_checkpoint
+from support.running import ids, open_runner, run
+
+VOCAB = 1001
+SAMPLINGS = [
+    Sampling(temperature=0),
+    Sampling(temperature=0.7, seed=1),
+    Sampling(temperature=1.0, seed=2, top_p=0.9),
+    Sampling(temperature=1.5, seed=3, top_k=7),
+    Sampling(temperature=0, repetition_penalty=1.3),
+    Sampling(temperature=1.0, seed=4, frequency_penalty=0.8, presence_penalty=0.4),
+    Sampling(temperature=2.0, seed=5),
+]
+
+
+@dataclass(frozen=True)
+class Model:
+    folder: Path
+
+    def open(self, **options: int) -> OnnxRunner:
+        return open_runner(self.folder, **options)
+
+
+@pytest.fixture(scope="module", params=["f32", "awq"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    folder = tmp_path_factory.mktemp(request.param)
+    group = 128 if request.param == "awq" else None
+    make_tiny_checkpoint(folder, awq_group=group, hidden=256, inner=512, heads=4, kv_heads=2, head_dim=64, vocab=VOCAB)
+    return Model(folder)
+
+
+def prompt(length: int, seed: int = 0) -> list[int]:
+    return np.random.default_rng(seed).integers(0, VOCAB, length).tolist()
+
+
+def requests() -> list[GenerationRequest]:
+    lengths = (1, 7, 30, 64, 65, 130, 301)
+    return [
+        GenerationRequest(prompt_ids=prompt(length, length), max_tokens=10 + index, sampling=sampling)
+        for index, (length, sampling) in enumerate(zip(lengths, SAMPLINGS, strict=True))
+    ]
+
+
+def test_an_answer_does_not_depend_on_its_neighbours(model: Model) -> None:
+    alone = [run(model.open(), [request])[0] for request in requests()]
+    assert run(model.open(), requests()) == alone
+    assert run(model.open(), requests(), stagger=3) == alone
+    assert run(model.open(), requests()[::-1], stagger=1) == alone[::-1]
+    assert run(model.open(slots=3), requests()) == alone
+    assert [len(tokens) for tokens in alone] == [request.max_tokens for request in requests()]
+
+
+def test_an_answer_does_not_depend_on_the_cache(model: Model) -> None:
+    """A prompt that is found in the cache, whole or in part, gives what a fresh one gives."""
+    base = prompt(90)
+    longer = GenerationRequest(prompt_ids=[*base, *prompt(33, 1)], max_tokens=12, sampling=SAMPLINGS[1])
+    other = GenerationRequest(prompt_ids=[*base[:40], *prompt(20, 2)], max_tokens=12, sampling=SAMPLINGS[2])
+    fresh = [run(model.open(), [request])[0] for request in (longer, other)]
+    runner = model.open()
+    run(runner, [GenerationRequest(prompt_ids=base, max_tokens=1)])
+    assert run(runner, [longer])[0] == fresh[0]
+    assert run(runner, [longer, other, longer]) == [fresh[0], fresh[1], fresh[0]]
+    assert runner.stats().reused_tokens >= 90 + 122 + 40
+
+
+def test_the_next_turn_prefills_only_what_is_new(model: Model) -> None:
+    runner = model.open()
+    first = GenerationRequest(prompt_ids=prompt(100), max_tokens=20, sampling=Sampling(temperature=0))
+    (answer,) = run(runner, [first])
+    run(runner, [GenerationRequest(prompt_ids=[*first.prompt_ids, *ids(answer), *prompt(15, 1)], max_tokens=5)])
+    # The answer's last token was chosen but never computed.
+    assert runner.stats().reused_tokens == 100 + 20 - 1
+
+
+def test_tenants_share_no_prefix(model: Model) -> None:
+    runner = model.open()
+    for tenant in ("one", "two"):
+        run(runner, [GenerationRequest(prompt_ids=prompt(100), max_tokens=2, tenant=tenant)])
+    assert runner.stats().reused_tokens == 0
+    run(runner, [GenerationRequest(prompt_ids=prompt(100), max_tokens=2, tenant="one")])
+    assert runner.stats().reused_tokens == 99
+
+
+def test_without_a_seed_answers_differ(model: Model) -> None:
+    request = GenerationRequest(prompt_ids=prompt(5), max_tokens=20, sampling=Sampling(temperature=1.5))
+    first, second = run(model.open(), [request, request])
+    assert ids(first) != ids(second)
+
+
+def test_stop_tokens_end_an_answer(model: Model) -> None:
+    greedy = GenerationRequest(prompt_ids=prompt(9), max_tokens=30, sampling=Sampling(temperature=0))
+    (full,) = run(model.open(), [greedy])
+    stop = full[6].id
+    end = ids(full).index(stop)
+    stopped = GenerationRequest(prompt_ids=prompt(9), max_tokens=30, sampling=Sampling(temperature=0), stop_ids=[stop])
+    assert run(model.open(), [stopped])[0] == [*full[:end], Token(stop, "stop")]
+    assert full[-1].finish_reason == "length"
+
+
+def test_a_cancelled_request_leaves_at_once(model: Model) -> None:
+    runner = model.open(slots=2)
+    expected = run(model.open(), requests()[:1])[0]
+    for number in range(3):
+        runner.submit(number, GenerationRequest(prompt_ids=prompt(300, number), max_tokens=100))
+    runner.step()
+    runner.cancel(2)  # waits for a row
+    runner.cancel(1)  # waits for its prefill
+    runner.step()
+    runner.step()
+    runner.cancel(0)  # runs
+    assert not runner.busy
+    assert runner.step() == []
+    runner.cancel(0)
+    assert run(runner, requests()[:1])[0] == expected
+
+
+def test_requests_join_and_leave_between_steps(model: Model) -> None:
+    runner = model.open(slots=4)
+    long = GenerationRequest(prompt_ids=prompt(8), max_tokens=60, sampling=Sampling(temperature=0))
+    short = GenerationRequest(prompt_ids=prompt(300, 1), max_tokens=3, sampling=Sampling(temperature=0))
+    runner.submit(0, long)
+    runner.step()
+    runner.submit(1, short)
+    seen: list[int] = []
+    while runner.busy:
+        seen += [number for number, _ in runner.step()]
+    first, last = seen.index(1), len(seen) - 1 - seen[::-1].index(1)
+    assert seen[:first].count(0) >= 4, "a long prefill must not stop the others"
+    assert seen[last:].count(0) > 10, "the short one must leave before the long one ends"
+
+
+def test_a_full_cache_makes_requests_wait_not_fail(model: Model) -> None:
+    config = open_checkpoint(model.folder).config
+    runner = model.open(kv_memory=bytes_per_token(config) * 400, context=300)
+    many = [GenerationRequest(prompt_ids=prompt(150, seed), max_tokens=20, sampling=SAMPLINGS[1]) for seed in range(5)]
+    runner.submit(0, many[0])
+    runner.submit(1, many[1])
+    runner.submit(2, many[2])
+    runner.step()
+    assert (runner.stats().running, runner.stats().waiting) == (2, 1)
+    while runner.busy:
+        runner.step()
+    assert run(runner, many) == [run(model.open(), [request])[0] for request in many]
+
+
+@pytest.mark.parametrize("bad", [[], [VOCAB], [-1], [3, VOCAB + 5]])
+def test_ids_outside_the_vocabulary_are_refused(model: Model, bad: list[int]) -> None:
+    with pytest.raises(ValueError, match="vocabulary"):
+        model.open().submit(0, GenerationRequest(prompt_ids=bad, max_tokens=1))

@@ -1,0 +1,44 @@
+"""Drive an engine's runner by hand, step by step, in this process."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fireside.engine.messages import EngineOptions, WeightsMode
+from fireside.engine.onnx.runner import OnnxRunner
+from fireside.engine.runner import Runner
+from fireside.engine.types import GenerationRequest, Token
+
+
+def open_runner(
+    path: Path,
+    *,
+    weights: WeightsMode = "auto",
+    exact: bool = False,
+    slots: int = 8,
+    context: int = 512,
+    kv_memory: int = 0,
+) -> OnnxRunner:
+    options = EngineOptions(
+        kind="onnx", model_path=str(path), weights=weights, exact=exact, slots=slots, context_length=context,
+        kv_memory=kv_memory, threads=2,
+    )  # fmt: skip
+    return OnnxRunner(options, lambda phase, done, total: None)
+
+
+def run(runner: Runner, requests: Sequence[GenerationRequest], *, stagger: int = 0) -> list[list[Token]]:
+    """All tokens of each request; with `stagger`, each is sent so many steps after the one before."""
+    made: dict[int, list[Token]] = {number: [] for number in range(len(requests))}
+    waiting = list(enumerate(requests))
+    step = 0
+    while waiting or runner.busy:
+        while waiting and step >= waiting[0][0] * stagger:
+            runner.submit(*waiting.pop(0))
+        for number, token in runner.step():
+            made[number].append(token)
+        step += 1
+        assert step < 10_000, "the runner never ends"
+    return list(made.values())
+
+
+def ids(tokens: Sequence[Token]) -> list[int]:
+    return [token.id for token in tokens]
