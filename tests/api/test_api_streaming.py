@@ -169,12 +169,12 @@ def test_a_reset_cancels_as_well(slow: LiveServer) -> None:
 
 @pytest.mark.parametrize("keep_alive", [0.05, 10.0])
 def test_a_client_that_never_reads_is_dropped(tmp_path: Path, keep_alive: float) -> None:
-    with live_server(tmp_path, write_timeout=0.3, keep_alive_seconds=keep_alive) as server:
-        with server.connect_deaf() as sock:
-            body = {"prompt": "!endless " + "x" * 1000, "stream": True}
-            sock.sendall(server.post_bytes(json.dumps(body).encode()))
-            wait_until(lambda: server.service.cancelled == 1)
-            wait_until(lambda: not server.server.server_state.connections)
+    settings = {"write_timeout": 0.3, "keep_alive_seconds": keep_alive}
+    with live_server(tmp_path, **settings) as server, server.connect_deaf() as sock:
+        body = {"prompt": "!endless " + "x" * 1000, "stream": True}
+        sock.sendall(server.post_bytes(json.dumps(body).encode()))
+        wait_until(lambda: server.service.cancelled == 1)
+        wait_until(lambda: not server.server.server_state.connections)
 
 
 def test_an_answer_nobody_takes_is_dropped(tmp_path: Path) -> None:
@@ -204,11 +204,11 @@ def test_usage_of_answers_that_are_cut_short(tmp_path: Path) -> None:
 
 def test_many_streams_at_once(server: LiveServer) -> None:
     server.service.delay = 0.001
-    gate = threading.Barrier(48)
+    gate = threading.Barrier(32)
 
     def ask(number: int) -> str:
         gate.wait()
-        words = [f"{number}-{index}" for index in range(50)]
+        words = [f"{number}-{index}" for index in range(30)]
         body = {"prompt": " ".join(words), "stream": True}
         with httpx.Client(base_url=server.url, trust_env=False, timeout=30) as client:
             frames = client.post(server.run_path(), json=body).text.split("\n\n")
@@ -216,11 +216,11 @@ def test_many_streams_at_once(server: LiveServer) -> None:
         return "".join(json.loads(frame[6:])["response"] for frame in frames[:-2])
 
     try:
-        with ThreadPoolExecutor(48) as pool:
-            answers = list(pool.map(ask, range(48)))
+        with ThreadPoolExecutor(32) as pool:
+            answers = list(pool.map(ask, range(32)))
     finally:
         server.service.delay = 0.0
-    assert answers == [" ".join(f"{number}-{index}" for index in range(50)) for number in range(48)]
+    assert answers == [" ".join(f"{number}-{index}" for index in range(30)) for number in range(32)]
 
 
 def test_streams_that_are_cut_do_not_hurt_others(slow: LiveServer) -> None:

@@ -1,4 +1,4 @@
-"""What models there are, and what they take: `…/ai/models/search` and `…/ai/models/schema`."""
+"""What models there are, and what they take: `…/ai/models/search`, its tasks and authors, `…/ai/models/schema`."""
 
 from typing import Annotated, Any
 
@@ -59,9 +59,18 @@ def routes(context: Context) -> list[Route]:
         context.service.resolve(model)
         return answer({"input": INPUT_SCHEMA, "output": OUTPUT_SCHEMA})
 
+    async def tasks(request: Request) -> Response:
+        return answer([TASK])
+
+    async def authors(request: Request) -> Response:
+        names = sorted({_author(spec) for spec in context.service.models()})
+        return answer([{"name": name} for name in names])
+
     return [
         Route("/client/v4/accounts/{account_id}/ai/models/search", search),
         Route("/client/v4/accounts/{account_id}/ai/models/schema", schema),
+        Route("/client/v4/accounts/{account_id}/ai/tasks/search", tasks),
+        Route("/client/v4/accounts/{account_id}/ai/authors/search", authors),
     ]
 
 
@@ -89,10 +98,13 @@ def _source(spec: ModelSpec) -> int:
     return _SOURCES[spec.id.partition("/")[0]]
 
 
+def _author(spec: ModelSpec) -> str:
+    return spec.id.split("/")[1]
+
+
 def _matches(spec: ModelSpec, query: SearchQuery) -> bool:
-    author = spec.id.split("/")[1]
     return (
-        query.author.lower() in ("", author.lower())
+        query.author.lower() in ("", _author(spec).lower())
         and query.search.lower() in f"{spec.id} {spec.description}".lower()
         and query.task.lower() in ("", TASK["id"], TASK["name"].lower())
         and query.source in (None, _source(spec))
