@@ -1,5 +1,6 @@
 """llama.cpp, built on this machine for this machine (or binaries given), measured by its own llama-batched-bench."""
 
+import os
 import shutil
 import sys
 import tarfile
@@ -41,8 +42,9 @@ def _build(folder: Path, log: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     log.unlink(missing_ok=True)
-    python = [sys.executable, "-m", "pip"]
-    command.run([*python, "download", "--no-deps", "--no-binary", ":all:", "-d", folder, SDIST], log, _BUILD_SECONDS)
+    name = SDIST.partition("==")[0]
+    download = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", name, "-d", folder, SDIST]
+    command.run(download, log, _BUILD_SECONDS)
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")
@@ -51,7 +53,7 @@ def _build(folder: Path, log: Path) -> None:
     options = ["GGML_NATIVE=ON", "LLAMA_CURL=OFF", "LLAMA_BUILD_UI=OFF", "BUILD_SHARED_LIBS=OFF"]
     flags = [f"-D{option}" for option in ["CMAKE_BUILD_TYPE=Release", *options]]
     command.run([cmake, "-S", source, "-B", folder / "build", *flags], log, _BUILD_SECONDS)
-    command.run([cmake, "--build", folder / "build", "--target", *BINARIES, "-j"], log, _BUILD_SECONDS)
+    command.run([cmake, "--build", folder / "build", "--target", *BINARIES, f"-j{os.cpu_count()}"], log, _BUILD_SECONDS)
     (folder / "build" / "bin").rename(folder / "bin")
     for path in (archive, source.parent.parent, folder / "build"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
