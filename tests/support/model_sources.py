@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from uuid import UUID
 
 from fireside.catalog.spec import EngineSpec, HubSource, ModelSpec, PromptSpec, Source, WheelSource
@@ -94,3 +95,22 @@ def model_spec(source: Source, model: str = "@hf/someone/tiny") -> ModelSpec:
         prompt=PromptSpec(style="plain"),
         engine=EngineSpec(kind="onnx"),
     )
+
+
+def write_catalog_file(catalog: Path, spec: ModelSpec, *, folder: Path | None = None) -> None:
+    """Write the model's TOML file; with `folder`, as a model that is used where it lies."""
+    source: dict[str, object] = spec.source.model_dump(exclude_none=True)
+    if folder is not None:
+        source = {"kind": "folder", "path": str(folder)}
+    tables = {"source": source, "prompt": {"style": spec.prompt.style}, "engine": {"kind": spec.engine.kind}}
+    top = {
+        "id": spec.id,
+        "uuid": str(spec.uuid),
+        "description": spec.description,
+        "context_length": spec.context_length,
+    }
+    lines = [f"{name} = {json.dumps(value)}" for name, value in top.items()]
+    for table, values in tables.items():
+        lines += [f"[{table}]", *(f"{name} = {json.dumps(value)}" for name, value in values.items())]
+    catalog.mkdir(parents=True, exist_ok=True)
+    (catalog / f"{spec.id.rsplit('/', 1)[1]}.toml").write_text("\n".join(lines), encoding="utf-8")

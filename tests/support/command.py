@@ -1,0 +1,23 @@
+"""The `fireside` command as a child process."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def command_line(*arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "fireside", *arguments]
+
+
+def environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment, but for the settings, which are the defaults and this data folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FIRESIDE_", "HF_"))}
+    return {**kept, "FIRESIDE_DATA_DIR": str(data_dir), "NO_PROXY": "127.0.0.1", **(extra or {})}
+
+
+def run_command(*arguments: str, data_dir: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command_line(*arguments), env=environment(data_dir), input=stdin, capture_output=True, text=True, timeout=60
+    )
