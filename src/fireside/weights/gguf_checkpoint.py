@@ -88,26 +88,25 @@ def _unpermute(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
 
 
 def _read_config(file: GgufFile) -> ModelConfig:
-    metadata = file.metadata
-    architecture = metadata.get("general.architecture")
+    architecture = _single(file, "general.architecture", None)
     if architecture != "llama":
         raise UnsupportedWeights(
             f"{file.path}: the architecture is {architecture!r}; Fireside runs 'llama' from GGUF files."
         )
-    if metadata.get("split.count", 1) not in (0, 1):
+    if _single(file, "split.count", 1) not in (0, 1):
         raise UnsupportedWeights(
             f"{file.path}: one part of a split GGUF file; join the parts with llama-gguf-split --merge."
         )
-    if metadata.get("llama.rope.scaling.type", "none") != "none" or "rope_freqs.weight" in file.tensors:
+    if _single(file, "llama.rope.scaling.type", "none") != "none" or "rope_freqs.weight" in file.tensors:
         raise UnsupportedWeights(f"{file.path}: uses rotary scaling; Fireside runs the default rotary embedding only.")
-    if metadata.get("llama.expert_count", 0) != 0:
+    if _single(file, "llama.expert_count", 0) != 0:
         raise UnsupportedWeights(f"{file.path}: a mixture of experts, which Fireside does not run.")
     hidden, heads = _integer(file, "hidden_size"), _integer(file, "heads")
     if heads < 1:
         raise BadWeights(f"{file.path}: {_KEYS['heads']} is {heads}, not positive.")
     head_dim = _integer(file, "head_dim", hidden // heads)
-    rotated = metadata.get("llama.rope.dimension_count", head_dim)
-    values = metadata.get("llama.attention.value_length", head_dim)
+    rotated = _single(file, "llama.rope.dimension_count", head_dim)
+    values = _single(file, "llama.attention.value_length", head_dim)
     if rotated != head_dim or values != head_dim:
         raise UnsupportedWeights(
             f"{file.path}: heads of {head_dim} with {rotated} rotary dimensions and values of {values}; "
@@ -144,6 +143,13 @@ def _check_tensors(file: GgufFile, config: ModelConfig) -> None:
             )
     if unknown := sorted(file.tensors.keys() - expected.keys()):
         raise UnsupportedWeights(f"{file.path}: tensor {unknown[0]} is not part of the models that Fireside runs.")
+
+
+def _single(file: GgufFile, key: str, default: object) -> object:
+    value = file.metadata.get(key, default)
+    if isinstance(value, list | np.ndarray):
+        raise BadWeights(f"{file.path}: {key} is a list, not one value.")
+    return value
 
 
 def _integer(file: GgufFile, field: str, default: int | None = None) -> int:
