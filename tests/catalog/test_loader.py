@@ -36,6 +36,16 @@ def write(folder: Path, text: str, name: str = "mine.toml") -> Path:
     return path
 
 
+def test_a_short_file_will_do(tmp_path: Path) -> None:
+    lines = [line for line in MINE.splitlines() if not line.startswith(("uuid", "description"))]
+    first, second = (load_file(write(tmp_path, "\n".join(lines))) for _ in range(2))
+    assert first.uuid == second.uuid
+    with pytest.raises(CatalogError) as raised:
+        load_file(write(tmp_path, "\n".join(lines).replace("@hf/me/mine", "mine")))
+    assert "id: " in str(raised.value)
+    assert "uuid" not in str(raised.value)
+
+
 def test_built_in_models() -> None:
     assert [spec.id for spec in Catalog.load().all()] == [ECHO, SMOLLM2, MISTRAL, OPENHERMES]
 

@@ -102,6 +102,8 @@ def _problems(error: ValidationError) -> list[str]:
             del location[1]
         key = ".".join(location)
         match problem["type"]:
+            case "default_factory_not_called":  # uuid is made from the id, which has a problem of its own
+                continue
             case "missing":
                 lines.append(f"{key}: missing")
             case "extra_forbidden":

@@ -1,7 +1,7 @@
 """What Fireside knows of a model: one `ModelSpec` per TOML file."""
 
 from typing import Annotated, Literal
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -112,12 +112,13 @@ class ModelSpec(_Strict):
     """One model of the catalog.
 
     Args:
+        uuid: the hosted service's where it has one, else made from the id.
         context_length: most tokens of prompt and answer together.
     """
 
     id: Annotated[str, Field(pattern=MODEL_ID_PATTERN)]
-    uuid: UUID
-    description: str
+    uuid: UUID = Field(default_factory=lambda data: uuid5(NAMESPACE_URL, data["id"]))
+    description: str = ""
     created_at: str = ""
     beta: bool = False
     lora: bool = False
