@@ -14,7 +14,7 @@ from rich.console import Console
 from bench.awq_checkpoint import checkpoint_bytes, write_awq
 from bench.fireside_engine import Fireside
 from bench.http_endpoints import Endpoint, FiresideEngine, FiresideServer, LlamaServer
-from bench.http_rounds import run_http
+from bench.http_rounds import counting_prompt, run_http
 from bench.model import FULL_LAYERS, QUICK_LAYERS, make_once, mistral_7b
 from bench.peers.llama_cpp import BINARIES, LlamaCpp, find_binaries
 from bench.peers.vllm_cpu import VllmCpu
@@ -113,7 +113,7 @@ def _http_part(plan: Plan, console: Console) -> Overhead:
         else:
             endpoints.append(LlamaServer(plan.work, program, next(model.glob("*.gguf")), *size))
     endpoints.append(FiresideEngine(plan.work, model, *size))
-    results = asyncio.run(run_http(endpoints, streams, 32 if plan.quick else 96, plan.rounds))
+    results = asyncio.run(run_http(endpoints, streams, 32 if plan.quick else 96, plan.rounds, counting_prompt))
     names = [endpoint.name for endpoint in endpoints]
     console.print(http_table("SmolLM2-135M-Instruct (GGUF Q4_1) through HTTP", results, names))
     alone, through = FiresideEngine.name, FiresideServer.name
@@ -129,8 +129,9 @@ def _overhead_part(plan: Plan) -> Overhead:
     """The large model at 16 streams, with and without HTTP."""
     model, size = plan.awq(), (OVERHEAD_STREAMS, 512, plan.threads)
     alone, through = FiresideEngine(plan.work, model, *size), FiresideServer(plan.work, model, *size)
-    run = run_http([through, alone], [OVERHEAD_STREAMS], 12 if plan.quick else 32, plan.rounds)
-    results = asyncio.run(run)
+    # Random weights go on with anything; a few tokens of prompt leave the time to decoding.
+    tokens = 24 if plan.quick else 64
+    results = asyncio.run(run_http([alone, through], [OVERHEAD_STREAMS], tokens, plan.rounds, lambda n: f"{n}:"))
     return (
         plan.shape,
         results.rate(alone.name, OVERHEAD_STREAMS),

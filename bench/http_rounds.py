@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -38,23 +38,36 @@ class HttpResults:
         return overhead_percent(self.rates.get((alone, streams), {}), self.rates.get((through, streams), {}))
 
 
-async def run_http(endpoints: Sequence[Endpoint], streams: Sequence[int], tokens: int, rounds: int) -> HttpResults:
-    """Start all endpoints, then ask each in turn. Who fails is left out of what follows."""
+async def run_http(
+    endpoints: Sequence[Endpoint],
+    streams: Sequence[int],
+    tokens: int,
+    rounds: int,
+    make_prompt: Callable[[int], str],
+) -> HttpResults:
+    """Start all endpoints, then ask each in turn. Who fails is left out of what follows.
+
+    Args:
+        make_prompt: a text for each number that begins with it, so that no cached prefix helps.
+    """
     results = HttpResults(tuple(streams))
     async with AsyncExitStack() as stack:
         sessions: dict[str, Session] = {}
         for endpoint in endpoints:
             try:
-                sessions[endpoint.name] = await stack.enter_async_context(endpoint.open())
-            except (Unavailable, FiresideError) as error:
+                session = await stack.enter_async_context(endpoint.open())
+                # Untimed: what is done once for each number of streams.
+                await _ask_all(session, [make_prompt(-number) for number in range(1, max(streams) + 1)], 8)
+                sessions[endpoint.name] = session
+            except (OSError, Unavailable, FiresideError) as error:
                 _leave_out(results, endpoint.name, error)
         for number in range(rounds):
             for count in streams:
                 print(f"Round {number + 1} of {rounds}: {count} streams …", file=sys.stderr, flush=True)
-                prompts = [prompt(number * 1000 + count * 10 + stream) for stream in range(count)]
+                prompts = [make_prompt(number * 1000 + count * 10 + stream) for stream in range(count)]
                 for name in [name for name in sessions if name not in results.absent]:
                     try:
-                        answers = await asyncio.gather(*(sessions[name].ask(text, tokens) for text in prompts))
+                        answers = await _ask_all(sessions[name], prompts, tokens)
                     except (OSError, Unavailable, FiresideError) as error:
                         _leave_out(results, name, error)
                         continue
@@ -62,8 +75,12 @@ async def run_http(endpoints: Sequence[Endpoint], streams: Sequence[int], tokens
     return results
 
 
-def prompt(number: int) -> str:
-    """A text that a model goes on with for long. The number comes first, so that no two share a cached prefix."""
+async def _ask_all(session: Session, prompts: Sequence[str], tokens: int) -> list[Answer]:
+    return list(await asyncio.gather(*(session.ask(text, tokens) for text in prompts)))
+
+
+def counting_prompt(number: int) -> str:
+    """A text that a model goes on with for long."""
     return f"{number} is a number. Here are all the whole numbers that come after {number}, one by one: {number + 1},"
 
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 from bench.http_client import Answer, count_tokens, read_response
-from bench.http_rounds import prompt, throughput
+from bench.http_rounds import counting_prompt, throughput
 from bench.peers.llama_cpp import Timing, read_timings
 from bench.rates import decode_rate, median, median_ratio, overhead_percent
 from bench.report import number, times
@@ -118,6 +118,6 @@ def test_throughput_of_answers_that_overlap() -> None:
     assert throughput(answers) == pytest.approx(10.0)
 
 
-def test_prompts_differ_from_their_first_token_on() -> None:
-    starts = {prompt(number).split()[0] for number in range(50)}
+def test_prompts_differ_from_their_first_word_on() -> None:
+    starts = {counting_prompt(number).split()[0] for number in range(50)}
     assert len(starts) == 50
