@@ -29,7 +29,7 @@ def run(
 
     \b
     Examples:
-      fireside run smollm2-135m-instruct "What is the capital of France?"
+      fireside run smollm2-135m-instruct "What is the capital of France?" --temperature 0
       fireside run smollm2-135m-instruct "A haiku about rain" --temperature 1.2 --seed 7
       git diff | fireside run smollm2-135m-instruct --system "Summarise this change in one line."
       fireside run echo "Say this back"
