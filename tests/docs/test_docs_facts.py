@@ -1,0 +1,54 @@
+"""What the pages say is what the code says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fireside.api.errors import WIRE_ERRORS
+from fireside.catalog.loader import Catalog, load_file
+from fireside.catalog.spec import FolderSource, NoSource
+from support.documents import ROOT, examples, pages, read
+from support.settings_table import settings_table
+
+
+def test_every_setting_is_on_its_page() -> None:
+    assert settings_table() in read("docs/configuration.md")
+
+
+def test_every_error_is_in_the_table() -> None:
+    rows = re.findall(r"^\| (\d[\d, ]*) \| (\d[\d, ]*) \|", read("docs/api.md"), re.MULTILINE)
+    documented = {
+        (int(code), int(status))
+        for codes, statuses in rows
+        for code in codes.split(",")
+        for status in statuses.split(",")
+    }
+    assert {(wire.code, wire.status) for wire in WIRE_ERRORS.values()} <= documented
+
+
+def test_every_model_is_in_the_table() -> None:
+    text = read("docs/models.md")
+    for spec in Catalog.load().all():
+        row = next(line for line in text.splitlines() if line.startswith(f"| `{spec.id}`"))
+        assert f"{spec.context_length:,}" in row
+        assert ("none" in row) == isinstance(spec.source, NoSource)
+
+
+def test_the_catalog_example_is_a_catalog_file(tmp_path: Path) -> None:
+    (example,) = examples("docs/models.md", "toml")
+    (tmp_path / "mine.toml").write_text(example, encoding="utf-8")
+    assert isinstance(load_file(tmp_path / "mine.toml").source, FolderSource)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?://)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+def test_readme_opens_with_the_two_commands() -> None:
+    commands = re.findall(r"^```sh\n(.*?)\n```", read("README.md"), re.MULTILINE | re.DOTALL)
+    assert commands[:2] == ["make serve", "make test"]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert {"serve", "test", "lint", "bench", "docs"} <= set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
