@@ -361,15 +361,19 @@ def test_two_gguf_files(tmp_path: Path) -> None:
 # Any damage.
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    """A folder, and what its file holds as long as nobody damages it."""
+    folder = tmp_path_factory.mktemp("sound")
+    make_tiny_checkpoint(folder, **SMALL)
+    return folder, (folder / "model.safetensors").read_bytes()
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
-def test_a_damaged_header_raises_nothing_but_our_errors(
-    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    folder = tmp_path_factory.getbasetemp() / "damaged"
-    make_tiny_checkpoint(folder, **SMALL)
-    path = folder / "model.safetensors"
-    content = bytearray(path.read_bytes())
+def test_a_damaged_header_raises_nothing_but_our_errors(data: st.DataObject, sound: tuple[Path, bytes]) -> None:
+    folder, whole = sound
+    content = bytearray(whole)
     header = 8 + int.from_bytes(content[:8], "little")
     if data.draw(st.booleans(), "truncate"):
         del content[data.draw(st.integers(0, len(content) - 1)) :]
@@ -377,7 +381,7 @@ def test_a_damaged_header_raises_nothing_but_our_errors(
         flips = st.lists(st.tuples(st.integers(0, header - 1), st.integers(1, 255)), min_size=1, max_size=4)
         for position, bits in data.draw(flips):
             content[position] ^= bits
-    path.write_bytes(content)
+    (folder / "model.safetensors").write_bytes(content)
     try:
         checkpoint = open_checkpoint(folder)
     except FiresideError:
