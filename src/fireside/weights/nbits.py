@@ -65,13 +65,14 @@ def quantize(
     scales = np.empty((rows, blocks), np.float32)
     zeros = np.empty((rows, (blocks + 1) // 2), np.uint8) if bits == 4 else None
     step = max(1, _CHUNK_VALUES // columns)
-    for start in range(0, rows, step):
-        part = slice(start, start + step)
-        values = weight[part].reshape(-1, blocks, block_size)
-        if zeros is None:
-            _quantize_8(values, codes[part], scales[part])
-        else:
-            _quantize_4(values, codes[part], scales[part], zeros[part])
+    with np.errstate(all="ignore"):  # what is not finite is found below
+        for start in range(0, rows, step):
+            part = slice(start, start + step)
+            values = weight[part].reshape(-1, blocks, block_size)
+            if zeros is None:
+                _quantize_8(values, codes[part], scales[part])
+            else:
+                _quantize_4(values, codes[part], scales[part], zeros[part])
     if not np.isfinite(scales).all():
         raise BadWeights("A linear has weights that are infinite, not a number, or too large to quantise.")
     return codes, scales, zeros

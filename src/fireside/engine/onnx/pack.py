@@ -15,6 +15,7 @@ from fireside.engine.messages import WeightsMode
 from fireside.engine.onnx.layout import Form, LinearSpec, TensorSpec, head_linear, layer_linears, norm_names, parameters
 from fireside.engine.onnx.packed_file import PackedFile
 from fireside.engine.protocol import Progress
+from fireside.errors import BadWeights
 from fireside.weights.checkpoint import AwqLinear, Checkpoint
 from fireside.weights.nbits import choose_block_size, pack_awq, quantize
 
@@ -120,6 +121,9 @@ def pack_linear(checkpoint: Checkpoint, linear: LinearSpec, tensors: dict[str, N
             codes, scales, zeros = targets
             pack_awq(weight, codes, scales, zeros)
             continue
-        quantized = [values for values in quantize(weight, linear.bits, linear.block) if values is not None]
+        try:
+            quantized = [values for values in quantize(weight, linear.bits, linear.block) if values is not None]
+        except BadWeights as error:
+            raise BadWeights(f"{source}: {error}") from error
         for target, values in zip(targets, quantized, strict=True):
             target[...] = values
