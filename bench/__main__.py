@@ -92,7 +92,7 @@ def _engine_part(plan: Plan, console: Console) -> None:
         contenders.append(VllmCpu(plan.work, awq, eager=plan.quick))
     workload = Workload(threads=plan.threads)
     if plan.quick:
-        workload = Workload(threads=plan.threads, prompt_tokens=16, decode_tokens=12)
+        workload = Workload(threads=plan.threads, prefill_tokens=256, prompt_tokens=8, decode_tokens=8)
     results = run_rounds(contenders, workload, plan.rounds)
     names = [contender.name for contender in contenders]
     console.print(engine_table(f"{plan.shape}, AWQ 4-bit, random weights", results, names, workload))
@@ -113,7 +113,7 @@ def _http_part(plan: Plan, console: Console) -> Overhead:
         else:
             endpoints.append(LlamaServer(plan.work, program, next(model.glob("*.gguf")), *size))
     endpoints.append(FiresideEngine(plan.work, model, *size))
-    results = asyncio.run(run_http(endpoints, streams, 32 if plan.quick else 96, plan.rounds, counting_prompt))
+    results = asyncio.run(run_http(endpoints, streams, 24 if plan.quick else 96, plan.rounds, counting_prompt))
     names = [endpoint.name for endpoint in endpoints]
     console.print(http_table("SmolLM2-135M-Instruct (GGUF Q4_1) through HTTP", results, names))
     alone, through = FiresideEngine.name, FiresideServer.name
@@ -130,7 +130,7 @@ def _overhead_part(plan: Plan) -> Overhead:
     model, size = plan.awq(), (OVERHEAD_STREAMS, 512, plan.threads)
     alone, through = FiresideEngine(plan.work, model, *size), FiresideServer(plan.work, model, *size)
     # Random weights go on with anything; a few tokens of prompt leave the time to decoding.
-    tokens = 24 if plan.quick else 64
+    tokens = 16 if plan.quick else 64
     results = asyncio.run(run_http([alone, through], [OVERHEAD_STREAMS], tokens, plan.rounds, lambda n: f"{n}:"))
     return (
         plan.shape,

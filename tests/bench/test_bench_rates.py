@@ -120,4 +120,5 @@ def test_throughput_of_answers_that_overlap() -> None:
 
 def test_prompts_differ_from_their_first_word_on() -> None:
     starts = {counting_prompt(number).split()[0] for number in range(50)}
+    assert counting_prompt(9) == "9, 10, 11, 12,"
     assert len(starts) == 50
