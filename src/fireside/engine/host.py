@@ -30,6 +30,7 @@ from fireside.engine.messages import (
     to_engine_decoder,
 )
 from fireside.engine.runner import Runner, make_runner
+from fireside.engine.types import Token
 from fireside.errors import FiresideError
 
 log = logging.getLogger("fireside.engine")
@@ -88,11 +89,22 @@ def _handle(message: ToEngine, runner: Runner, channel: Channel) -> None:
             raise ValueError("a model is loaded already")
 
 
+def _step(runner: Runner, channel: Channel) -> None:
+    outcomes = runner.step()
+    if tokens := [(number, outcome) for number, outcome in outcomes if isinstance(outcome, Token)]:
+        channel.write(Tokens(tokens))
+    for number, outcome in outcomes:
+        if not isinstance(outcome, Token):
+            channel.write(GenerationFailed(number, str(outcome)))
+
+
 def run(channel: Channel) -> None:
     """Load, then serve until the input ends."""
     first = channel.read()
     if not isinstance(first, Load):
         return
+    inbox: queue.SimpleQueue[ToEngine] = queue.SimpleQueue()
+    threading.Thread(target=_pump, args=(channel, inbox), daemon=True, name="inbox").start()
     try:
         runner = make_runner(first.options, lambda phase, done, total: channel.write(Loading(phase, done, total)))
     except FiresideError as error:
@@ -103,15 +115,13 @@ def run(channel: Channel) -> None:
         channel.write(LoadFailed("EngineFailed", f"Loading failed: {error!r}"))
         return
     channel.write(Ready(runner.info))
-    inbox: queue.SimpleQueue[ToEngine] = queue.SimpleQueue()
-    threading.Thread(target=_pump, args=(channel, inbox), daemon=True, name="inbox").start()
     while True:
         if not runner.busy:
             _handle(inbox.get(), runner, channel)
         while not inbox.empty():
             _handle(inbox.get(), runner, channel)
-        if runner.busy and (items := runner.step()):
-            channel.write(Tokens(items))
+        if runner.busy:
+            _step(runner, channel)
 
 
 def main() -> None:

@@ -5,6 +5,10 @@ from typing import Protocol
 from fireside.engine.messages import EngineOptions
 from fireside.engine.protocol import Progress
 from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
+from fireside.errors import EngineFailed
+
+Outcome = Token | EngineFailed
+"""A generation's next token, or why it failed: then the runner has forgotten it."""
 
 
 class Runner(Protocol):
@@ -26,8 +30,8 @@ class Runner(Protocol):
         """Forget a generation, wherever it is."""
         ...
 
-    def step(self) -> list[tuple[int, Token]]:
-        """Advance; return the new tokens, none when this step only prefilled."""
+    def step(self) -> list[tuple[int, Outcome]]:
+        """Advance; return what came of it by generation number, nothing when this step only prefilled."""
         ...
 
     def stats(self) -> EngineStats: ...

@@ -8,11 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fireside.engine.types import Sampling
+from fireside.errors import EngineFailed
 
 Logits = NDArray[np.float32]
 
 FIRST_CANDIDATES = 256
 """top-p looks at this many best tokens before it sorts the whole vocabulary."""
+
+COLDEST = 1e-5
+"""Lower temperatures are greedy, as in vLLM: a draw could not tell them from 0, but float32 overflows."""
+
+SMALLEST_PENALTY = 0.01
+"""Lower repetition penalties act as this one, which nothing but a repetition survives; float32 overflows below."""
 
 
 class Sampler:
@@ -26,6 +33,7 @@ class Sampler:
 
     def __init__(self, sampling: Sampling, prompt_ids: list[int], vocab_size: int) -> None:
         self._sampling = sampling
+        self._coldest = sampling.temperature < COLDEST
         self._random = np.random.Generator(np.random.PCG64(sampling.seed))
         self._repeats = sampling.repetition_penalty not in (0.0, 1.0)
         self._counts_answer = bool(sampling.frequency_penalty or sampling.presence_penalty)
@@ -37,12 +45,14 @@ class Sampler:
     @property
     def greedy(self) -> bool:
         """Whether the choice is just the largest logit, which a whole batch can share."""
-        return self._sampling.temperature == 0 and not self._repeats and not self._counts_answer
+        return self._coldest and not self._repeats and not self._counts_answer
 
     def choose(self, logits: Logits) -> int:
-        """The next token id from logits float32 [vocab]; the row is left as it was."""
+        """The next token id from logits float32 [vocab]; the row is left as it was. Raises as `check_best` does."""
         logits = self._penalised(logits)
-        token = int(logits.argmax()) if self._sampling.temperature == 0 else self._draw(logits)
+        best = int(logits.argmax())
+        check_best(logits, best)
+        token = best if self._coldest else self._draw(logits)
         self.observe(token)
         return token
 
@@ -56,7 +66,7 @@ class Sampler:
     def _penalised(self, logits: Logits) -> Logits:
         if self._repeats:
             # CTRL (Keskar et al. 2019, section 4.1), in the sign-aware form of transformers.
-            penalty = np.float32(self._sampling.repetition_penalty)
+            penalty = np.float32(max(self._sampling.repetition_penalty, SMALLEST_PENALTY))
             punished = np.where(logits > 0, logits / penalty, logits * penalty)
             logits = np.where(self._seen, punished, logits)
         if self._counts_answer:
@@ -85,6 +95,18 @@ class Sampler:
         return int(candidates[_pick(weights, number)])
 
 
+def check_best(logits: Logits, best: int) -> None:
+    """Raise EngineFailed when logits [vocab], whose argmax is `best`, are not fit to choose from.
+
+    argmax takes a NaN before any number, so one look finds NaN and infinity anywhere. Single tokens may be at minus
+    infinity.
+    """
+    if not np.isfinite(logits[best]):
+        raise EngineFailed(
+            "The model computed something that is not a number. Its weights are probably damaged: fetch them again."
+        )
+
+
 def _best(logits: Logits, count: int) -> NDArray[np.intp]:
     """Ids of the `count` largest logits, best first; equal logits by id, so that the order never depends on the
     sort."""
@@ -99,7 +121,8 @@ def _best(logits: Logits, count: int) -> NDArray[np.intp]:
 
 def _weights(logits: Logits, temperature: float) -> NDArray[np.float64]:
     """Probabilities up to a common factor: exp((logit - max) / temperature)."""
-    scaled = (logits - logits.max()) / np.float32(temperature)
+    with np.errstate(over="ignore"):  # far below the best: minus infinity, which has probability 0
+        scaled = (logits - logits.max()) / np.float32(temperature)
     weights: NDArray[np.float64] = np.exp(scaled, out=scaled).astype(np.float64)
     return weights
 

@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 
 from fireside.engine.messages import EngineOptions
+from fireside.engine.runner import Outcome
 from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
 
 SPACE = 32
@@ -18,10 +19,12 @@ LONGEST_NAP = 0.02
 
 @dataclass(slots=True)
 class _Run:
+    """`due` is when its next token is; None while it waits for a slot."""
+
     answer: list[int]
     request: GenerationRequest
     made: int = 0
-    due: float = 0.0
+    due: float | None = None
 
 
 def answer_ids(request: GenerationRequest) -> list[int]:
@@ -57,22 +60,29 @@ class EchoRunner:
 
     def submit(self, number: int, request: GenerationRequest) -> None:
         self._prompt_tokens += len(request.prompt_ids)
-        self._runs[number] = _Run(answer_ids(request), request, due=time.monotonic() + self._interval)
+        self._runs[number] = _Run(answer_ids(request), request)
 
     def cancel(self, number: int) -> None:
         self._runs.pop(number, None)
 
-    def step(self) -> list[tuple[int, Token]]:
+    def step(self) -> list[tuple[int, Outcome]]:
         running = list(self._runs.items())[: self._slots]
-        pause = min(run.due for _, run in running) - time.monotonic()
+        start = time.monotonic() + self._interval
+        due = {number: start if run.due is None else run.due for number, run in running}
+        pause = min(due.values()) - time.monotonic()
         if pause > 0:
             time.sleep(min(pause, LONGEST_NAP))
         now = time.monotonic()
         self._steps += 1
-        return [(number, self._next_token(number, run)) for number, run in running if run.due <= now]
+        made: list[tuple[int, Outcome]] = []
+        for number, run in running:
+            run.due = due[number]
+            if run.due <= now:
+                run.due += self._interval
+                made.append((number, self._next_token(number, run)))
+        return made
 
     def _next_token(self, number: int, run: _Run) -> Token:
-        run.due += self._interval
         stop = run.request.stop_ids[0] if run.request.stop_ids else 0
         if run.made == len(run.answer):
             token = Token(stop, "stop")

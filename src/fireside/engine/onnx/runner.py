@@ -17,8 +17,10 @@ from fireside.engine.messages import EngineOptions
 from fireside.engine.onnx.load import load_decoder
 from fireside.engine.onnx.rows import RowTable
 from fireside.engine.protocol import Progress
-from fireside.engine.sampling import Sampler
+from fireside.engine.runner import Outcome
+from fireside.engine.sampling import Sampler, check_best
 from fireside.engine.types import EngineInfo, EngineStats, FinishReason, GenerationRequest, Token
+from fireside.errors import EngineFailed
 
 log = logging.getLogger("fireside.engine")
 
@@ -82,9 +84,9 @@ class OnnxRunner:
             if sequence.number == number:
                 self._leave(sequence)
 
-    def step(self) -> list[tuple[int, Token]]:
+    def step(self) -> list[tuple[int, Outcome]]:
         self._admit()
-        made: list[tuple[int, Token]] = []
+        made: list[tuple[int, Outcome]] = []
         if self._prefilling:
             made += self._prefill(self._prefilling[0])
         if self._decoding:
@@ -115,7 +117,7 @@ class OnnxRunner:
             sampler = Sampler(request.sampling, request.prompt_ids, self._vocab_size)
             self._prefilling.append(_Sequence(number, request, row, sampler))
 
-    def _prefill(self, sequence: _Sequence) -> list[tuple[int, Token]]:
+    def _prefill(self, sequence: _Sequence) -> list[tuple[int, Outcome]]:
         row = self._table.rows[sequence.row]
         size = CHUNK_SHARED if self._decoding else CHUNK_ALONE
         ids = sequence.request.prompt_ids[row.length : row.length + size]
@@ -125,9 +127,9 @@ class OnnxRunner:
             return []
         self._prefilling.popleft()
         self._decoding[sequence.row] = sequence
-        return [self._accept(sequence, sequence.sampler.choose(logits))]
+        return [self._accept(sequence, logits, None)]
 
-    def _decode(self) -> list[tuple[int, Token]]:
+    def _decode(self) -> list[tuple[int, Outcome]]:
         rows = self._table.rows
         count = max(self._decoding) + 1
         count += count % 2  # see Decoder.decode
@@ -140,11 +142,18 @@ class OnnxRunner:
         made = []
         for sequence in list(self._decoding.values()):
             rows[sequence.row].append([sequence.pending])
-            made.append(self._accept(sequence, _choose(sequence.sampler, logits[sequence.row], best, sequence.row)))
+            made.append(self._accept(sequence, logits[sequence.row], best))
         return made
 
-    def _accept(self, sequence: _Sequence, token: int) -> tuple[int, Token]:
-        """Take a new token; the sequence leaves with its last one."""
+    def _accept(
+        self, sequence: _Sequence, logits: NDArray[np.float32], best: NDArray[np.intp] | None
+    ) -> tuple[int, Outcome]:
+        """Choose a new token; the sequence leaves with its last one."""
+        try:
+            token = _choose(sequence.sampler, logits, best, sequence.row)
+        except EngineFailed as error:
+            self._leave(sequence)
+            return sequence.number, error
         reason: FinishReason | None = None
         if token in sequence.request.stop_ids:
             reason = "stop"
@@ -184,4 +193,8 @@ def _even(count: int) -> int:
 
 
 def _choose(sampler: Sampler, logits: NDArray[np.float32], best: NDArray[np.intp] | None, row: int) -> int:
-    return int(best[row]) if best is not None and sampler.greedy else sampler.choose(logits)
+    if best is None or not sampler.greedy:
+        return sampler.choose(logits)
+    token = int(best[row])
+    check_best(logits, token)
+    return token
