@@ -1,12 +1,15 @@
 """An engine in a child process, as the rest of Fireside sees it.
 
 A crash costs the running generations one clean error; the process is started again, with growing pauses while it keeps
-crashing. Closing gives all its memory back.
+crashing. One that never loaded is not started again: that is for the caller to decide. Closing gives all its memory
+back.
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
+import signal
 import sys
 from collections.abc import AsyncIterator
 
@@ -37,6 +40,12 @@ log = logging.getLogger("fireside.engine")
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 30.0
+"""Seconds between an engine's end and its next start."""
+
+PATIENCE = 5.0
+"""Seconds that a process has to end by itself."""
+
+READ_SIZE = 1 << 16
 
 _Inbox = asyncio.Queue[Token | errors.FiresideError]
 
@@ -99,6 +108,8 @@ class ProcessEngine:
 
     async def stats(self) -> EngineStats:
         """See `Engine.stats`."""
+        if self._ready is None or not self._ready.done():
+            raise errors.ModelNotReady("The engine process is starting.")
         await self._loaded()
         waiter: asyncio.Future[EngineStats] = asyncio.get_running_loop().create_future()
         self._stats_waiters.append(waiter)
@@ -111,7 +122,9 @@ class ProcessEngine:
             self._supervisor.cancel()
             await asyncio.gather(self._supervisor, return_exceptions=True)
         await self._end_process()
-        self._fail_running("The engine was stopped.")
+        stopped = errors.EngineLost("The engine was stopped.")
+        self._fail_waiting_for_load(stopped)
+        self._fail_running(stopped)
 
     async def _loaded(self) -> EngineInfo:
         if self._ready is None:
@@ -130,50 +143,71 @@ class ProcessEngine:
             process.stdin.write(encode_frame(message))
 
     async def _supervise(self) -> None:
-        """Run the process; run it again when it is lost. Ends when loading itself is refused."""
+        """Run the process; run it again whenever it ends. Ends itself when the very first load fails."""
+        loaded_once = False
         while True:
             failure = await self._run_once()
             assert self._ready is not None
-            if failure is not None and not self._ready.done():
-                self._ready.set_exception(failure)
-                self._ready.exception()  # marks it as seen: nobody may be waiting
-                return
-            self._fail_running(
-                "The engine process ended while it worked on this request. It is being restarted; send it again."
-            )
             if self._ready.done():
-                self._ready = asyncio.get_running_loop().create_future()
-            log.warning("engine process lost; restarting in %.1f s", self._pause)
+                loaded_once = True
+            else:
+                self._fail_waiting_for_load(failure)
+            if not loaded_once:
+                return
+            self._ready = asyncio.get_running_loop().create_future()
+            self._fail_running(failure)
+            log.warning("%s Starting it again in %.1f s.", failure, self._pause)
             await asyncio.sleep(self._pause)
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
-    async def _run_once(self) -> errors.FiresideError | None:
-        """One life of the process. Returns the error when it refused to load, None when it was lost."""
-        # -P keeps the working directory off the module path: nothing there can stand in for our modules.
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            "fireside.engine.host",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        self._send(Load(self._options))
-        stdout = self._process.stdout
-        assert stdout is not None
+    async def _run_once(self) -> errors.FiresideError:
+        """One life of the process; returns why it ended."""
         try:
-            while True:
-                header = await stdout.readexactly(HEADER.size)
-                message = from_engine_decoder.decode(await stdout.readexactly(frame_length(header)))
-                if isinstance(message, LoadFailed):
-                    kind = getattr(errors, message.error, errors.EngineFailed)
-                    failed: errors.FiresideError = kind(message.message)
-                    return failed
-                self._deliver(message)
+            # -P keeps the working directory off the module path: nothing there can stand in for our modules.
+            self._process = process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                "-m",
+                "fireside.engine.host",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+        except OSError as error:
+            return errors.EngineFailed(f"The engine process cannot be started: {error}.")
+        self._send(Load(self._options))
+        broken = False
+        try:
+            return await self._listen(process)
         except (asyncio.IncompleteReadError, ConnectionResetError):
-            return None
+            pass
+        except Exception:
+            # Bytes that are no message, or a fault in what listens to progress: nobody may wait for ever because of it.
+            log.exception("the engine process cannot be understood; it is stopped")
+            broken = True
+            _kill(process)
         finally:
             await self._end_process()
+        return self._loss("sent something that is no message" if broken else _how_it_ended(process.returncode))
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> errors.FiresideError:
+        """Deliver what the process says; returns the error when it refuses to load."""
+        stdout = process.stdout
+        assert stdout is not None
+        while True:
+            header = await stdout.readexactly(HEADER.size)
+            message = from_engine_decoder.decode(await stdout.readexactly(frame_length(header)))
+            if isinstance(message, LoadFailed):
+                kind = getattr(errors, message.error, errors.EngineFailed)
+                failed: errors.FiresideError = kind(message.message)
+                return failed
+            self._deliver(message)
+
+    def _loss(self, how: str) -> errors.FiresideError:
+        if self._ready is not None and self._ready.done():
+            return errors.EngineLost(
+                f"The engine process {how} while it worked on this request. It is being restarted; send it again."
+            )
+        return errors.EngineFailed(f"The engine process {how} while it loaded the model.")
 
     def _deliver(self, message: FromEngine) -> None:
         match message:
@@ -198,13 +232,20 @@ class ProcessEngine:
                     if not waiter.done():
                         waiter.set_result(stats)
 
-    def _fail_running(self, text: str) -> None:
+    def _fail_waiting_for_load(self, error: errors.FiresideError) -> None:
+        """Fail whoever waits for the process to be ready, and whoever comes later."""
+        if self._ready is None or self._ready.done():
+            self._ready = asyncio.get_running_loop().create_future()
+        self._ready.set_exception(error)
+        self._ready.exception()  # marks it as seen: nobody may be waiting
+
+    def _fail_running(self, error: errors.FiresideError) -> None:
         for inbox in self._running.values():
-            inbox.put_nowait(errors.EngineLost(text))
+            inbox.put_nowait(type(error)(*error.args))  # one each: raising an exception writes into it
         waiters, self._stats_waiters = self._stats_waiters, []
         for waiter in waiters:
             if not waiter.done():
-                waiter.set_exception(errors.EngineLost(text))
+                waiter.set_exception(error)
 
     async def _end_process(self) -> None:
         process = self._process
@@ -213,7 +254,31 @@ class ProcessEngine:
         if process.stdin:
             process.stdin.close()  # the host ends itself when its input ends
         try:
-            await asyncio.wait_for(process.wait(), timeout=5)
+            await asyncio.wait_for(_ended(process), timeout=PATIENCE)
         except TimeoutError:
-            process.kill()
-            await process.wait()
+            _kill(process)
+            await _ended(process)
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Wait for the process's end. asyncio sees it only when the output has been read to the last byte."""
+    with contextlib.suppress(ConnectionResetError):
+        while process.stdout and await process.stdout.read(READ_SIZE):
+            pass
+    await process.wait()
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+
+
+def _how_it_ended(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"ended with exit status {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = str(-code)
+    hint = " (the system may have run out of memory)" if name == "SIGKILL" else ""
+    return f"was ended by signal {name}{hint}"
