@@ -87,8 +87,10 @@ class RowTable:
             target = source
         else:
             target = min(idle, key=lambda index: (self.rows[index].length > 0, self.rows[index].used_at, index))
-        if not self._make_room(reserve, keep={source, target} if reused else {target}):
-            return None
+        if not self._make_room(reserve, target, keep=source if reused else target):
+            if not takes_over or not self._make_room(reserve, source, keep=source):
+                return None
+            target = source  # there is no room for both
         if reused and target != source:
             self.cache.copy(source, target, reused)
         row = self.rows[target]
@@ -110,21 +112,27 @@ class RowTable:
         touched = max(one.touched, two.touched)
         one.touched = two.touched = touched
         self.rows[first], self.rows[second] = two, one
+        for index in (first, second):
+            if self.rows[index].idle and self._used() > self.capacity:
+                self._release(index)
 
-    def _make_room(self, reserve: int, keep: set[int]) -> bool:
-        """Whether `reserve` more positions fit in memory, after giving back idle rows, the longest unused first."""
-        running = sum(max(row.reserved, row.touched) for row in self.rows if not row.idle)
-        held = {index: row.touched for index, row in enumerate(self.rows) if row.idle and row.touched}
-        target_held = max((held.get(index, 0) for index in keep), default=0)
-        free = self.capacity - running - sum(held.values())
-        for index in sorted(held, key=lambda index: self.rows[index].used_at):
-            if free + target_held >= reserve:
-                return True
-            if index in keep:
-                continue
+    def _used(self) -> int:
+        """Positions that rows hold or may come to hold."""
+        return sum(max(row.reserved, row.touched) for row in self.rows)
+
+    def _make_room(self, reserve: int, target: int, keep: int) -> bool:
+        """Whether `reserve` positions fit into row `target`, after giving back other idle rows, the longest unused
+        first, but for `keep`."""
+        free = self.capacity - self._used() + self.rows[target].touched
+        held = [
+            index for index, row in enumerate(self.rows) if row.idle and row.touched and index not in (target, keep)
+        ]
+        for index in sorted(held, key=lambda index: (self.rows[index].length > 0, self.rows[index].used_at)):
+            if free >= reserve:
+                break
+            free += self.rows[index].touched
             self._release(index)
-            free += held[index]
-        return free + target_held >= reserve
+        return free >= reserve
 
     def _release(self, index: int) -> None:
         self.cache.release(index)
