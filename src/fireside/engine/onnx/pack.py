@@ -60,7 +60,11 @@ def pack(checkpoint: Checkpoint, mode: WeightsMode, cache_dir: Path | None, prog
     path = cache_dir / f"{key[:32]}.safetensors" if cache_dir else None
     file = PackedFile(specs, path, key)
     if not file.warm:
-        _fill(checkpoint, flat, norms, file, progress)
+        try:
+            _fill(checkpoint, flat, norms, file, progress)
+        except BaseException:
+            file.discard()
+            raise
     return Packed(linears, head, norms, file)
 
 
@@ -102,8 +106,12 @@ def _fill(
         tensors[norm.name][...] = checkpoint.dense(norm.name)
     jobs: list[Callable[[], None]] = [embed, *((lambda linear=linear: fill(linear)) for linear in linears)]
     with ThreadPoolExecutor(WORKERS) as pool:
-        for future in [pool.submit(job) for job in jobs]:
-            future.result()
+        try:
+            for future in [pool.submit(job) for job in jobs]:
+                future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # one bad tensor is enough
+            raise
 
 
 def pack_linear(checkpoint: Checkpoint, linear: LinearSpec, tensors: dict[str, NDArray[np.generic]]) -> None:

@@ -1,19 +1,27 @@
 """Packed weights in one memory-mapped file: filled in place at the first start, only mapped at the next ones.
 
 The format is safetensors, so that any tool can look into it. A file appears under its final name only when it is
-whole and on disk; a process killed before leaves a temporary file, which the next start removes.
+whole and on disk. A process killed before leaves a temporary file, which the next one that packs removes: it knows by
+the lock that ended with the process. Without room on the disk, or a disk that can be written, all stays in memory.
 """
 
+import contextlib
 import json
+import logging
 import mmap
 import os
+import secrets
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fireside.engine.onnx.layout import TensorSpec
+
+log = logging.getLogger("fireside.engine")
 
 ALIGNMENT = 64
 _DTYPES = {"float32": "F32", "float16": "F16", "uint8": "U8"}
@@ -31,13 +39,13 @@ class PackedFile:
 
     def __init__(self, specs: Sequence[TensorSpec], path: Path | None, key: str) -> None:
         self._path = path
+        self._temporary: Path | None = None
         self._header, offsets, self._size = _header(specs, key)
-        self._memory: mmap.mmap
-        self.warm = False
-        if path is not None and self._open_existing(path):
-            self.warm = True
-        else:
-            self._create()
+        existing = _map_existing(path, self._header, self._size) if path else None
+        self.warm = existing is not None
+        self._memory = existing if existing is not None else self._create()
+        if not self.warm:
+            self._memory[: len(self._header)] = self._header
         self.tensors: Tensors = {
             spec.name: np.frombuffer(
                 self._memory, dtype=spec.dtype, count=int(np.prod(spec.shape, dtype=np.int64)), offset=offset
@@ -45,52 +53,79 @@ class PackedFile:
             for spec, offset in zip(specs, offsets, strict=True)
         }
 
-    def _open_existing(self, path: Path) -> bool:
-        try:
-            with path.open("rb") as file:
-                if os.fstat(file.fileno()).st_size != self._size or file.read(len(self._header)) != self._header:
-                    return False
-                self._memory = mmap.mmap(file.fileno(), self._size, access=mmap.ACCESS_READ)
-        except FileNotFoundError:
-            return False
-        return True
+    def _create(self) -> mmap.mmap:
+        if self._path is not None:
+            try:
+                return self._create_file(self._path)
+            except OSError as error:
+                log.warning("weights are repacked in memory, and again at the next start: %s", error)
+                self.discard()
+        return mmap.mmap(-1, self._size)
 
-    @property
-    def _temporary(self) -> Path | None:
-        return self._path.with_name(f"{self._path.name}.{os.getpid()}.tmp") if self._path else None
-
-    def _create(self) -> None:
-        if self._temporary is None:
-            self._memory = mmap.mmap(-1, self._size)
-        else:
-            self._temporary.parent.mkdir(parents=True, exist_ok=True)
-            for stale in self._temporary.parent.glob("*.tmp"):
-                stale.unlink(missing_ok=True)
-            with self._temporary.open("w+b") as file:
-                try:
-                    # Real blocks, not a hole: a full disk is an error here rather than a crash in mid-packing.
-                    if hasattr(os, "posix_fallocate"):
-                        os.posix_fallocate(file.fileno(), 0, self._size)
-                    else:
-                        file.truncate(self._size)
-                    self._memory = mmap.mmap(file.fileno(), self._size)
-                except OSError:
-                    self._temporary.unlink(missing_ok=True)
-                    self._path = None
-                    self._memory = mmap.mmap(-1, self._size)
-        self._memory[: len(self._header)] = self._header
+    def _create_file(self, path: Path) -> mmap.mmap:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(path.parent)
+        self._temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
+        with self._temporary.open("x+b") as file:
+            with contextlib.suppress(OSError):  # a file system without locks; nobody can take the file for stale
+                _lock(file)
+            # Real blocks, not a hole: a full disk is an error here rather than a crash in mid-packing.
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, self._size)
+            else:
+                file.truncate(self._size)
+            return mmap.mmap(file.fileno(), self._size)  # its copy of the descriptor keeps the lock
 
     def finish(self) -> None:
         """Bring the file to disk and give it its name. Slow: call it when nobody waits."""
-        if self.warm or self._path is None or self._temporary is None:
+        if self._path is None or self._temporary is None:
             return
-        self._memory.flush()
-        os.replace(self._temporary, self._path)
+        try:
+            self._memory.flush()
+            os.replace(self._temporary, self._path)
+        except OSError as error:
+            log.warning("the repacked weights could not be kept for the next start: %s", error)
+
+    def discard(self) -> None:
+        """Give up what is not finished: its contents are not wanted."""
+        if self._temporary is not None:
+            with contextlib.suppress(OSError):
+                self._temporary.unlink()
+        self._path = self._temporary = None
 
     def drop_pages(self) -> None:
         """Take the mapped pages out of this process's memory; they stay in the system's cache of the file."""
         if self._path is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._memory.madvise(mmap.MADV_DONTNEED)
+
+
+def _map_existing(path: Path, header: bytes, size: int) -> mmap.mmap | None:
+    try:
+        with path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size != size or file.read(len(header)) != header:
+                return None
+            return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    except OSError:
+        return None
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove temporary files of processes that ended before they were done."""
+    for path in folder.glob("*.safetensors.*.tmp"):
+        # On Windows a file in use cannot be removed, and needs no lock.
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            _lock(file)
+            if sys.platform == "win32":
+                file.close()
+            path.unlink()
+
+
+def _lock(file: BinaryIO) -> None:
+    """Raise OSError when another process has locked the file; the lock goes when its last descriptor is closed."""
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _header(specs: Sequence[TensorSpec], key: str) -> tuple[bytes, list[int], int]:
