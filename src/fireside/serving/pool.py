@@ -12,13 +12,16 @@ from fireside.catalog.spec import ModelSpec
 from fireside.engine.messages import EngineOptions
 from fireside.engine.process import ProcessEngine
 from fireside.engine.protocol import Engine
-from fireside.errors import FiresideError, UnsupportedWeights
+from fireside.errors import EngineError, ModelNotReady, ShuttingDown, UnsupportedWeights
 from fireside.prompting import ByteTokenizer, Vocabulary, open_tokenizer
 from fireside.serving.types import ModelStatus
 from fireside.settings import Settings
 from fireside.weights.locate import is_downloaded, locate
 
 log = logging.getLogger("fireside.serving")
+
+FAILURE_SECONDS = 1.0
+"""For so long a failed load answers every request for the model; then the next request tries again."""
 
 
 @dataclass(slots=True)
@@ -52,24 +55,30 @@ class ModelPool:
 
     settings: Settings
     _entries: dict[str, _Entry] = field(default_factory=dict)
+    _ending: set[asyncio.Task[None]] = field(default_factory=set)
+    _closed: bool = False
 
     @asynccontextmanager
     async def use(self, spec: ModelSpec) -> AsyncIterator[LoadedModel]:
         """The loaded model, which stays loaded inside the context.
 
-        Raises ModelError leaves and EngineFailed when it cannot be loaded; the next use tries again.
+        Raises ModelError leaves and EngineFailed when it cannot be loaded (a later use tries again), ShuttingDown when
+        the pool is closed.
         """
         entry = self._entries.get(spec.id) or await self._make_entry(spec)
         entry.users += 1
         try:
-            # Shielded: that one impatient client goes away must not undo the load for the others.
-            yield await asyncio.shield(entry.loading)
+            # Waited for, not awaited: that one impatient client goes away must not undo the load for the others.
+            await asyncio.wait([entry.loading])
+            if entry.loading.cancelled():
+                raise _closing()
+            yield entry.loading.result()
         finally:
             entry.users -= 1
             entry.used_at = asyncio.get_running_loop().time()
 
     async def status(self, spec: ModelSpec) -> ModelStatus:
-        """The model's state; never waits for a load."""
+        """The model's state; never waits for a load, nor for the restart of an engine that was lost."""
         entry = self._entries.get(spec.id)
         if entry is None:
             if is_downloaded(self.settings.data_dir, spec):
@@ -79,19 +88,33 @@ class ModelPool:
             return ModelStatus("loading", entry.phase, entry.done / max(entry.total, 1))
         if error := entry.loading.exception():
             return ModelStatus("failed", str(error))
-        return ModelStatus("ready", stats=await entry.loading.result().engine.stats())
+        try:
+            return ModelStatus("ready", stats=await entry.loading.result().engine.stats())
+        except (ModelNotReady, EngineError) as error:
+            return ModelStatus("loading", str(error))
 
     async def close(self) -> None:
-        """End all engines."""
-        entries, self._entries = list(self._entries.values()), {}
-        await asyncio.gather(*(_close(entry) for entry in entries))
+        """End all engines, for good."""
+        self._closed = True
+        for model in list(self._entries):
+            self._end(model)
+        await asyncio.gather(*self._ending)
+
+    def _end(self, model: str) -> asyncio.Task[None]:
+        """Close a model in a task of its own, which nobody's going away can stop halfway."""
+        task = asyncio.create_task(_close(self._entries.pop(model)), name=f"close {model}")
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        return task
 
     async def _make_entry(self, spec: ModelSpec) -> _Entry:
-        while len(self._entries) >= self.settings.loaded_models:
+        while not self._closed and len(self._entries) >= self.settings.loaded_models:
             unused = [(entry.used_at, name) for name, entry in self._entries.items() if not entry.users]
             if not unused:
                 break  # all are at work: rather one too many than a refusal
-            await _close(self._entries.pop(min(unused)[1]))
+            await asyncio.shield(self._end(min(unused)[1]))
+        if self._closed:
+            raise _closing()
         entry = self._entries.get(spec.id)
         if entry is None:
             entry = _Entry(asyncio.create_task(self._load(spec), name=f"load {spec.id}"))
@@ -111,15 +134,19 @@ class ModelPool:
             options = self._options(spec, "" if path is None else str(path))
             engine = ProcessEngine(options, self.settings.queue_size)
             try:
-                await engine.start(lambda *step: self._entries[spec.id].progress(*step))
+                await engine.start(lambda *step: self._report(spec.id, *step))
             except BaseException:
                 await engine.close()
                 raise
-        except FiresideError:
+        except Exception:
             # Not kept: once the operator has mended it, the next request must find it well.
-            asyncio.get_running_loop().call_later(1.0, self._forget_failed, spec.id)
+            asyncio.get_running_loop().call_later(FAILURE_SECONDS, self._forget_failed, spec.id)
             raise
         return LoadedModel(spec, engine, tokenizer, stop_ids)
+
+    def _report(self, model: str, phase: str, done: int, total: int) -> None:
+        if entry := self._entries.get(model):
+            entry.progress(phase, done, total)
 
     def _forget_failed(self, model: str) -> None:
         entry = self._entries.get(model)
@@ -140,6 +167,10 @@ class ModelPool:
             weights=spec.engine.weights,
             tokens_per_second=settings.echo_tokens_per_second,
         )
+
+
+def _closing() -> ShuttingDown:
+    return ShuttingDown("The server is about to end. Send the request again, to another one or later.")
 
 
 async def _close(entry: _Entry) -> None:
