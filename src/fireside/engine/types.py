@@ -24,6 +24,18 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     presence_penalty: float = 0.0
 
 
+class Adapter(msgspec.Struct, frozen=True):
+    """A LoRA adapter that was checked when it was uploaded.
+
+    Args:
+        id: server-made; changes with the files, so that equal ids mean equal weights.
+        folder: has adapter_config.json and adapter_model.safetensors, which nobody changes while the id is in use.
+    """
+
+    id: str
+    folder: str
+
+
 class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One generation.
 
@@ -32,7 +44,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
         max_tokens: at most this many tokens are generated, at least 1.
         sampling: see `Sampling`.
         stop_ids: tokens that end the answer (end of sequence, end of turn).
-        adapter: server-made id of a LoRA adapter, or None for the base model.
+        adapter: a LoRA adapter, or None for the base model.
         tenant: whose request it is; only requests of one tenant share cached prefixes, so that timing tells nobody what
             others asked (CVE-2025-46570).
         wait: False asks for `Busy` at once when no slot is free, rather than a place in the queue.
@@ -42,7 +54,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int
     sampling: Sampling = Sampling()
     stop_ids: list[int] = []
-    adapter: str | None = None
+    adapter: Adapter | None = None
     tenant: str = ""
     wait: bool = True
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from fireside.catalog.spec import ModelSpec
-from fireside.engine.types import EngineStats, FinishReason, Sampling
+from fireside.engine.types import Adapter, EngineStats, FinishReason, Sampling
 from fireside.prompting.messages import Message
 
 
@@ -27,7 +27,7 @@ class TextRequest:
     Args:
         model: id as the client wrote it.
         raw: no chat template; special tokens in the text count as such.
-        adapter: server-made id of a fine-tune, or None.
+        adapter: a fine-tune's files, or None.
         tenant: the account; requests of different ones share no cached prefixes.
         wait: False asks to be refused with Busy rather than queued.
         meter: what the request has used so far.
@@ -39,7 +39,7 @@ class TextRequest:
     raw: bool = False
     max_tokens: int = 256
     sampling: Sampling = field(default=Sampling())
-    adapter: str | None = None
+    adapter: Adapter | None = None
     tenant: str = ""
     wait: bool = True
     meter: Meter = field(default_factory=Meter, compare=False)
