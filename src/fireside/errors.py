@@ -13,6 +13,10 @@ FiresideError
 │   ├── InvalidModelId          the model id is not of the form @hf/author/name or @cf/author/name
 │   ├── LoraUnsupported         the model takes no adapters
 │   ├── FineTuneNotFound        no such fine-tune for this account
+│   ├── FineTuneIncomplete      the fine-tune lacks a file
+│   ├── FineTuneExists          the account has a fine-tune of that name already
+│   ├── FineTuneMismatch        the fine-tune was made for another model
+│   ├── BadAdapter              an adapter's file is unsound, or asks for what Fireside does not run
 │   ├── FeatureUnavailable      understood, but this server does not do it (yet, or as configured)
 │   ├── NotAuthenticated        token missing, malformed, unknown or revoked
 │   ├── NotPermitted            the token may not do this, or not for this account
@@ -109,6 +113,22 @@ class LoraUnsupported(RequestError):
 
 class FineTuneNotFound(RequestError):
     """This account sees no fine-tune of that id or name."""
+
+
+class FineTuneIncomplete(RequestError):
+    """The fine-tune lacks a file; the message names it."""
+
+
+class FineTuneExists(RequestError):
+    """The account has a fine-tune of that name already."""
+
+
+class FineTuneMismatch(RequestError):
+    """The fine-tune was made for another model."""
+
+
+class BadAdapter(RequestError):
+    """An adapter's file is unsound, or asks for what Fireside does not run; the message names file and reason."""
 
 
 class FeatureUnavailable(RequestError):

@@ -29,6 +29,11 @@ WIRE_ERRORS: dict[type[e.FiresideError], WireError] = {
     e.InvalidModelId: WireError(3042, 404),
     e.LoraUnsupported: WireError(5005, 405),
     e.FineTuneNotFound: WireError(3037, 404),
+    e.FineTuneIncomplete: WireError(3039, 400),
+    # 400 and not 409: the official clients retry a 409, and asking again does not help here.
+    e.FineTuneExists: WireError(5110, 400),
+    e.FineTuneMismatch: WireError(5111, 400),
+    e.BadAdapter: WireError(5112, 400),
     # 400 and not 501: clients retry a 5xx, and asking again does not help here.
     e.FeatureUnavailable: WireError(5100, 400),
     e.NotAuthenticated: WireError(10000, 401),
