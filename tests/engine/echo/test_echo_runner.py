@@ -1,0 +1,134 @@
+"""The echo engine does exactly what its documentation says: users' CI builds on it."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fireside.engine.echo.runner import EchoRunner
+from fireside.engine.messages import EngineOptions
+from fireside.engine.types import EngineStats, GenerationRequest, Sampling, Token
+from support.running import ids, run
+
+STOP = 257
+
+
+def open_echo(*, slots: int = 16, speed: float = 0.0, context: int = 4096) -> EchoRunner:
+    return EchoRunner(EngineOptions(kind="echo", slots=slots, context_length=context, tokens_per_second=speed))
+
+
+def request(text: str, *, max_tokens: int = 100, **sampling: float) -> GenerationRequest:
+    return GenerationRequest(
+        prompt_ids=list(text.encode()), max_tokens=max_tokens, sampling=Sampling(**sampling), stop_ids=[STOP]
+    )
+
+
+def answer(wanted: GenerationRequest, runner: EchoRunner | None = None) -> tuple[str, str]:
+    """Text and reason of the one answer."""
+    (tokens,) = run(runner or open_echo(), [wanted])
+    assert [token.finish_reason for token in tokens[:-1]] == [None] * (len(tokens) - 1)
+    reason = tokens[-1].finish_reason
+    said = ids(tokens)[:-1] if reason == "stop" else ids(tokens)
+    assert reason == "length" or tokens[-1].id == STOP
+    return bytes(said).decode(errors="replace"), str(reason)
+
+
+@given(st.text(min_size=1, max_size=60), st.integers(1, 80))
+def test_it_says_the_prompt_back(text: str, max_tokens: int) -> None:
+    count = len(text.encode())
+    said, reason = answer(request(text, max_tokens=max_tokens))
+    assert said == text.encode()[:max_tokens].decode(errors="replace")
+    assert reason == ("stop" if count < max_tokens else "length")
+
+
+def test_control_tokens_are_left_out() -> None:
+    wanted = GenerationRequest(prompt_ids=[256, 104, 105, 257, 1000], max_tokens=9, stop_ids=[STOP])
+    assert answer(wanted) == ("hi", "stop")
+
+
+def test_a_prompt_of_control_tokens_alone_has_an_empty_answer() -> None:
+    assert run(open_echo(), [GenerationRequest(prompt_ids=[256], max_tokens=3, stop_ids=[STOP])]) == [
+        [Token(STOP, "stop")]
+    ]
+
+
+@pytest.mark.parametrize("setting", [{}, {"temperature": 0.0, "seed": 5}, {"temperature": 5.0}], ids=str)
+def test_the_order_stays_without_seed_or_warmth(setting: dict[str, float]) -> None:
+    assert answer(request("one two three four", **setting))[0] == "one two three four"
+
+
+@given(st.lists(st.text(alphabet="abcü", min_size=1, max_size=4), min_size=1, max_size=9), st.integers(1, 10**10))
+def test_a_seed_alone_decides_the_order(words: list[str], seed: int) -> None:
+    wanted = request(" ".join(words), seed=seed)
+    said, _ = answer(wanted)
+    assert sorted(said.split(" ")) == sorted(words)
+    others = [request("a b c d", seed=seed + 1), request("x y")]
+    assert run(open_echo(), [others[0], wanted, others[1]])[1] == run(open_echo(), [wanted])[0]
+
+
+def test_seeds_differ_and_mean_the_same_for_ever() -> None:
+    text = "one two three four five six"
+    assert [answer(request(text, seed=seed))[0] for seed in (1, 2)] == [
+        "three four six one five two",
+        "three four two five six one",
+    ]
+
+
+def test_only_slots_run_and_the_rest_wait_their_turn() -> None:
+    runner = open_echo(slots=2)
+    for number, text in enumerate(("aaaa", "bb", "cc")):
+        runner.submit(number, request(text))
+    assert [number for number, _ in runner.step()] == [0, 1]
+    assert (runner.stats().running, runner.stats().waiting) == (2, 1)
+    made = [[number for number, _ in runner.step()] for _ in range(3)]
+    assert made == [[0, 1], [0, 1], [0, 2]]
+
+
+def test_cancelled_requests_are_gone_at_once() -> None:
+    runner = open_echo(slots=1)
+    for number in range(3):
+        runner.submit(number, request("abc"))
+    runner.step()
+    runner.cancel(0)
+    runner.cancel(2)
+    runner.cancel(99)
+    assert runner.step() == [(1, Token(97))]
+    runner.cancel(1)
+    assert not runner.busy
+    assert runner.stats() == EngineStats(prompt_tokens=9, generated_tokens=2, decode_steps=2)
+
+
+def test_numbers_add_up() -> None:
+    runner = open_echo()
+    run(runner, [request("hello"), request("hello", max_tokens=2)])
+    stats = runner.stats()
+    assert (stats.prompt_tokens, stats.generated_tokens, stats.running, stats.waiting) == (10, 7, 0, 0)
+
+
+def test_the_speed_is_that_of_each_request() -> None:
+    """Two that run side by side take the time of one; one that waited for its slot does not make up for it."""
+    began = time.monotonic()
+    run(open_echo(speed=100), [request("a" * 10), request("b" * 10)])
+    together = time.monotonic() - began
+    began = time.monotonic()
+    run(open_echo(slots=1, speed=100), [request("a" * 10), request("b" * 10)])
+    one_by_one = time.monotonic() - began
+    # 10 letters and the end at 100 tokens a second; lower bounds only, a busy machine may take longer.
+    assert together >= 0.11
+    assert one_by_one >= 0.22
+
+
+def test_a_slow_answer_does_not_keep_the_runner_from_its_inbox() -> None:
+    runner = open_echo(speed=0.01)
+    runner.submit(0, request("a"))
+    assert runner.step() == []
+    assert runner.busy
+    runner.submit(1, request("b"))
+    assert runner.step() == []
+    assert runner.stats().running == 2
+
+
+def test_what_it_says_of_itself() -> None:
+    info = open_echo(slots=3, context=77).info
+    assert (info.slots, info.context_length, info.load_seconds) == (3, 77, 0.0)
