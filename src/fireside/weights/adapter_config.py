@@ -99,10 +99,7 @@ def _load(path: Path) -> dict[str, Any]:
             raise _fail(f"larger than {_MAX_BYTES} bytes, so not an adapter's config.")
         values = json.loads(path.read_text("utf-8"), object_pairs_hook=_without_duplicates)
     except (OSError, ValueError, RecursionError) as error:
-        reason = (
-            error.strerror if isinstance(error, OSError) else "the file holds no text" if _is_binary(error) else error
-        )
-        raise _fail(f"cannot be read as JSON: {reason}.") from error
+        raise _fail(f"cannot be read as JSON: {_unplaced(error)}.") from error
     if not isinstance(values, dict):
         raise _fail("not a JSON object.")
     return values
