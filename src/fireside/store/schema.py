@@ -1,8 +1,23 @@
-"""The tables. Times are whole seconds since 1970 UTC, days are ISO dates in UTC."""
+"""The tables as they are now; `migrations` brings a database from any earlier form to this one.
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, LargeBinary, MetaData, String, Table
+Times are whole seconds since 1970 UTC, days are ISO dates in UTC.
+"""
 
-VERSION = 1
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+VERSION = 2
+"""Number of the newest migration. In SQLite it is also PRAGMA user_version, which the first Fireside looked at."""
 
 metadata = MetaData()
 
@@ -34,4 +49,36 @@ usage = Table(
     Column("requests", BigInteger, nullable=False),
     Column("prompt_tokens", BigInteger, nullable=False),
     Column("completion_tokens", BigInteger, nullable=False),
+)
+
+finetunes = Table(
+    "finetunes",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("account_id", String(64), ForeignKey("accounts.id"), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("description", String(1000), nullable=False),
+    Column("public", Boolean, nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("modified_at", BigInteger, nullable=False),
+    # What is wrong with the files that wait; empty when nothing is.
+    Column("problem", Text, nullable=False),
+    # The version that answers. It is set last, when its files are checked and kept.
+    Column("version", String(32), nullable=True),
+    UniqueConstraint("account_id", "name", name="uq_finetunes_account_id_name"),
+)
+
+finetune_files = Table(
+    "finetune_files",
+    metadata,
+    Column("blob_id", String(32), primary_key=True),
+    # No foreign key: the row outlives its fine-tune until the blob is gone.
+    Column("finetune_id", String(36), nullable=False, index=True),
+    Column("file_name", String(40), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("version", String(32), nullable=True, index=True),
+    # Set while the file is not (or no longer) in use; the sweep removes it some time later.
+    Column("dropped_at", BigInteger, nullable=True, index=True),
 )
