@@ -62,6 +62,7 @@ def load_decoder(options: EngineOptions, progress: Progress) -> Loaded:
 
 def _session(config: ModelConfig, packed: Packed, options: EngineOptions) -> ort.InferenceSession:
     graph = build_graph(config, packed.linears, packed.head, packed.norms, options.exact)
+    ort.disable_telemetry_events()  # on Windows the environment variable (see `fireside`) is not enough
     session_options = ort.SessionOptions()
     session_options.intra_op_num_threads = options.threads
     session_options.log_severity_level = 3
