@@ -187,7 +187,7 @@ class ProcessEngine:
             _kill(process)
         finally:
             await self._end_process()
-        return self._loss("sent something that is no message" if broken else _how_it_ended(process.returncode))
+        return self._loss("sent something that could not be handled" if broken else _how_it_ended(process.returncode))
 
     async def _listen(self, process: asyncio.subprocess.Process) -> errors.FiresideError:
         """Deliver what the process says; returns the error when it refuses to load."""

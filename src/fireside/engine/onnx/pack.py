@@ -104,6 +104,7 @@ def _fill(
 
     for norm in norms:
         tensors[norm.name][...] = checkpoint.dense(norm.name)
+        report(norm.nbytes)
     jobs: list[Callable[[], None]] = [embed, *((lambda linear=linear: fill(linear)) for linear in linears)]
     with ThreadPoolExecutor(WORKERS) as pool:
         try:
