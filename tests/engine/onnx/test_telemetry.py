@@ -1,4 +1,4 @@
-"""ONNX Runtime's wheels report to Microsoft what they run, and queue it in the home folder; not when Fireside loads them."""
+"""ONNX Runtime reports to Microsoft what it runs, and queues it in the home folder; not when Fireside loads it."""
 
 import os
 import subprocess
