@@ -15,6 +15,7 @@ FiresideError
 │   ├── FineTuneNotFound        no such fine-tune for this account
 │   ├── FineTuneIncomplete      the fine-tune lacks a file
 │   ├── FineTuneExists          the account has a fine-tune of that name already
+│   ├── TooManyFineTunes        the account has as many fine-tunes as it may
 │   ├── FineTuneMismatch        the fine-tune was made for another model
 │   ├── BadAdapter              an adapter's file is unsound, or asks for what Fireside does not run
 │   ├── FeatureUnavailable      understood, but this server does not do it (yet, or as configured)
@@ -121,6 +122,10 @@ class FineTuneIncomplete(RequestError):
 
 class FineTuneExists(RequestError):
     """The account has a fine-tune of that name already."""
+
+
+class TooManyFineTunes(RequestError):
+    """The account has as many fine-tunes as it may."""
 
 
 class FineTuneMismatch(RequestError):

@@ -32,6 +32,21 @@ class Settings(BaseSettings):
     data_dir: Annotated[Path, Field(description="Folder for models, caches and the database.")] = Field(
         default_factory=default_data_dir
     )
+    database_url: Annotated[
+        str,
+        Field(
+            description="Database of accounts, tokens, usage and fine-tunes. Default: the file DATA_DIR/fireside.db. "
+            "PostgreSQL, for several servers: postgresql://user:password@host/name."
+        ),
+    ] = ""
+    blob_url: Annotated[
+        str,
+        Field(
+            description="Where files of fine-tunes are kept. Default: the folder DATA_DIR/finetunes. An "
+            "S3-compatible bucket: s3://bucket/prefix, with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and "
+            "AWS_ENDPOINT_URL."
+        ),
+    ] = ""
     catalog_dir: Annotated[
         Path | None, Field(description="Folder of your own model TOML files. Default: DATA_DIR/catalog.")
     ] = None
@@ -60,6 +75,9 @@ class Settings(BaseSettings):
         Field(ge=0, description="Limit every model's context window to this many tokens; 0 keeps each model's own."),
     ] = 0
     max_body_bytes: Annotated[int, Field(ge=1024, description="Largest request body.")] = 8 * 1024 * 1024
+    finetune_max_mb: Annotated[int, Field(ge=1, description="Largest file of a fine-tune, in millions of bytes.")] = 300
+    finetune_max_rank: Annotated[int, Field(ge=1, le=1024, description="Largest rank of a fine-tune.")] = 32
+    finetunes_per_account: Annotated[int, Field(ge=0, description="Most fine-tunes that one account may have.")] = 100
     request_timeout: Annotated[float, Field(gt=0, description="Most seconds for one request.")] = 3600.0
     body_timeout: Annotated[float, Field(gt=0, description="Most seconds for a request's body to arrive.")] = 30.0
     keep_alive_seconds: Annotated[

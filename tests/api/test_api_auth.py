@@ -18,7 +18,7 @@ from support.live_server import LiveServer, check_error, check_raw_error, live_s
 
 
 def _routes() -> list[tuple[str, str]]:
-    router = create_router(Context(Settings(), EchoService(), None))  # type: ignore[arg-type]
+    router = create_router(Context(Settings(), EchoService(), None, None))  # type: ignore[arg-type]
     found = []
     for route in router.routes:
         assert isinstance(route, Route)

@@ -4,10 +4,11 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fireside.api import account, health, home, models, run
+from fireside.api import account, finetunes, health, home, models, run
 from fireside.api.auth import Guard, check_exposure
 from fireside.api.boundary import Boundary
 from fireside.api.context import Context
+from fireside.finetunes.service import FineTunes
 from fireside.serving.types import TextService
 from fireside.settings import Settings
 from fireside.store.store import Store
@@ -15,15 +16,20 @@ from fireside.store.store import Store
 
 def create_router(context: Context) -> Router:
     """All routes, with neither guard nor error handling."""
-    resources = (home, health, account, models, run)
+    resources = (home, health, account, models, finetunes, run)
     routes = [route for resource in resources for route in resource.routes(context)]
     return Router(routes, redirect_slashes=False, default=_not_found)
 
 
 def create_app(settings: Settings, service: TextService, store: Store) -> ASGIApp:
-    """The whole HTTP API as an ASGI application. Raises ConfigError when it would lie open to the network."""
+    """The whole HTTP API as an ASGI application. Raises ConfigError when it would lie open to the network.
+
+    Also when the blob store's URL is wrong.
+    """
     check_exposure(settings, store)
-    return Boundary(create_router(Context(settings, service, store)), Guard(settings, store))
+    tuned = FineTunes(settings, store.finetunes, service.models())
+    tuned.sweep()
+    return Boundary(create_router(Context(settings, service, store, tuned)), Guard(settings, store))
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from fireside.finetunes.service import FineTunes
 from fireside.serving.types import TextService
 from fireside.settings import Settings
 from fireside.store.store import Store
@@ -14,3 +15,4 @@ class Context:
     settings: Settings
     service: TextService
     store: Store
+    finetunes: FineTunes

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from fireside.engine.types import Sampling
+from fireside.engine.types import Adapter, Sampling
 from fireside.errors import FeatureUnavailable, InvalidInput
 from fireside.prompting.messages import Message, Role
 from fireside.serving.types import TextRequest
@@ -190,7 +190,7 @@ def parse_input(body: dict[str, Any]) -> TextInput:
     return parsed
 
 
-def to_request(model: str, parsed: TextInput, account: str) -> TextRequest:
+def to_request(model: str, parsed: TextInput, account: str, adapter: Adapter | None = None) -> TextRequest:
     """The typed request for `fireside.serving`."""
     prompt, messages = None, None
     if isinstance(parsed, PromptInput):
@@ -204,6 +204,7 @@ def to_request(model: str, parsed: TextInput, account: str) -> TextRequest:
         raw=parsed.raw,
         max_tokens=parsed.max_tokens,
         sampling=parsed.sampling(),
+        adapter=adapter,
         tenant=account,
         wait=not parsed.options.reject_if_busy,
     )

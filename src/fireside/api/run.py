@@ -17,7 +17,8 @@ from fireside.api.envelope import answer
 from fireside.api.inputs import TextInput, parse_input, to_request
 from fireside.api.sse import EventStream, usage_object
 from fireside.catalog.spec import ModelSpec
-from fireside.errors import EngineFailed, FineTuneNotFound, LoraUnsupported, RequestTimeout
+from fireside.engine.types import Adapter
+from fireside.errors import EngineFailed, LoraUnsupported, RequestTimeout
 from fireside.serving.types import Delta, Meter, Usage
 
 logger = logging.getLogger(__name__)
@@ -44,10 +45,10 @@ class _Run:
         )
         spec = service.resolve(model)
         parsed = parse_input(parse_object(body))
-        _check_adapter(spec, parsed)
+        adapter = await self._adapter(account, spec, parsed)
         headers = {} if spec.id == model else {"fireside-served-by": spec.id}
         # The service promises an iterator that can be closed; to the type checker that is a generator.
-        text_request = to_request(model, parsed, account)
+        text_request = to_request(model, parsed, account, adapter)
         deltas = cast(AsyncGenerator[Delta, None], service.generate(text_request))
         try:
             if parsed.stream:
@@ -68,6 +69,17 @@ class _Run:
         finally:
             # However it ended: a client that went away has used what was made for it.
             await self._record(account, spec.id, text_request.meter)
+
+    async def _adapter(self, account: str, spec: ModelSpec, parsed: TextInput) -> Adapter | None:
+        """The files of the fine-tune that is named. Raises LoraUnsupported, and what `FineTunes.local` does."""
+        if parsed.lora is None:
+            return None
+        if not spec.lora:
+            raise LoraUnsupported(
+                f"The model {spec.id} does not support LoRA inference: send the request without lora."
+            )
+        found = await asyncio.to_thread(self._context.finetunes.local, account, parsed.lora, spec)
+        return Adapter(found.version, str(found.folder))
 
     async def _record(self, account: str, model: str, meter: Meter) -> None:
         """Add to the account's usage. The client has its answer by now: a failure here is for the log alone."""
@@ -93,12 +105,3 @@ async def _collect(deltas: AsyncGenerator[Delta, None], seconds: float) -> tuple
     except TimeoutError:
         raise RequestTimeout(f"The answer was not done within {seconds:g} seconds.") from None
     raise EngineFailed("The answer broke off without an end.")
-
-
-def _check_adapter(spec: ModelSpec, parsed: TextInput) -> None:
-    """Raises LoraUnsupported or FineTuneNotFound when the request names a fine-tune."""
-    if parsed.lora is None:
-        return
-    if not spec.lora:
-        raise LoraUnsupported(f"The model {spec.id} does not support LoRA inference: send the request without lora.")
-    raise FineTuneNotFound(f"This account has no fine-tune with the id or name {parsed.lora[:100]!r}.")

@@ -24,6 +24,7 @@ def check_facts(spec: ModelSpec, folder: Path) -> None:
     if not isinstance(config, dict):
         raise BadWeights(f"{path} holds no JSON object. Download the model again.")
     found = {
+        "model_type": config.get("model_type"),
         "vocab_size": config.get("vocab_size"),
         "max_position_embeddings": config.get("max_position_embeddings"),
         "rope_theta": _rope_theta(config),

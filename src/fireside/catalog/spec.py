@@ -99,9 +99,11 @@ class ArchitectureFacts(_Strict):
     """What the checkpoint's config.json must say; `fireside.catalog.facts` compares. None is not compared.
 
     Args:
+        model_type: transformers' name of the architecture; an adapter that names another is refused.
         sliding_window: tokens; 0 means none.
     """
 
+    model_type: Literal["llama", "mistral"] | None = None
     vocab_size: int | None = None
     max_position_embeddings: int | None = None
     rope_theta: float | None = None

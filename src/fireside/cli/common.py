@@ -32,14 +32,14 @@ def find_model(catalog: "Catalog", name: str) -> "ModelSpec":
 
 
 def open_store(settings: "Settings") -> "Store":
-    """The data folder's database. Raises ConfigError."""
+    """The database of the settings. Raises ConfigError."""
     from fireside.store.store import Store
 
-    return Store(store_path(settings))
+    return Store(settings.database_url or store_path(settings))
 
 
 def store_path(settings: "Settings") -> Path:
-    """Where the database is."""
+    """Where the database is when no URL names another."""
     return settings.data_dir / "fireside.db"
 
 

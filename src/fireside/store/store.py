@@ -10,13 +10,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Row, exists, insert, literal, select, update
+from sqlalchemy import Connection, Row, exists, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError
 
 from fireside.errors import InvalidInput, StoreUnavailable
 from fireside.store.cache import TimedCache
 from fireside.store.database import open_database
-from fireside.store.schema import accounts, tokens, usage
+from fireside.store.finetunes import FineTuneTable
+from fireside.store.rows import ensure_account, now, to_time
+from fireside.store.schema import tokens, usage
 from fireside.store.tokens import TokenGrant, TokenRecord, digest, new_token, public_id
 
 # A revoked token may work this much longer: the price of not asking the database at every request.
@@ -41,15 +43,19 @@ class Store:
     """The server's memory.
 
     Args:
-        place: path of an SQLite file (made when missing, readable by its owner only), or an SQLAlchemy URL.
+        place: path of an SQLite file (made when missing, readable by its owner only), or a database's URL.
 
     Raises ConfigError when the database cannot be opened; every method raises StoreUnavailable when it fails later.
+
+    Attributes:
+        finetunes: see `FineTuneTable`.
     """
 
     def __init__(self, place: Path | str) -> None:
         self._engine = open_database(place)
         self._grants: TimedCache[bytes, TokenGrant] = TimedCache(CACHE_SECONDS, limit=1024)
         self._locked: TimedCache[None, bool] = TimedCache(CACHE_SECONDS, limit=1)
+        self.finetunes = FineTuneTable(self._begin)
 
     def close(self) -> None:
         """Give up all connections."""
@@ -109,9 +115,9 @@ class Store:
         if problems:
             raise InvalidInput(problems)
         text, token_id = new_token()
-        now = _now()
+        created_at = now()
         with self._begin() as connection:
-            _ensure_account(connection, account_id)
+            ensure_account(connection, account_id)
             connection.execute(
                 insert(tokens).values(
                     id=token_id,
@@ -119,11 +125,11 @@ class Store:
                     name=name,
                     digest=digest(text),
                     can_write=can_write,
-                    created_at=now,
+                    created_at=created_at,
                 )
             )
         self._locked.clear()
-        return text, TokenRecord(token_id, account_id, name, can_write, _time(now), None)
+        return text, TokenRecord(token_id, account_id, name, can_write, to_time(created_at), None)
 
     def list_tokens(self) -> list[TokenRecord]:
         """Every token, revoked ones too, oldest first."""
@@ -135,7 +141,7 @@ class Store:
         """End a token for good. False when there is none of this id, or it was revoked before."""
         with self._begin() as connection:
             change = update(tokens).where(tokens.c.id == token_id, tokens.c.revoked_at.is_(None))
-            revoked = connection.execute(change.values(revoked_at=_now())).rowcount == 1
+            revoked = connection.execute(change.values(revoked_at=now())).rowcount == 1
         self._grants.clear()
         return revoked
 
@@ -162,7 +168,7 @@ class Store:
         )
         with self._begin() as connection:
             if connection.execute(add).rowcount == 0:
-                _ensure_account(connection, account_id)
+                ensure_account(connection, account_id)
                 try:
                     with connection.begin_nested():
                         connection.execute(first)
@@ -203,19 +209,6 @@ class Store:
             raise StoreUnavailable("Every connection to the database is in use. Try again.") from error
 
 
-def _ensure_account(connection: Connection, account_id: str) -> None:
-    row = select(literal(account_id), literal(_now())).where(~exists().where(accounts.c.id == account_id))
-    connection.execute(insert(accounts).from_select(["id", "created_at"], row))
-
-
 def _record(row: Row[Any]) -> TokenRecord:
-    revoked_at = None if row.revoked_at is None else _time(row.revoked_at)
-    return TokenRecord(row.id, row.account_id, row.name, row.can_write, _time(row.created_at), revoked_at)
-
-
-def _now() -> int:
-    return int(datetime.now(UTC).timestamp())
-
-
-def _time(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+    revoked_at = None if row.revoked_at is None else to_time(row.revoked_at)
+    return TokenRecord(row.id, row.account_id, row.name, row.can_write, to_time(row.created_at), revoked_at)

@@ -69,14 +69,7 @@ class AdapterFiles:
 
     def tensor(self, key: str) -> NDArray[np.float32]:
         """The tensor as float32: a mapped view when stored so, else a new array. Raises BadAdapter."""
-        stored = self.tensors[key]
-        try:
-            values = stored.map()
-        except BadWeights as error:
-            raise _unplaced(error, stored.path.parent) from error
-        if stored.dtype == "BF16":
-            return widen_bfloat16(cast(NDArray[np.uint16], values))
-        return values.astype(np.float32, copy=False)
+        return float32_tensor(self.tensors[key])
 
 
 def read_adapter(folder: Path) -> AdapterFiles:
@@ -97,7 +90,7 @@ def read_adapter_tensors(path: Path) -> Mapping[str, StoredTensor]:
     try:
         tensors = read_safetensors(path, _MAX_HEADER_BYTES).tensors
     except BadWeights as error:
-        raise _unplaced(error, path.parent) from error
+        raise _unplaced(error, path) from error
     if not tensors:
         raise _fail("holds no tensors.")
     for name, tensor in tensors.items():
@@ -112,6 +105,17 @@ def read_adapter_tensors(path: Path) -> Mapping[str, StoredTensor]:
         if len(tensor.shape) != 2 or not all(tensor.shape):
             raise _fail(f"tensor {name} has shape {list(tensor.shape)}; two dimensions of 1 or more are needed.")
     return tensors
+
+
+def float32_tensor(stored: StoredTensor) -> NDArray[np.float32]:
+    """See `AdapterFiles.tensor`."""
+    try:
+        values = stored.map()
+    except BadWeights as error:
+        raise _unplaced(error, stored.path) from error
+    if stored.dtype == "BF16":
+        return widen_bfloat16(cast(NDArray[np.uint16], values))
+    return values.astype(np.float32, copy=False)
 
 
 def check_fits(adapter: AdapterFiles, base: ModelConfig) -> None:
@@ -168,6 +172,6 @@ def _fail(reason: str) -> BadAdapter:
     return BadAdapter(f"{WEIGHTS_FILE}: {reason}")
 
 
-def _unplaced(error: BadWeights, folder: Path) -> BadAdapter:
-    """The same without the folder: who uploads a file must not learn where the server keeps it."""
-    return BadAdapter(str(error).replace(f"{folder}/", "").replace(f"{folder}\\", ""))
+def _unplaced(error: BadWeights, path: Path) -> BadAdapter:
+    """The same without the path: who uploads a file must not learn where the server keeps it."""
+    return BadAdapter(str(error).replace(str(path), WEIGHTS_FILE))

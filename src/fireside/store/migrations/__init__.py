@@ -1,14 +1,18 @@
 """Alembic migrations: one file in `versions` for each change of the tables, numbered from 0001.
 
-A new one: write `versions/NNNN_what.py`, bring `fireside.store.schema` and its VERSION to the same state; a test compares
-the two.
+A new one: write `versions/NNNN_what.py`, and bring `fireside.store.schema` and its VERSION to the same state; a test
+compares the two.
 """
 
+import threading
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, inspect
+
+_alembic = threading.Lock()
+"""Alembic keeps the migration that runs in a global."""
 
 
 def upgrade(connection: Connection, version: int) -> None:
@@ -20,6 +24,7 @@ def upgrade(connection: Connection, version: int) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
-    if version and not inspect(connection).has_table("alembic_version"):
-        command.stamp(config, f"{version:04}")
-    command.upgrade(config, "head")
+    with _alembic:
+        if version and not inspect(connection).has_table("alembic_version"):
+            command.stamp(config, f"{version:04}")
+        command.upgrade(config, "head")

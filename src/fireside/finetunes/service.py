@@ -1,0 +1,232 @@
+"""Fine-tunes as accounts see them: create, upload, list, delete, and the folder that an engine opens.
+
+An upload is seen when all of it is done: its bytes are checked, then stored under an id made here, then noted in the
+database, in this order. When both files wait, they are checked together and become a version, and the one row that says
+which version answers is changed last. So a process that is killed anywhere leaves the version before, or none; what it
+left behind is swept up later.
+"""
+
+import hashlib
+import logging
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from fireside.catalog.spec import ModelSpec
+from fireside.errors import (
+    BadAdapter,
+    FineTuneIncomplete,
+    FineTuneMismatch,
+    FineTuneNotFound,
+    InvalidInput,
+    LoraUnsupported,
+    ModelError,
+    NotPermitted,
+    StoreUnavailable,
+)
+from fireside.finetunes.blobs import open_blobs
+from fireside.finetunes.checks import FILE_NAMES, Base, check_file, check_pair
+from fireside.finetunes.status import missing_text
+from fireside.finetunes.versions import VersionFolders
+from fireside.settings import Settings
+from fireside.store.finetunes import FineTune, FineTuneTable
+from fireside.weights.checkpoint import ModelConfig
+from fireside.weights.locate import is_downloaded, locate
+from fireside.weights.open import open_checkpoint
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 3 * 3600
+"""What is out of use is removed this much later: requests that began before may still need it."""
+
+_NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,100}")
+_RESERVED_NAMES = ("public", ".", "..")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalAdapter:
+    """A version that is on this machine: both files lie in the folder, and never change."""
+
+    version: str
+    folder: Path
+
+
+class FineTunes:
+    """Synchronous and safe to call from many threads. Methods raise StoreUnavailable when database or blobs fail.
+
+    Args:
+        models: those that a fine-tune may be for, and others.
+
+    Raises ConfigError when the blob store's URL is wrong.
+    """
+
+    def __init__(self, settings: Settings, table: FineTuneTable, models: Iterable[ModelSpec]) -> None:
+        self._settings = settings
+        self._table = table
+        self._models = {spec.id: spec for spec in models}
+        self._blobs = open_blobs(settings.blob_url, settings.data_dir / "finetunes")
+        self._folders = VersionFolders(settings.data_dir / "cache" / "adapters", self._blobs)
+
+    def create(
+        self, account: str, *, model: ModelSpec, name: str, description: str = "", public: bool = False
+    ) -> FineTune:
+        """A fine-tune without files yet. Raises LoraUnsupported, InvalidInput, FineTuneExists, TooManyFineTunes."""
+        if not model.lora:
+            raise LoraUnsupported(f"The model {model.id} does not support LoRA inference: choose another one.")
+        problems = []
+        if not _NAME.fullmatch(name) or not name.isprintable() or name != name.strip() or name in _RESERVED_NAMES:
+            problems.append(
+                "name: must have 1 to 100 printable characters, no '/' or '\\', no space at either end, and not be "
+                + " or ".join(map(repr, _RESERVED_NAMES))
+            )
+        if len(description) > 1000 or "\0" in description:
+            problems.append("description: must have at most 1000 characters")
+        if problems:
+            raise InvalidInput(problems)
+        limit = self._settings.finetunes_per_account
+        return self._table.create(
+            account, model=model.id, name=name, description=description, public=public, limit=limit
+        )
+
+    def of_account(self, account: str) -> list[FineTune]:
+        """The account's own, oldest first."""
+        return self._table.of_account(account)
+
+    def public(self) -> list[FineTune]:
+        """Those that everybody may read."""
+        return self._table.public()
+
+    def get(self, account: str, reference: str) -> FineTune:
+        """By id or name: the account's own, else a public one. Raises FineTuneNotFound."""
+        found = self._table.find(account, reference) if len(reference) <= 200 else []
+        if not found:
+            raise FineTuneNotFound(f"This account has no fine-tune with the id or name {reference[:100]!r}.")
+        first = found[0]
+        if first.account_id != account and first.id != reference and len(found) > 1:
+            raise FineTuneNotFound(f"{len(found)} public fine-tunes are named {reference!r}: give the id of one.")
+        return first
+
+    def delete(self, account: str, reference: str) -> FineTune:
+        """Take it away; requests under way still finish with it. Raises FineTuneNotFound, NotPermitted."""
+        finetune = self._own(account, reference)
+        self._table.delete(finetune.id)
+        return finetune
+
+    def upload(self, account: str, reference: str, name: str, path: Path) -> FineTune:
+        """Take one file in. When it is the second of the two, they become the version that answers from now on.
+
+        Args:
+            name: `adapter_config.json` or `adapter_model.safetensors`.
+            path: its content, which the caller removes afterwards.
+
+        Raises FineTuneNotFound, NotPermitted, InvalidInput for another name, BadAdapter when the file (or the two
+        together) cannot be used; the fine-tune's status says so, too, and a version that answers goes on answering.
+        """
+        if name not in FILE_NAMES:
+            raise InvalidInput([f"file_name: must be {' or '.join(FILE_NAMES)}"])
+        finetune = self._own(account, reference)
+        base = self._base(finetune)
+        try:
+            check_file(name, path, base, self._settings.finetune_max_rank)
+        except BadAdapter as error:
+            self._table.set_problem(finetune.id, str(error))
+            raise
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        blob_id = self._table.reserve(finetune.id, name, path.stat().st_size, sha256)
+        self._blobs.put(blob_id, path)
+        kept = self._table.keep(finetune.id, blob_id)
+        if kept is None:
+            raise FineTuneNotFound(f"The fine-tune {reference[:100]!r} was deleted in the meantime.")
+        if len(kept.waiting) == len(FILE_NAMES):
+            self._activate(kept, base)
+        return self.get(account, finetune.id)
+
+    def local(self, account: str, reference: str, model: ModelSpec) -> LocalAdapter:
+        """The version that answers now, for a request to this model; fetched to this machine if it is not here.
+
+        Raises FineTuneNotFound, FineTuneMismatch, FineTuneIncomplete.
+        """
+        finetune = self.get(account, reference)
+        if finetune.model != model.id:
+            raise FineTuneMismatch(
+                f"The fine-tune {finetune.name!r} was made for the model {finetune.model}, not for {model.id}."
+            )
+        if finetune.version is None:
+            raise FineTuneIncomplete(f"The fine-tune {finetune.name!r} cannot be used yet: {missing_text(finetune)}")
+        try:
+            folder = self._folders.make(finetune.version, finetune.files)
+        except StoreUnavailable:
+            # It may have been replaced between the two steps; then the new version is there.
+            finetune = self.get(account, finetune.id)
+            if finetune.version is None:
+                raise
+            folder = self._folders.make(finetune.version, finetune.files)
+        return LocalAdapter(finetune.version or "", folder)
+
+    def sweep(self, grace: float = GRACE_SECONDS) -> None:
+        """Remove what has been out of use for longer than `grace` seconds, and what killed processes left behind."""
+        try:
+            self._sweep(grace)
+        except (StoreUnavailable, OSError) as error:  # it will be tried again, and nobody waits for it
+            log.warning("What fine-tunes left behind could not be removed: %s", error)
+
+    def _sweep(self, grace: float) -> None:
+        gone = self._table.dropped(datetime.now(UTC) - timedelta(seconds=grace))
+        for file in gone:
+            self._blobs.delete(file.blob_id)
+        self._table.forget(file.blob_id for file in gone)
+        self._folders.remove_all_but(self._table.versions(), grace)
+        uploads = self.upload_folder()
+        for left in uploads.iterdir():
+            if time.time() - left.stat().st_mtime > grace:
+                left.unlink(missing_ok=True)
+
+    def upload_folder(self) -> Path:
+        """Where uploads are written before they are checked; on the blob folder's disk, so that they can be linked."""
+        folder = self._settings.data_dir / "uploads"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
+    def _own(self, account: str, reference: str) -> FineTune:
+        finetune = self.get(account, reference)
+        if finetune.account_id != account:
+            raise NotPermitted(f"The fine-tune {finetune.name!r} is another account's: it can be used, not changed.")
+        return finetune
+
+    def _base(self, finetune: FineTune) -> Base:
+        spec = self._models.get(finetune.model)
+        if spec is None:
+            raise FineTuneMismatch(f"The model {finetune.model} of this fine-tune is not in the catalog any more.")
+        return Base(spec, self._base_config(spec))
+
+    def _base_config(self, spec: ModelSpec) -> ModelConfig | None:
+        data_dir = self._settings.data_dir
+        if not is_downloaded(data_dir, spec):
+            return None
+        try:
+            path = locate(data_dir, spec)
+            return None if path is None else open_checkpoint(path).config
+        except ModelError as error:
+            log.warning("A fine-tune is not compared with %s, whose files cannot be read: %s", spec.id, error)
+            return None
+
+    def _activate(self, finetune: FineTune, base: Base) -> None:
+        waiting = {file.name: file for file in finetune.waiting}
+        blob_ids = [file.blob_id for file in waiting.values()]
+        if {file.name: file.sha256 for file in finetune.files} == {name: file.sha256 for name, file in waiting.items()}:
+            self._table.discard(blob_ids)  # the same again: an upload that was repeated
+            return
+        version = uuid4().hex
+        try:
+            self._folders.make(
+                version, waiting.values(), lambda folder: check_pair(folder, base, self._settings.finetune_max_rank)
+            )
+        except BadAdapter as error:
+            self._table.set_problem(finetune.id, str(error))
+            raise
+        self._table.activate(finetune.id, blob_ids, version)
