@@ -11,12 +11,14 @@ OPENHERMES = "@hf/thebloke/openhermes-2.5-mistral-7b-awq"
 MISTRAL = "@hf/mistral/mistral-7b-instruct-v0.2"
 
 MISTRAL_CONFIG = {
+    "model_type": "mistral",
     "vocab_size": 32000,
     "max_position_embeddings": 32768,
     "rope_theta": 1000000.0,
     "sliding_window": None,
 }
 OPENHERMES_CONFIG = {
+    "model_type": "mistral",
     "vocab_size": 32002,
     "max_position_embeddings": 32768,
     "rope_theta": 10000.0,
@@ -38,7 +40,12 @@ def folder_with(tmp_path: Path, config: object) -> Path:
         (OPENHERMES, {key: value for key, value in OPENHERMES_CONFIG.items() if key != "rope_theta"}),
         (
             MISTRAL,
-            {"vocab_size": 32000, "max_position_embeddings": 32768, "rope_parameters": {"rope_theta": 1000000.0}},
+            {
+                "model_type": "mistral",
+                "vocab_size": 32000,
+                "max_position_embeddings": 32768,
+                "rope_parameters": {"rope_theta": 1000000.0},
+            },
         ),
     ],
 )
