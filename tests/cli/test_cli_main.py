@@ -13,7 +13,7 @@ from fireside.settings import Settings
 from support.command import run_command
 
 Fireside = Callable[..., Result]
-COMMANDS = [("serve",), ("run",), ("pull",), ("models",), ("doctor",), ("token",)]
+COMMANDS = [("serve",), ("run",), ("pull",), ("models",), ("doctor",), ("token",), ("finetune",)]
 
 
 def test_the_module_and_its_exit_status(tmp_path: Path) -> None:

@@ -35,19 +35,24 @@ def print_answer(settings: Settings, model: str, body: dict[str, object], *, no_
 
 
 async def _answer(service: Service, request: TextRequest) -> None:
-    # A model may say escape sequences; a terminal would obey them.
-    drop = _TERMINAL_CONTROLS if sys.stdout.isatty() else {}
     try:
-        if sys.stderr.isatty():
-            await load_shown(service, request.model)
-        deltas = cast(AsyncGenerator[Delta, None], service.generate(request))
-        async with aclosing(deltas):
-            async for delta in deltas:
-                sys.stdout.write(delta.text.translate(drop))
-                sys.stdout.flush()
-                if delta.finish_reason:
-                    sys.stdout.write("\n")
-                if delta.finish_reason == "length" and sys.stderr.isatty():
-                    typer.echo(f"(stopped at {request.max_tokens} tokens; --max-tokens allows more)", err=True)
+        await write_answer(service, request)
     finally:
         await service.close()
+
+
+async def write_answer(service: Service, request: TextRequest) -> None:
+    """Write one answer and a line's end to standard output, as it is made. Raises FiresideError leaves."""
+    # A model may say escape sequences; a terminal would obey them.
+    drop = _TERMINAL_CONTROLS if sys.stdout.isatty() else {}
+    if sys.stderr.isatty():
+        await load_shown(service, request.model)
+    deltas = cast(AsyncGenerator[Delta, None], service.generate(request))
+    async with aclosing(deltas):
+        async for delta in deltas:
+            sys.stdout.write(delta.text.translate(drop))
+            sys.stdout.flush()
+            if delta.finish_reason:
+                sys.stdout.write("\n")
+            if delta.finish_reason == "length" and sys.stderr.isatty():
+                typer.echo(f"(stopped at {request.max_tokens} tokens; --max-tokens allows more)", err=True)
