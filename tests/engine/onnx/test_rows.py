@@ -64,7 +64,7 @@ class Request:
 
 
 class Rows(RuleBasedStateMachine):
-    @initialize(slots=st.integers(1, 4), capacity=st.integers(CONTEXT, 3 * CONTEXT))
+    @initialize(slots=st.integers(1, 4), capacity=st.integers(CONTEXT, 2 * CONTEXT))
     def begin(self, slots: int, capacity: int) -> None:
         self.cache = WatchedCache(slots + slots % 2)
         self.table = RowTable(self.cache, slots, capacity)
@@ -76,7 +76,7 @@ class Rows(RuleBasedStateMachine):
         """A new conversation, or the next turn of one that some row holds, or a branch of it."""
         row = self.table.rows[data.draw(st.integers(0, len(self.table.rows) - 1), "next turn of")]
         known = row.tokens[: data.draw(st.integers(0, row.length), "kept")].tolist()
-        new = data.draw(st.lists(st.integers(0, 3), min_size=1, max_size=CONTEXT - len(known) - 1 or 1), "new")
+        new = data.draw(st.lists(st.integers(0, 3), min_size=0 if known else 1, max_size=CONTEXT - 1), "new")
         prompt = (known + new)[: CONTEXT - 1]
         request = Request(prompt, data.draw(st.integers(1, CONTEXT - len(prompt)), "max_tokens"), tenant)
         running = sum(max(row.reserved, row.touched) for row in self.table.rows if not row.idle)
@@ -95,14 +95,15 @@ class Rows(RuleBasedStateMachine):
         self.running[index] = request
 
     @precondition(lambda self: self.running)
-    @rule(data=st.data(), count=st.integers(1, 20))
+    @rule(data=st.data(), count=st.integers(1, CONTEXT))
     def compute(self, data: st.DataObject, count: int) -> None:
-        """Prefill a chunk, or decode: the row's next tokens are computed and written."""
+        """Prefill a chunk, or decode a few steps: the row's next tokens are computed and written."""
         index = data.draw(st.sampled_from(sorted(self.running)), "row")
         request, row = self.running[index], self.table.rows[index]
         ids = request.prompt[row.length : row.length + count]
-        if not ids and row.length < request.reserve - 1:  # the last token of an answer is never computed
-            ids = [data.draw(st.integers(0, 3), "token")]
+        if not ids:
+            count = min(count, request.reserve - 1 - row.length)  # the last token of an answer is never computed
+            ids = [data.draw(st.integers(0, 3), "token")] * count
         for position, number in list(enumerate(marks(self.tokens(index) + ids)))[row.length :]:
             self.cache.write(index, position, number)
             self.computed[request.tenant].add(number)
