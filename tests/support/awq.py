@@ -42,10 +42,7 @@ def quantise_awq(weight: NDArray[np.float32], group: int) -> AwqTensors:
 
 def pack_awq_words(codes: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Codes [rows, columns] as int32 words [rows, columns / 8]."""
-    rows, columns = codes.shape
-    words = np.zeros((rows, columns // 8), np.uint32)
-    for row, values in enumerate(codes.tolist()):
-        for word in range(columns // 8):
-            for nibble, column in enumerate(ORDER):
-                words[row, word] |= np.uint32(values[8 * word + column] << (4 * nibble))
+    words = np.zeros((len(codes), codes.shape[1] // 8), np.uint32)
+    for nibble, column in enumerate(ORDER):
+        words |= codes[:, column::8].astype(np.uint32) << np.uint32(4 * nibble)
     return words.view(np.int32)
