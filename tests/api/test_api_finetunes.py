@@ -297,8 +297,11 @@ def test_two_sound_files_that_do_not_belong_together(server: LiveServer, tmp_pat
     assert upload(server, "mine", CONFIG, (adapter / CONFIG).read_bytes()).status_code == 200
     message = check_error(upload(server, "mine", WEIGHTS, (eight / WEIGHTS).read_bytes()), 400, 5112)
     assert "so rank 8; adapter_config.json says 4" in message
-    assert read(server, "mine")["status_message"] == message
-    assert upload(server, "mine", CONFIG, (eight / CONFIG).read_bytes()).status_code == 200
+    assert message.endswith("Upload both files again.")
+    status = read(server, "mine")
+    assert (status["status"], status["assets"]) == ("failed", [])
+    assert "so rank 8; adapter_config.json says 4" in str(status["status_message"])
+    upload_all(server, "mine", eight)
     assert read(server, "mine")["status"] == "ready"
 
 

@@ -227,6 +227,8 @@ class FineTunes:
                 version, waiting.values(), lambda folder: check_pair(folder, base, self._settings.finetune_max_rank)
             )
         except BadAdapter as error:
+            # Kept, they would be paired with the next upload, which may be of another adapter.
+            self._table.discard(blob_ids)
             self._table.set_problem(finetune.id, str(error))
-            raise
+            raise BadAdapter(f"{error} Upload both files again.") from error
         self._table.activate(finetune.id, blob_ids, version)

@@ -30,7 +30,7 @@ def status_of(finetune: FineTune) -> Status:
         return Status(
             "ready",
             f"Ready. A new {changed[0]} waits: upload the {missing} that goes with it (the same one again if it did "
-            "not change), and the new version answers. Until then the present one does.",
+            "not change) within an hour, and the new version answers. Until then the present one does.",
         )
     return Status("ready", 'Ready: name it in a request, as in "lora": "NAME".')
 
@@ -45,4 +45,6 @@ def missing_text(finetune: FineTune) -> str:
             f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing: upload "
             f"{'it' if len(missing) == 1 else 'them'}."
         )
+    if not lines:
+        lines.append("the last upload was interrupted: upload both files again.")
     return " ".join(lines)

@@ -15,13 +15,16 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, Select, case, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, and_, case, delete, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from fireside.errors import FineTuneExists, TooManyFineTunes
 from fireside.store.rows import ensure_account, now, to_time
 from fireside.store.schema import finetune_files as files
 from fireside.store.schema import finetunes
+
+WAITING_SECONDS = 3600
+"""For so long a file of a new version waits for the other one, while the version before answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,7 @@ class FineTuneTable:
                     file_name=name,
                     size=size,
                     sha256=sha256,
+                    uploaded_at=now(),
                     version=None,
                     dropped_at=now(),
                 )
@@ -149,14 +153,22 @@ class FineTuneTable:
         return blob_id
 
     def keep(self, finetune_id: str, blob_id: str) -> FineTune | None:
-        """The blob is stored: it waits now, in place of one of the same name. None when the fine-tune is gone."""
+        """The blob is stored: it waits now for the other file. None when the fine-tune is gone.
+
+        What waited before is dropped where it belongs to another pair: a file of the same name, two files (whose upload
+        broke off at its end), and, when a version answers already, one that is older than WAITING_SECONDS.
+        """
         with self._begin() as connection:
             name = select(files.c.file_name).where(files.c.blob_id == blob_id).scalar_subquery()
             # What was wrong with the other file still is.
             problem = case((finetunes.c.problem.startswith(name), ""), else_=finetunes.c.problem)
             if not _touch(connection, finetune_id, problem=problem):
                 return None
-            _drop(connection, files.c.finetune_id == finetune_id, files.c.version.is_(None), files.c.file_name == name)
+            waiting = (files.c.finetune_id == finetune_id, files.c.version.is_(None), files.c.dropped_at.is_(None))
+            count = connection.execute(select(func.count()).select_from(files).where(*waiting)).scalar_one()
+            answers = select(finetunes.c.version.is_not(None)).where(finetunes.c.id == finetune_id).scalar_subquery()
+            stale = and_(answers, files.c.uploaded_at < now() - WAITING_SECONDS)
+            _drop(connection, *waiting, or_(files.c.file_name == name, stale, literal(count > 1)))
             connection.execute(update(files).where(files.c.blob_id == blob_id).values(dropped_at=None))
             [kept] = _read(connection, select(finetunes).where(finetunes.c.id == finetune_id))
         return kept

@@ -78,6 +78,7 @@ finetune_files = Table(
     Column("file_name", String(40), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
+    Column("uploaded_at", BigInteger, nullable=False),
     Column("version", String(32), nullable=True, index=True),
     # Set while the file is not (or no longer) in use; the sweep removes it some time later.
     Column("dropped_at", BigInteger, nullable=True, index=True),

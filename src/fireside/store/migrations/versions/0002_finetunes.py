@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("file_name", sa.String(40), nullable=False),
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("uploaded_at", sa.BigInteger, nullable=False),
         sa.Column("version", sa.String(32), nullable=True, index=True),
         sa.Column("dropped_at", sa.BigInteger, nullable=True, index=True),
     )

@@ -1,0 +1,181 @@
+"""Databases of every age come to the newest form with what they hold."""
+
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import text
+
+from fireside.errors import ConfigError
+from fireside.store.database import open_database
+from fireside.store.schema import VERSION, metadata
+from fireside.store.store import Store
+
+FIRST_FIRESIDE = """
+CREATE TABLE accounts (id VARCHAR(64) NOT NULL, created_at BIGINT NOT NULL, PRIMARY KEY (id));
+CREATE TABLE tokens (id VARCHAR(16) NOT NULL, account_id VARCHAR(64) NOT NULL, name VARCHAR(200) NOT NULL,
+  digest BLOB NOT NULL, can_write BOOLEAN NOT NULL, created_at BIGINT NOT NULL, revoked_at BIGINT,
+  PRIMARY KEY (id), FOREIGN KEY(account_id) REFERENCES accounts (id));
+CREATE INDEX ix_tokens_account_id ON tokens (account_id);
+CREATE TABLE usage (account_id VARCHAR(64) NOT NULL, model VARCHAR(200) NOT NULL, day VARCHAR(10) NOT NULL,
+  requests BIGINT NOT NULL, prompt_tokens BIGINT NOT NULL, completion_tokens BIGINT NOT NULL,
+  PRIMARY KEY (account_id, model, day), FOREIGN KEY(account_id) REFERENCES accounts (id));
+INSERT INTO accounts VALUES ('old', 1700000000);
+INSERT INTO tokens VALUES ('0123456789abcdef', 'old', 'laptop', zeroblob(32), 1, 1700000000, NULL);
+INSERT INTO usage VALUES ('old', 'm', '2026-01-01', 1, 2, 3);
+PRAGMA user_version = 1;
+"""
+
+
+def differences(place: Path | str) -> list[object]:
+    engine = open_database(place)
+    try:
+        with engine.connect() as connection:
+            return list(compare_metadata(MigrationContext.configure(connection), metadata))
+    finally:
+        engine.dispose()
+
+
+def test_the_migrations_make_what_the_schema_says(tmp_path: Path) -> None:
+    assert differences(tmp_path / "new.db") == []
+
+
+def test_the_first_firesides_database_is_upgraded_in_place(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    with sqlite3.connect(path) as old:
+        old.executescript(FIRST_FIRESIDE)
+    old.close()
+    with Store(path) as store:
+        assert [(record.name, record.account_id) for record in store.list_tokens()] == [("laptop", "old")]
+        assert [record.completion_tokens for record in store.usage()] == [3]
+        assert store.finetunes.of_account("old") == []
+    assert differences(path) == []
+    database = sqlite3.connect(path)
+    assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    database.close()
+
+
+def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "odd.db"
+    with sqlite3.connect(path) as old:
+        old.executescript(FIRST_FIRESIDE + "CREATE TABLE finetune_files (mine TEXT);")
+    old.close()
+    with pytest.raises(ConfigError, match="finetune_files"):
+        Store(path)
+    database = sqlite3.connect(path)
+    names = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert names == {"accounts", "tokens", "usage", "finetune_files"}
+    assert database.execute("PRAGMA user_version").fetchone() == (1,)
+    database.close()
+
+
+def test_stores_that_open_together(tmp_path: Path) -> None:
+    def use(number: int) -> int:
+        with Store(tmp_path / "shared.db") as store:
+            return len(store.finetunes.of_account(str(number)))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(use, range(8))) == [0] * 8
+
+
+@pytest.mark.parametrize("url", ["mysql://u:secret@h/d", "nonsense", "oracle://u:secret@h/d"])
+def test_other_databases_are_refused(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Store(url)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server of this test's own, on a Unix socket; its URL."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    initdb = shutil.which("initdb") or (found and str(found[-1]))
+    if not initdb:
+        pytest.skip("needs PostgreSQL's server programs (Debian: postgresql)")
+    folder = tmp_path_factory.mktemp("pg")
+    programs = Path(initdb).resolve().parent
+    run = _as_other_user(folder)
+    subprocess.run(
+        [*run, str(programs / "initdb"), "-D", str(folder / "data"), "-A", "trust", "-U", "fireside", "--no-sync"],
+        check=True, capture_output=True, cwd=folder,
+    )  # fmt: skip
+    start = ["-D", str(folder / "data"), "-k", str(folder), "-c", "listen_addresses=", "-F"]
+    with subprocess.Popen([*run, str(programs / "postgres"), *start], stderr=subprocess.PIPE, cwd=folder) as server:
+        assert server.stderr is not None
+        for line in server.stderr:
+            if b"ready to accept connections" in line:
+                break
+        try:
+            yield f"postgresql://fireside@/postgres?host={folder}"
+        finally:
+            server.terminate()
+            server.communicate()
+
+
+def _as_other_user(folder: Path) -> list[str]:
+    """PostgreSQL refuses to run as root, as tests in a container often do."""
+    import os
+    import pwd
+
+    if os.geteuid() != 0:
+        return []
+    setpriv, nobody = shutil.which("setpriv"), pwd.getpwnam("nobody")
+    if not setpriv:
+        pytest.skip("needs setpriv to run PostgreSQL as another user than root")
+    for part in (folder, *folder.parents):
+        if part.name.startswith(("pytest-", "pg")):
+            part.chmod(0o755)
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    return [setpriv, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+
+
+def test_postgresql_does_all_that_sqlite_does(postgres: str) -> None:
+    assert differences(postgres) == []
+    with Store(postgres) as store:
+        text_, _ = store.create_token("a", "t")
+        assert store.verify(text_) is not None
+        for _ in range(2):
+            store.record_usage("a", "m", 1, 2)
+        assert [record.requests for record in store.usage("a")] == [2]
+        table = store.finetunes
+        made = table.create("a", model="m", name="n", description="", public=False, limit=5)
+        blobs = [table.reserve(made.id, name, 1, "0" * 64) for name in ("adapter_config.json", "x")]
+        assert all(table.keep(made.id, blob) for blob in blobs)
+        assert table.activate(made.id, blobs, "v1")
+        assert not table.activate(made.id, blobs, "v2")
+        [found] = table.find("a", "n")
+        assert (found.version, len(found.files)) == ("v1", 2)
+        assert table.find("b", "n") == []
+        assert table.delete(made.id)
+        assert table.versions() == {"v1"}
+
+    def create(number: int) -> bool:
+        with Store(postgres) as store:
+            try:
+                store.finetunes.create("a", model="m", name="same", description="", public=False, limit=5)
+            except Exception:
+                return False
+            return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(create, range(6))) == 1
+
+
+def test_a_newer_postgresql_database_is_refused(postgres: str) -> None:
+    engine = open_database(postgres)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
+    try:
+        with pytest.raises(ConfigError, match="made by a newer Fireside"):
+            Store(postgres)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text(f"UPDATE alembic_version SET version_num = '{VERSION:04}'"))
+        engine.dispose()
