@@ -70,6 +70,10 @@ class Settings(BaseSettings):
     kv_memory_mb: Annotated[
         int, Field(ge=0, description="Most memory for a model's KV cache, in MiB; 0 means a quarter of this machine's.")
     ] = 0
+    adapter_memory_mb: Annotated[
+        int,
+        Field(ge=1, description="Most memory for a model's fine-tunes, in MiB; the one unused for longest makes way."),
+    ] = 1024
     context_length: Annotated[
         int,
         Field(ge=0, description="Limit every model's context window to this many tokens; 0 keeps each model's own."),

@@ -17,17 +17,17 @@ class Reference:
         if hasattr(config, "quantization_config"):
             del config.quantization_config
         config._attn_implementation = "eager"
-        self._model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+        self.model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
         state = {name: torch.from_numpy(values) for name, values in worth.items()}
-        missing, unexpected = self._model.load_state_dict(state, strict=False)
+        missing, unexpected = self.model.load_state_dict(state, strict=False)
         assert not unexpected
         assert set(missing) <= {"lm_head.weight"}
-        self._model.tie_weights()
+        self.model.tie_weights()
 
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Logits [tokens, vocab] after each token."""
         with torch.inference_mode():
-            result: NDArray[np.float32] = self._model(torch.tensor([list(ids)])).logits[0].numpy()
+            result: NDArray[np.float32] = self.model(torch.tensor([list(ids)])).logits[0].numpy()
         return result
 
     def greedy(self, ids: Sequence[int], count: int) -> list[int]:

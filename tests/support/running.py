@@ -17,10 +17,11 @@ def open_runner(
     slots: int = 8,
     context: int = 512,
     kv_memory: int = 0,
+    adapter_memory: int = 0,
 ) -> OnnxRunner:
     options = EngineOptions(
         kind="onnx", model_path=str(path), weights=weights, exact=exact, slots=slots, context_length=context,
-        kv_memory=kv_memory, threads=2,
+        kv_memory=kv_memory, adapter_memory=adapter_memory, threads=2,
     )  # fmt: skip
     return OnnxRunner(options, lambda phase, done, total: None)
 

@@ -31,6 +31,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
         kv_memory: most bytes of KV cache; 0 is a quarter of the machine's memory.
         weights: how f32/f16/bf16 weights are held.
         exact: float32 arithmetic in quantised matmuls instead of int8 (slow; for comparing with other software).
+        adapter_memory: most bytes of LoRA adapters; 0 is a model without them.
         tokens_per_second: speed of the echo engine, per request; 0 is unlimited.
     """
 
@@ -43,6 +44,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     kv_memory: int = 0
     weights: WeightsMode = "auto"
     exact: bool = False
+    adapter_memory: int = 0
     tokens_per_second: float = 0.0
 
 

@@ -165,6 +165,7 @@ class ModelPool:
             threads=settings.threads,
             kv_memory=settings.kv_memory_mb * 1024 * 1024,
             weights=spec.engine.weights,
+            adapter_memory=settings.adapter_memory_mb * 1024 * 1024 if spec.lora else 0,
             tokens_per_second=settings.echo_tokens_per_second,
         )
 

@@ -1,5 +1,6 @@
 """A loaded model: token ids in, logits out, for any set of neighbouring rows of the KV cache."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from fireside.engine.onnx.kv_cache import KvCache
+from fireside.engine.onnx.layout import KINDS
+from fireside.engine.onnx.lora import LoraBank, Slot
 from fireside.weights.checkpoint import ModelConfig
 
 Logits = NDArray[np.float32]
@@ -15,10 +18,11 @@ Logits = NDArray[np.float32]
 
 @dataclass(slots=True)
 class _Bound:
-    """An IO binding whose cache rows are bound for good; only the step's small inputs change."""
+    """An IO binding whose cache rows are bound for good; only the step's small inputs change, and adapters seldom."""
 
     binding: ort.IOBinding
     logits: Logits
+    spans: tuple[tuple[int, int], ...] | None = None
 
 
 class Decoder:
@@ -27,11 +31,18 @@ class Decoder:
     Args:
         session: made from that graph.
         embedding: [vocab, hidden], float16 or float32, may be a mapped file; looked up here, outside the graph.
+        bank: the adapters' memory, if the graph has inputs for them.
     """
 
     def __init__(
-        self, session: ort.InferenceSession, config: ModelConfig, embedding: NDArray[np.generic], cache: KvCache
+        self,
+        session: ort.InferenceSession,
+        config: ModelConfig,
+        embedding: NDArray[np.generic],
+        cache: KvCache,
+        bank: LoraBank | None = None,
     ) -> None:
+        self._bank = bank
         self._session = session
         self._config = config
         self._embedding = embedding
@@ -39,24 +50,34 @@ class Decoder:
         self._cos, self._sin = rotary_tables(config, cache.positions)
         self._bound: dict[tuple[int, int], _Bound] = {}
 
-    def prefill(self, row: int, past: int, ids: list[int]) -> Logits:
+    def prefill(self, row: int, past: int, ids: list[int], adapter: Slot | None = None) -> Logits:
         """Append `ids` to a row that holds `past` positions; logits [vocab] after the last of them."""
         # An even number of tokens: then ONNX Runtime's kernels treat every token alike, whatever its neighbours.
         padded = ids + [0] * (len(ids) % 2)
         total = past + len(padded)
-        logits: Logits = self._run(row, 1, np.array([padded]), np.array([total - 1]), total, len(ids) - 1)[0]
+        logits: Logits = self._run(row, 1, np.array([padded]), np.array([total - 1]), total, len(ids) - 1, [adapter])[0]
         return logits
 
-    def decode(self, ids: list[int], past: list[int]) -> Logits:
+    def decode(self, ids: list[int], past: list[int], adapters: Sequence[Slot | None] | None = None) -> Logits:
         """Append one token to each of the rows 0 to B - 1; logits [B, vocab].
 
         B must be even where the cache has that many rows; a row to be left alone gets any id, and `past` as it is: the
         position after its last one is scratch.
+
+        Args:
+            adapters: of each row; None is the same as none for all.
         """
-        return self._run(0, len(ids), np.array(ids)[:, None], np.array(past), max(past) + 1, 0)
+        return self._run(0, len(ids), np.array(ids)[:, None], np.array(past), max(past) + 1, 0, adapters)
 
     def _run(
-        self, row: int, rows: int, ids: NDArray[np.int64], past: NDArray[np.int64], total: int, last: int
+        self,
+        row: int,
+        rows: int,
+        ids: NDArray[np.int64],
+        past: NDArray[np.int64],
+        total: int,
+        last: int,
+        adapters: Sequence[Slot | None] | None,
     ) -> Logits:
         bound = self._bound.get((row, rows)) or self._bind(row, rows)
         embeds: NDArray[np.float32] = np.ascontiguousarray(self._embedding[ids], dtype=np.float32)
@@ -66,26 +87,43 @@ class Decoder:
             "total": np.array(total, dtype=np.int32),
             "last": np.array([last], dtype=np.int64),
         }
+        if self._bank is not None:
+            small |= self._bind_adapters(self._bank, bound, adapters or [None] * rows)
         for name, value in small.items():
-            bound.binding.bind_input(name, "cpu", 0, value.dtype, value.shape, value.ctypes.data)
+            _bind_input(bound.binding, name, value)
         self._session.run_with_iobinding(bound.binding)
         return bound.logits
+
+    def _bind_adapters(
+        self, bank: LoraBank, bound: _Bound, adapters: Sequence[Slot | None]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Bind the memory of these adapters; returns the masks."""
+        batch = bank.batch(adapters)
+        if batch.spans != bound.spans:
+            for name, view in bank.views(batch.spans):
+                _bind_input(bound.binding, name, view)
+            bound.spans = batch.spans
+        return {f"lora_mask.{kind}": mask for kind, mask in zip(KINDS, batch.masks, strict=True)}
 
     def _bind(self, row: int, rows: int) -> _Bound:
         binding = self._session.io_binding()
         logits = np.empty((rows, self._config.vocab_size), dtype=np.float32)
         binding.bind_output("logits", "cpu", 0, np.float32, (rows, 1, logits.shape[1]), logits.ctypes.data)
         for name, table in (("cos", self._cos), ("sin", self._sin)):
-            binding.bind_input(name, "cpu", 0, np.float32, table.shape, table.ctypes.data)
+            _bind_input(binding, name, table)
         for side, arrays in (("k", self._cache.keys), ("v", self._cache.values)):
             for layer, array in enumerate(arrays):
                 view = array[row : row + rows]
                 # Past and present are the same memory: the operator writes new positions in place.
-                binding.bind_input(f"{side}.{layer}", "cpu", 0, np.float32, view.shape, view.ctypes.data)
+                _bind_input(binding, f"{side}.{layer}", view)
                 binding.bind_output(f"new_{side}.{layer}", "cpu", 0, np.float32, view.shape, view.ctypes.data)
         bound = _Bound(binding, logits)
         self._bound[row, rows] = bound
         return bound
+
+
+def _bind_input(binding: ort.IOBinding, name: str, array: NDArray[Any]) -> None:
+    binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
 
 
 def rotary_tables(config: ModelConfig, positions: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

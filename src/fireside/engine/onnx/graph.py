@@ -8,7 +8,7 @@ handed over as memory when the session is made; the graph itself is small.
 import onnx
 from onnx import TensorProto, helper
 
-from fireside.engine.onnx.layout import LinearSpec, TensorSpec
+from fireside.engine.onnx.layout import KINDS, LinearSpec, TensorSpec
 from fireside.weights.checkpoint import ModelConfig
 
 CONTRIB = "com.microsoft"
@@ -19,9 +19,12 @@ _ELEMENT = {"float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8}
 
 
 class _Graph:
-    """Collects nodes and external initializers."""
+    """Collects nodes, inputs and external initializers."""
 
-    def __init__(self) -> None:
+    def __init__(self, exact: bool, lora: bool) -> None:
+        self.exact = exact
+        self.lora = lora
+        self.inputs: list[onnx.ValueInfoProto] = []
         self.nodes: list[onnx.NodeProto] = []
         self.initializers: list[onnx.TensorProto] = []
 
@@ -43,8 +46,8 @@ class _Graph:
         self.initializers.append(helper.make_tensor(name, TensorProto.INT64, [len(values)], values))
         return name
 
-    def linear(self, spec: LinearSpec, source: str, exact: bool) -> str:
-        """[B, S, K] to [B, S, N]."""
+    def linear(self, spec: LinearSpec, source: str) -> str:
+        """[B, S, K] to [B, S, N], without adapters."""
         names = [self.external(tensor) for tensor in spec.tensors()]
         output = f"{spec.name}.out"
         if spec.form == "f32":
@@ -58,12 +61,32 @@ class _Graph:
             N=spec.outputs,
             bits=spec.bits,
             block_size=spec.block,
-            accuracy_level=FLOAT_ARITHMETIC if exact else INT8_ARITHMETIC,
+            accuracy_level=FLOAT_ARITHMETIC if self.exact else INT8_ARITHMETIC,
         )
+
+    def adapted_linear(self, spec: LinearSpec, source: str) -> str:
+        """[B, S, K] to [B, S, N], with adapters where the graph has them; see `fireside.engine.onnx.lora`."""
+        base = self.linear(spec, source)
+        if not self.lora:
+            return base
+        kind = spec.name.rpartition(".")[2]
+        a, b = f"{spec.name}.lora_a", f"{spec.name}.lora_b"
+        self.inputs.append(helper.make_tensor_value_info(a, TensorProto.FLOAT, [f"R.{kind}", spec.inputs]))
+        self.inputs.append(helper.make_tensor_value_info(b, TensorProto.FLOAT, [f"R.{kind}", spec.outputs]))
+        down = self.node("FusedMatMul", [source, a], [f"{spec.name}.lora_down"], CONTRIB, transB=1)
+        masked = self.node("Mul", [down, f"lora_mask.{kind}"], [f"{spec.name}.lora_masked"])
+        up = self.node("MatMul", [masked, b], [f"{spec.name}.lora_up"])
+        return self.node("Add", [base, up], [f"{spec.name}.adapted"])
 
 
 def build_graph(
-    config: ModelConfig, linears: list[list[LinearSpec]], head: LinearSpec, norms: list[TensorSpec], exact: bool
+    config: ModelConfig,
+    linears: list[list[LinearSpec]],
+    head: LinearSpec,
+    norms: list[TensorSpec],
+    *,
+    exact: bool,
+    lora: bool,
 ) -> bytes:
     """Serialised model.
 
@@ -75,11 +98,13 @@ def build_graph(
     Args:
         linears: the four products of each layer, in the order of `layout.layer_linears`.
         exact: float32 arithmetic inside quantised products.
+        lora: with inputs for adapters: "LINEAR.lora_a" float32 [R, K] and "LINEAR.lora_b" float32 [R, N] for each
+            linear of the layers, "lora_mask.KIND" float32 [B, 1, R] for each kind of them.
     """
-    graph = _Graph()
+    graph = _Graph(exact, lora)
     gains = [graph.external(spec) for spec in norms]
     kv_shape = ["B", config.kv_heads, "T", config.head_dim]
-    inputs = [
+    graph.inputs += [
         helper.make_tensor_value_info("embeds", TensorProto.FLOAT, ["B", "S", config.hidden_size]),
         helper.make_tensor_value_info("past", TensorProto.INT32, ["B"]),
         helper.make_tensor_value_info("total", TensorProto.INT32, []),
@@ -87,6 +112,11 @@ def build_graph(
         helper.make_tensor_value_info("cos", TensorProto.FLOAT, ["T", config.head_dim // 2]),
         helper.make_tensor_value_info("sin", TensorProto.FLOAT, ["T", config.head_dim // 2]),
     ]
+    if lora:
+        for kind in KINDS:
+            graph.inputs.append(
+                helper.make_tensor_value_info(f"lora_mask.{kind}", TensorProto.FLOAT, ["B", 1, f"R.{kind}"])
+            )
     outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["B", 1, config.vocab_size])]
     graph.constant("halves", [config.intermediate_size, config.intermediate_size])
     residual = "embeds"
@@ -95,20 +125,20 @@ def build_graph(
     )
     for layer in range(config.layers):
         for side in ("k", "v"):
-            inputs.append(helper.make_tensor_value_info(f"{side}.{layer}", TensorProto.FLOAT, kv_shape))
+            graph.inputs.append(helper.make_tensor_value_info(f"{side}.{layer}", TensorProto.FLOAT, kv_shape))
             outputs.append(helper.make_tensor_value_info(f"new_{side}.{layer}", TensorProto.FLOAT, kv_shape))
         qkv, o, gate_up, down = linears[layer]
-        attended = _attention(graph, config, layer, graph.linear(qkv, normed, exact))
+        attended = _attention(graph, config, layer, graph.adapted_linear(qkv, normed))
         normed, residual = _add_and_norm(
-            graph, config, graph.linear(o, attended, exact), residual, gains[2 * layer + 1], f"{layer}.attention"
+            graph, config, graph.adapted_linear(o, attended), residual, gains[2 * layer + 1], f"{layer}.attention"
         )
-        hidden = _swiglu(graph, layer, graph.linear(gate_up, normed, exact))
+        hidden = _swiglu(graph, layer, graph.adapted_linear(gate_up, normed))
         normed, residual = _add_and_norm(
-            graph, config, graph.linear(down, hidden, exact), residual, gains[2 * layer + 2], f"{layer}.mlp"
+            graph, config, graph.adapted_linear(down, hidden), residual, gains[2 * layer + 2], f"{layer}.mlp"
         )
     final = graph.node("Gather", [normed, "last"], ["final"], axis=1)
-    graph.node("Identity", [graph.linear(head, final, exact)], ["logits"])
-    proto = helper.make_graph(graph.nodes, "decoder", inputs, outputs, graph.initializers)
+    graph.node("Identity", [graph.linear(head, final)], ["logits"])
+    proto = helper.make_graph(graph.nodes, "decoder", graph.inputs, outputs, graph.initializers)
     opsets = [helper.make_opsetid("", 21), helper.make_opsetid(CONTRIB, 1)]
     model: bytes = helper.make_model(proto, opset_imports=opsets, ir_version=10).SerializeToString()
     return model

@@ -6,19 +6,15 @@ back when the row is released. So a long context costs nothing until somebody us
 """
 
 import mmap
-import sys
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fireside.engine.onnx.reserved import reserve
 from fireside.weights.checkpoint import ModelConfig
 
 SLACK = 2
 """Positions beyond the context: a step padded to an even number of tokens writes one more, which nobody reads."""
-
-MAP_NORESERVE = 0x4000
-"""Linux: the sum of all reservations may exceed the machine's memory. Python's mmap module names it from 3.13 on
-only."""
 
 Cache = NDArray[np.float32]
 
@@ -46,13 +42,9 @@ class KvCache:
         self.row_bytes = self.keys[0][0].nbytes
 
     def _reserve(self, shape: tuple[int, ...]) -> Cache:
-        size = int(np.prod(shape, dtype=np.int64)) * 4
-        if sys.platform == "linux":
-            memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)
-        else:
-            memory = mmap.mmap(-1, size)
+        memory, array = reserve(shape)
         self._maps.append(memory)
-        return np.frombuffer(memory, dtype=np.float32).reshape(shape)
+        return array
 
     def arrays(self) -> list[Cache]:
         """All of it, keys then values, layer by layer."""

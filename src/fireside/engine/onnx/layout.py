@@ -9,6 +9,9 @@ import numpy as np
 from fireside.weights.checkpoint import ModelConfig
 
 Form = Literal["f32", "int8", "int4", "awq"]
+KINDS = ("qkv", "o", "gate_up", "down")
+"""The products of a layer."""
+
 HEAD_BLOCK = 32
 """Block of the 8-bit lm_head: the most exact one."""
 
@@ -69,7 +72,7 @@ class LinearSpec:
 
 
 def layer_linears(config: ModelConfig, layer: int, form: Form, block_of: dict[int, int]) -> list[LinearSpec]:
-    """The four products of a layer. `block_of` gives the block for an input width."""
+    """The products of a layer, in the order of KINDS. `block_of` gives the block for an input width."""
     prefix = f"layers.{layer}"
     hidden, heads, kv = config.hidden_size, config.heads * config.head_dim, config.kv_heads * config.head_dim
     ffn = config.intermediate_size

@@ -14,6 +14,7 @@ from fireside.engine.messages import EngineOptions
 from fireside.engine.onnx.decoder import Decoder
 from fireside.engine.onnx.graph import build_graph
 from fireside.engine.onnx.kv_cache import KvCache, bytes_per_token
+from fireside.engine.onnx.lora import LoraBank
 from fireside.engine.onnx.pack import Packed, pack
 from fireside.engine.protocol import Progress
 from fireside.errors import UnsupportedWeights
@@ -35,6 +36,7 @@ class Loaded:
     config: ModelConfig
     cache: KvCache
     packed: Packed
+    bank: LoraBank | None
     context_length: int
     capacity: int
 
@@ -55,13 +57,16 @@ def load_decoder(options: EngineOptions, progress: Progress) -> Loaded:
     session = _session(config, packed, options)
     rows = -(-options.slots // ROWS_MULTIPLE) * ROWS_MULTIPLE
     cache = KvCache(config, rows, context_length)
-    decoder = Decoder(session, config, packed.embedding, cache)
+    bank = LoraBank(packed.linears, options.adapter_memory) if options.adapter_memory else None
+    decoder = Decoder(session, config, packed.embedding, cache, bank)
     decoder.decode([0, 0], [0, 0])  # the first run allocates; do it before anyone waits
-    return Loaded(decoder, config, cache, packed, context_length, capacity)
+    return Loaded(decoder, config, cache, packed, bank, context_length, capacity)
 
 
 def _session(config: ModelConfig, packed: Packed, options: EngineOptions) -> ort.InferenceSession:
-    graph = build_graph(config, packed.linears, packed.head, packed.norms, options.exact)
+    graph = build_graph(
+        config, packed.linears, packed.head, packed.norms, exact=options.exact, lora=options.adapter_memory > 0
+    )
     ort.disable_telemetry_events()  # on Windows the environment variable (see `fireside`) is not enough
     session_options = ort.SessionOptions()
     session_options.intra_op_num_threads = options.threads

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fireside.engine.messages import EngineOptions
+from fireside.engine.onnx.adapters import AdapterTable
 from fireside.engine.onnx.load import load_decoder
+from fireside.engine.onnx.lora import Slot
 from fireside.engine.onnx.rows import RowTable
 from fireside.engine.protocol import Progress
 from fireside.engine.runner import Outcome
@@ -24,6 +26,7 @@ from fireside.errors import EngineFailed
 
 log = logging.getLogger("fireside.engine")
 
+ADAPTER_NAP = 0.002
 CHUNK_ALONE = 256
 CHUNK_SHARED = 64
 """Prompt tokens of one step, when nobody else is waiting for it and when running generations are."""
@@ -37,6 +40,7 @@ class _Sequence:
     request: GenerationRequest
     row: int
     sampler: Sampler
+    adapter: Slot | None = None
     pending: int = -1
     made: int = 0
 
@@ -50,6 +54,7 @@ class OnnxRunner:
         self._decoder = loaded.decoder
         self._vocab_size = loaded.config.vocab_size
         self._table = RowTable(loaded.cache, options.slots, loaded.capacity)
+        self._adapters = AdapterTable(loaded.bank, loaded.config) if loaded.bank else None
         self._info = EngineInfo(
             context_length=loaded.context_length,
             slots=options.slots,
@@ -74,8 +79,8 @@ class OnnxRunner:
     def submit(self, number: int, request: GenerationRequest) -> None:
         if not request.prompt_ids or not all(0 <= token < self._vocab_size for token in request.prompt_ids):
             raise ValueError("the prompt has no tokens, or tokens outside the vocabulary")
-        if request.adapter is not None:
-            raise ValueError("this engine has no adapters")
+        if request.adapter is not None and self._adapters is None:
+            raise ValueError("this model takes no adapters")
         self._waiting.append((number, request))
 
     def cancel(self, number: int) -> None:
@@ -85,8 +90,9 @@ class OnnxRunner:
                 self._leave(sequence)
 
     def step(self) -> list[tuple[int, Outcome]]:
-        self._admit()
-        made: list[tuple[int, Outcome]] = []
+        made = self._admit()
+        if self._waiting and not self._prefilling and not self._decoding:
+            time.sleep(ADAPTER_NAP)  # all there is to do is to wait for an adapter
         if self._prefilling:
             made += self._prefill(self._prefilling[0])
         if self._decoding:
@@ -104,24 +110,49 @@ class OnnxRunner:
             decode_steps=self._decode_steps,
         )
 
-    def _admit(self) -> None:
+    def _admit(self) -> list[tuple[int, Outcome]]:
+        """Give rows to those who wait, in order; who waits for an adapter does not hold up the others."""
+        failed: list[tuple[int, Outcome]] = []
+        kept: deque[tuple[int, GenerationRequest]] = deque()
         while self._waiting:
-            number, request = self._waiting[0]
+            number, request = self._waiting.popleft()
+            try:
+                adapter = self._acquire(request)
+            except EngineFailed as error:
+                failed.append((number, error))
+                continue
+            if request.adapter is not None and adapter is None:
+                kept.append((number, request))
+                continue
             reserve = len(request.prompt_ids) + request.max_tokens
-            row = self._table.place(request.prompt_ids, reserve, request.tenant)
+            # An adapter changes keys and values: what one computed is no prefix for another.
+            owner = request.tenant if request.adapter is None else f"{request.tenant}\n{request.adapter.id}"
+            row = self._table.place(request.prompt_ids, reserve, owner)
             if row is None:
-                return
-            self._waiting.popleft()
+                self._release(request)
+                kept.append((number, request))
+                break
             self._prompt_tokens += len(request.prompt_ids)
             self._reused_tokens += self._table.rows[row].length
             sampler = Sampler(request.sampling, request.prompt_ids, self._vocab_size)
-            self._prefilling.append(_Sequence(number, request, row, sampler))
+            self._prefilling.append(_Sequence(number, request, row, sampler, adapter))
+        self._waiting = kept + self._waiting
+        return failed
+
+    def _acquire(self, request: GenerationRequest) -> Slot | None:
+        if request.adapter is None or self._adapters is None:
+            return None
+        return self._adapters.acquire(request.adapter)
+
+    def _release(self, request: GenerationRequest) -> None:
+        if request.adapter is not None and self._adapters is not None:
+            self._adapters.release(request.adapter)
 
     def _prefill(self, sequence: _Sequence) -> list[tuple[int, Outcome]]:
         row = self._table.rows[sequence.row]
         size = CHUNK_SHARED if self._decoding else CHUNK_ALONE
         ids = sequence.request.prompt_ids[row.length : row.length + size]
-        logits = self._decoder.prefill(sequence.row, row.length, ids)
+        logits = self._decoder.prefill(sequence.row, row.length, ids, sequence.adapter)
         row.append(ids)
         if row.length < len(sequence.request.prompt_ids):
             return []
@@ -134,9 +165,11 @@ class OnnxRunner:
         count = max(self._decoding) + 1
         count += count % 2  # see Decoder.decode
         ids = [0] * count
+        adapters: list[Slot | None] = [None] * count
         for index, sequence in self._decoding.items():
             ids[index] = sequence.pending
-        logits = self._decoder.decode(ids, [row.length for row in rows[:count]])
+            adapters[index] = sequence.adapter
+        logits = self._decoder.decode(ids, [row.length for row in rows[:count]], adapters)
         self._decode_steps += 1
         best = logits.argmax(axis=1) if any(sequence.sampler.greedy for sequence in self._decoding.values()) else None
         made = []
@@ -169,6 +202,7 @@ class OnnxRunner:
 
     def _leave(self, sequence: _Sequence) -> None:
         self._table.finish(sequence.row)
+        self._release(sequence.request)
         if self._decoding.get(sequence.row) is sequence:
             del self._decoding[sequence.row]
         else:
