@@ -1,0 +1,61 @@
+"""A real server, and the real clients from npm, installed once into a cache folder."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fireside.settings import default_data_dir
+from support.adapters import make_adapter
+from support.live_server import LiveServer, live_server
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LiveServer]:
+    with live_server(tmp_path / "data") as running:
+        yield running
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    return make_adapter(tmp_path / "adapter")
+
+
+@pytest.fixture(scope="session")
+def npm_clients() -> Path:
+    """The folder that holds node_modules as package-lock.json has them."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("needs node and npm")
+    lock = (HERE / "package-lock.json").read_bytes()
+    folder = default_data_dir() / "test-clients" / hashlib.sha256(lock).hexdigest()[:16]
+    if not (folder / "done").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(HERE / name, folder / name)
+        # Install scripts only fetch or check binaries that these tests do not run.
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
+        (folder / "done").touch()
+    return folder
+
+
+@pytest.fixture
+def client_environment(server: LiveServer, tmp_path: Path) -> dict[str, str]:
+    """This process's environment, with the variables that point a Cloudflare client at the server."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CLOUDFLARE_", "CF_"))}
+    return kept | {
+        "CLOUDFLARE_API_BASE_URL": f"{server.url}/client/v4",
+        "CLOUDFLARE_BASE_URL": f"{server.url}/client/v4",
+        "CLOUDFLARE_API_TOKEN": "any",
+        "CLOUDFLARE_ACCOUNT_ID": "acc",
+        "WRANGLER_SEND_METRICS": "false",
+        "WRANGLER_LOG_PATH": str(tmp_path / "logs"),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "NO_PROXY": "127.0.0.1",
+        "CI": "1",
+    }
