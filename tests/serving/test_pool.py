@@ -1,0 +1,281 @@
+"""Which models are in memory, with real engine processes: loaded once, evicted when idle, and mended when they fail."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from fireside.catalog.spec import ModelSpec
+from fireside.engine.process import ProcessEngine
+from fireside.engine.types import EngineStats, GenerationRequest, Sampling
+from fireside.errors import BadWeights, EngineLost, ModelNotDownloaded, ShuttingDown, UnsupportedWeights
+from fireside.serving import pool as pool_module
+from fireside.serving.pool import LoadedModel, ModelPool
+from fireside.serving.types import ModelStatus
+from support.chain_model import make_chain_model
+from support.tiny_tokenizers import tiny_byte_level
+from support.user_models import add_model, catalog_of, settings_for
+
+pytestmark = pytest.mark.anyio
+LIMIT = 30.0
+"""Seconds after which a test that hangs fails."""
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    before = processes()
+    yield
+    assert processes() == before
+
+
+def processes() -> list[psutil.Process]:
+    return psutil.Process().children()
+
+
+class Models:
+    """A pool over the echo models "a" to "d" and whatever else a test adds."""
+
+    def __init__(self, data_dir: Path, **values: object) -> None:
+        for name in "abcd":
+            add_model(data_dir, name)
+        self.settings = settings_for(data_dir, **values)
+        self.pool = ModelPool(self.settings)
+
+    def spec(self, name: str) -> ModelSpec:
+        return catalog_of(self.settings).get(f"@hf/me/{name}")
+
+    async def touch(self, name: str) -> LoadedModel:
+        async with self.pool.use(self.spec(name)) as model:
+            return model
+
+    async def status(self, name: str) -> ModelStatus:
+        return await self.pool.status(self.spec(name))
+
+    async def until_state(self, name: str, state: str) -> None:
+        while (await self.status(name)).state != state:  # noqa: ASYNC110 - states make no events
+            await asyncio.sleep(0.001)
+
+    async def loaded(self) -> str:
+        """Names of the models that are loaded."""
+        return "".join([name for name in "abcd" if (await self.status(name)).state == "ready"])
+
+
+@asynccontextmanager
+async def models(data_dir: Path, **values: object) -> AsyncIterator[Models]:
+    made = Models(data_dir, **values)
+    async with asyncio.timeout(LIMIT):
+        try:
+            yield made
+        finally:
+            await made.pool.close()
+
+
+def pid_of(model: LoadedModel) -> int:
+    assert isinstance(model.engine, ProcessEngine)
+    assert model.engine.pid is not None
+    return model.engine.pid
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - what is waited for knows no events
+        await asyncio.sleep(0.005)
+
+
+async def test_a_model_is_loaded_on_first_use_and_stays(tmp_path: Path) -> None:
+    async with models(tmp_path) as them:
+        assert await them.status("a") == ModelStatus("idle")
+        assert processes() == []
+        first = await them.touch("a")
+        status = await them.status("a")
+        assert (status.state, status.stats) == ("ready", EngineStats())
+        assert await them.touch("a") is first
+        assert [process.pid for process in processes()] == [pid_of(first)]
+
+
+async def test_first_uses_at_the_same_time_load_once(tmp_path: Path) -> None:
+    async with models(tmp_path) as them:
+        made = await asyncio.gather(*(them.touch("a") for _ in range(5)))
+        assert all(model is made[0] for model in made)
+        assert len(processes()) == 1
+
+
+async def test_the_longest_unused_makes_way(tmp_path: Path) -> None:
+    async with models(tmp_path, loaded_models=2) as them:
+        for name, loaded in (("a", "a"), ("b", "ab"), ("a", "ab"), ("c", "ac"), ("b", "bc")):
+            await them.touch(name)
+            assert await them.loaded() == loaded
+            assert len(processes()) == len(loaded)
+
+
+async def test_a_model_in_use_is_never_evicted(tmp_path: Path) -> None:
+    async with models(tmp_path, loaded_models=1) as them:
+        async with them.pool.use(them.spec("a")) as model:
+            await them.touch("b")
+            assert await them.loaded() == "ab"
+            await them.touch("c")
+            assert await them.loaded() == "ac"
+            request = GenerationRequest(prompt_ids=[104], max_tokens=5)
+            assert [token.id async for token in model.engine.generate(request)] == [104, 0]
+        await them.touch("d")
+        assert await them.loaded() == "d"
+
+
+async def test_a_client_that_leaves_during_the_load_undoes_it_for_nobody(tmp_path: Path) -> None:
+    async with models(tmp_path) as them:
+        impatient, patient = (asyncio.create_task(them.touch("a")) for _ in range(2))
+        await until(lambda: len(processes()) == 1)
+        impatient.cancel()
+        await asyncio.gather(impatient, return_exceptions=True)
+        assert impatient.cancelled()
+        assert (await patient).spec.id == "@hf/me/a"
+
+
+async def test_a_load_that_nobody_waits_for_goes_on(tmp_path: Path) -> None:
+    async with models(tmp_path) as them:
+        only = asyncio.create_task(them.touch("a"))
+        await until(lambda: len(processes()) == 1)
+        only.cancel()
+        assert (await them.status("a")).state == "loading"
+        await them.until_state("a", "ready")
+
+
+async def test_a_client_that_leaves_during_an_eviction_leaves_no_process(tmp_path: Path) -> None:
+    async with models(tmp_path, loaded_models=1) as them:
+        old = psutil.Process(pid_of(await them.touch("a")))
+        for turns in range(3):
+            task = asyncio.create_task(them.touch("b"))
+            for _ in range(turns + 1):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        await until(lambda: not old.is_running())
+        assert (await them.touch("b")).spec.id == "@hf/me/b"
+        assert await them.loaded() == "b"
+
+
+def weights(folder: Path) -> None:
+    make_chain_model(folder, tiny_byte_level(), {97: 98})
+
+
+async def test_a_failed_load_is_tried_again_once_it_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "FAILURE_SECONDS", 0.05)
+    folder = tmp_path / "weights"
+    add_model(tmp_path, "onnx", folder=folder, context_length=128)
+    async with models(tmp_path) as them:
+        assert await them.status("onnx") == ModelStatus("not-downloaded", "fireside pull @hf/me/onnx")
+        with pytest.raises(ModelNotDownloaded, match="no folder"):
+            await them.touch("onnx")
+        assert (await them.status("onnx")).state == "failed"
+        assert "no folder" in (await them.status("onnx")).detail
+        with pytest.raises(ModelNotDownloaded):
+            await them.touch("onnx")
+        weights(folder)
+        await them.until_state("onnx", "idle")
+        assert (await them.touch("onnx")).stop_ids == []
+        assert (await them.status("onnx")).state == "ready"
+
+
+def deep_config(folder: Path) -> None:
+    (folder / "config.json").write_text("[" * 100_000)
+
+
+def other_facts(folder: Path) -> None:
+    weights(folder)
+
+
+def no_tokenizer(folder: Path) -> None:
+    weights(folder)
+    (folder / "tokenizer.json").unlink()
+
+
+def damaged_weights(folder: Path) -> None:
+    weights(folder)
+    os.truncate(folder / "model.safetensors", 2000)
+
+
+@pytest.mark.parametrize("break_it", [deep_config, other_facts, no_tokenizer, damaged_weights])
+async def test_whatever_fails_is_not_kept(
+    tmp_path: Path, break_it: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "FAILURE_SECONDS", 0.0)
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    break_it(folder)
+    facts = "[architecture]\nvocab_size = 5" if break_it is other_facts else ""
+    add_model(tmp_path, "onnx", folder=folder, context_length=128, architecture=facts)
+    async with models(tmp_path) as them:
+        with pytest.raises((BadWeights, RecursionError)) as caught:
+            await them.touch("onnx")
+        assert str(caught.value)
+        await them.until_state("onnx", "idle")
+
+
+async def test_a_stop_token_that_the_tokenizer_does_not_have(tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    weights(folder)
+    add_model(tmp_path, "onnx", folder=folder, stop=["<|im_end|>"])
+    async with models(tmp_path) as them:
+        with pytest.raises(UnsupportedWeights, match=r"<\|im_end\|>.*prompt\.stop"):
+            await them.touch("onnx")
+
+
+async def test_status_shows_how_far_a_load_is(tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    weights(folder)
+    add_model(tmp_path, "onnx", folder=folder, stop=["<|end|>"])
+    async with models(tmp_path) as them:
+        task = asyncio.create_task(them.touch("onnx"))
+        seen = []
+        while not task.done():
+            seen.append(await them.status("onnx"))
+            await asyncio.sleep(0.001)
+        loading = [status for status in seen if status.state == "loading"]
+        assert loading[0].detail == "starting"
+        assert len({status.detail for status in loading}) > 1
+        assert all(status.progress is not None and 0 <= status.progress <= 1 for status in loading)
+        assert task.result().stop_ids == [257]
+        assert (tmp_path / "cache").is_dir()
+
+
+async def test_a_lost_engine_is_loading_until_it_is_back(tmp_path: Path) -> None:
+    async with models(tmp_path) as them:
+        model = await them.touch("a")
+        os.kill(pid_of(model), signal.SIGKILL)
+        await them.until_state("a", "loading")
+        await them.until_state("a", "ready")
+        assert await them.touch("a") is model
+
+
+async def test_close_during_a_load(tmp_path: Path) -> None:
+    async with models(tmp_path) as them:
+        waiting = [asyncio.create_task(them.touch("a")) for _ in range(2)]
+        await until(lambda: len(processes()) == 1)
+        await them.pool.close()
+        for task in waiting:
+            with pytest.raises(ShuttingDown):
+                await task
+        with pytest.raises(ShuttingDown):
+            await them.touch("b")
+        assert processes() == []
+
+
+async def test_close_while_answers_run(tmp_path: Path) -> None:
+    async with models(tmp_path, echo_tokens_per_second=20) as them:
+        begun = asyncio.Event()
+
+        async def answer() -> None:
+            async with them.pool.use(them.spec("a")) as model:
+                request = GenerationRequest(prompt_ids=[97] * 99, max_tokens=99, sampling=Sampling(temperature=0))
+                async for _ in model.engine.generate(request):
+                    begun.set()
+
+        task = asyncio.create_task(answer())
+        await begun.wait()
+        await them.pool.close()
+        with pytest.raises(EngineLost):
+            await task
