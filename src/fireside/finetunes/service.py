@@ -9,6 +9,7 @@ left behind is swept up later.
 import hashlib
 import logging
 import re
+import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class FineTunes:
     def __init__(self, settings: Settings, table: FineTuneTable, models: Iterable[ModelSpec]) -> None:
         self._settings = settings
         self._table = table
+        self._switching = threading.Lock()
         self._models = {spec.id: spec for spec in models}
         self._blobs = open_blobs(settings.blob_url, settings.data_dir / "finetunes")
         self._folders = VersionFolders(settings.data_dir / "cache" / "adapters", self._blobs)
@@ -139,11 +141,13 @@ class FineTunes:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         blob_id = self._table.reserve(finetune.id, name, path.stat().st_size, sha256)
         self._blobs.put(blob_id, path)
-        kept = self._table.keep(finetune.id, blob_id)
-        if kept is None:
-            raise FineTuneNotFound(f"The fine-tune {reference[:100]!r} was deleted in the meantime.")
-        if len(kept.waiting) == len(FILE_NAMES):
-            self._activate(kept, base)
+        # One at a time: a file that came between the two steps would drop the pair as one whose upload broke off.
+        with self._switching:
+            kept = self._table.keep(finetune.id, blob_id)
+            if kept is None:
+                raise FineTuneNotFound(f"The fine-tune {reference[:100]!r} was deleted in the meantime.")
+            if len(kept.waiting) == len(FILE_NAMES):
+                self._activate(kept, base)
         return self.get(account, finetune.id)
 
     def local(self, account: str, reference: str, model: ModelSpec) -> LocalAdapter:

@@ -58,6 +58,7 @@ class VersionFolders:
         """Remove other folders older than so many seconds: of versions long gone, or left by a killed process."""
         if not self._root.is_dir():
             return
-        for entry in os.scandir(self._root):
-            if entry.name not in versions and time.time() - entry.stat().st_mtime > older_than:
-                shutil.rmtree(entry.path, ignore_errors=True)
+        with os.scandir(self._root) as entries:
+            for entry in entries:
+                if entry.name not in versions and time.time() - entry.stat().st_mtime > older_than:
+                    shutil.rmtree(entry.path, ignore_errors=True)
