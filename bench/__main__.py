@@ -155,7 +155,9 @@ def _read_arguments(arguments: Sequence[str] | None) -> Plan:
     )
     given = parser.parse_args(arguments)
     rounds = given.rounds or (1 if given.quick else 3)
-    parts, peers = tuple(given.part or PARTS), tuple(given.peer or PEERS)
+    # What HTTP costs shows only over several rounds: no part of a quick look.
+    usual = tuple(part for part in PARTS if part != "overhead") if given.quick else PARTS
+    parts, peers = tuple(given.part or usual), tuple(given.peer or PEERS)
     return Plan(given.work, given.llama_cpp, parts, peers, rounds, given.threads, given.quick)
 
 
