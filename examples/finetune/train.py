@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--model", help="base model, as fireside pull names it (the default model)")
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--modules", default="q_proj,v_proj", help="linears to adapt (q_proj,v_proj)")
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--batch", type=int, default=4, help="examples in a step (4)")
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate (0.002)")
     parser.add_argument("--max-tokens", type=int, default=512, help="longest example (512)")
