@@ -31,6 +31,8 @@ def started(*arguments: str, data_dir: Path, **extra: str) -> Iterator[subproces
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Where these tests run as a background job, SIGINT is ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         timer = threading.Timer(60, process.kill)
         timer.start()
