@@ -2,42 +2,16 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from support.command import command_line, environment
 from support.documents import examples
 
 PRINTED_URL = "http://127.0.0.1:8787"
-
-
-@pytest.fixture(scope="module")
-def server_url(smollm2_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server with the default model, started as users start it."""
-    data_dir = tmp_path_factory.mktemp("docs") / "data"
-    pull = command_line("pull", "smollm2-135m-instruct", "--from", str(smollm2_gguf))
-    subprocess.run(pull, env=environment(data_dir), check=True, capture_output=True, timeout=300)
-    with subprocess.Popen(
-        command_line("serve", "--port", "0"), env=environment(data_dir), stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        printed = ""
-        for line in process.stdout:
-            printed += line
-            if match := re.search(r"curl '?(http://127\.0\.0\.1:\d+)/client/v4", line):
-                yield match[1]
-                break
-        else:
-            pytest.fail(f"the server printed no curl line, but: {printed}")
-        process.terminate()
-        process.stdout.read()
-        assert process.wait(timeout=60) == 0
 
 
 def shell(command: str) -> str:

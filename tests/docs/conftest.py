@@ -1,0 +1,39 @@
+"""A server started as users start it, for the examples of every page."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.command import command_line, environment
+
+
+@pytest.fixture(scope="session")
+def server_data(smollm2_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the default model."""
+    data_dir = tmp_path_factory.mktemp("docs") / "data"
+    pull = command_line("pull", "smollm2-135m-instruct", "--from", str(smollm2_gguf))
+    subprocess.run(pull, env=environment(data_dir), check=True, capture_output=True, timeout=300)
+    return data_dir
+
+
+@pytest.fixture(scope="session")
+def server_url(server_data: Path) -> Iterator[str]:
+    """A server on that folder, started as users start it."""
+    with subprocess.Popen(
+        command_line("serve", "--port", "0"), env=environment(server_data), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        printed = ""
+        for line in process.stdout:
+            printed += line
+            if match := re.search(r"curl '?(http://127\.0\.0\.1:\d+)/client/v4", line):
+                yield match[1]
+                break
+        else:
+            pytest.fail(f"the server printed no curl line, but: {printed}")
+        process.terminate()
+        process.stdout.read()
+        assert process.wait(timeout=60) == 0
