@@ -44,8 +44,8 @@ def check_exposure(settings: Settings, store: Store) -> None:
     """Raises ConfigError for an address that others can reach, while no token protects the server."""
     if not is_loopback(settings.host) and not store.has_tokens():
         raise ConfigError(
-            f"host (FIRESIDE_HOST): {settings.host or 'every address'} can be reached from other machines, and this "
-            "server has no tokens. Make one first (fireside token create), or listen on 127.0.0.1."
+            f"Whoever reaches {settings.host or 'every address'} could use this server, as it has no tokens. Make one "
+            "first: fireside token create. Or listen on 127.0.0.1."
         )
 
 

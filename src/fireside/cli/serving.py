@@ -15,16 +15,15 @@ import typer
 from fireside import __version__
 from fireside.api.account import LOCAL_ID
 from fireside.api.app import create_app
-from fireside.api.auth import is_loopback
+from fireside.api.auth import check_exposure
 from fireside.api.server import listen, serve
 from fireside.catalog.loader import Catalog
 from fireside.cli.common import fetch, open_store
 from fireside.cli.loading import load_shown
-from fireside.errors import ConfigError, FiresideError
+from fireside.errors import FiresideError
 from fireside.serving.service import Service
 from fireside.settings import Settings
 from fireside.store.store import Store
-from fireside.weights.locate import is_downloaded
 
 QUESTION = '{"prompt": "What is the capital of France?", "temperature": 0}'
 """Greedy: at the API's default temperature the small default model begins in French more often than not."""
@@ -40,17 +39,11 @@ def run_server(settings: Settings, catalog: Catalog, *, no_pull: bool) -> None:
     for chatty in ("uvicorn", "httpx2", "httpx", "httpcore", "huggingface_hub"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     with open_store(settings) as store:
-        if not is_loopback(settings.host) and not store.has_tokens():
-            raise ConfigError(
-                f"Whoever reaches {settings.host} could use this server, as it has no tokens. Make one first: "
-                "fireside token create. Or listen on 127.0.0.1."
-            )
-        listen(settings).close()  # before a long download, not after it
-        first = catalog.get(settings.default_model)
-        if settings.stand_in and not is_downloaded(settings.data_dir, first):
-            first = catalog.get(settings.stand_in)
-        fetch(first, settings, no_pull)
+        # Both before a long download, not after it.
+        check_exposure(settings, store)
+        listen(settings).close()
         service = Service(settings, catalog)
+        fetch(service.resolve(settings.default_model), settings, no_pull)
         preload = _Preload(settings, service, store)
         app = create_app(settings, service, store)
         serve(app, settings, lifespan=preload.around(), listening=preload.start)
