@@ -2,7 +2,6 @@
 another."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,8 +16,6 @@ from fireside.prompting import ByteTokenizer, Vocabulary, open_tokenizer
 from fireside.serving.types import ModelStatus
 from fireside.settings import Settings
 from fireside.weights.locate import is_downloaded, locate
-
-log = logging.getLogger("fireside.serving")
 
 FAILURE_SECONDS = 1.0
 """For so long a failed load answers every request for the model; then the next request tries again."""

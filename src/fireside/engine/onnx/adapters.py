@@ -1,6 +1,5 @@
 """Which adapters are in memory: loaded on first use by a thread of their own, the longest unused making way."""
 
-import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,10 @@ from fireside.errors import EngineFailed, FiresideError
 from fireside.weights.adapter import AdapterFiles, check_fits, read_adapter
 from fireside.weights.checkpoint import ModelConfig
 
-log = logging.getLogger("fireside.engine")
-
 
 @dataclass(slots=True)
 class _Entry:
-    """An adapter's place. `files` is there while it is read or waits for room, `slot` once it has room."""
+    """An adapter's place: it is read, waits for room, and is filled into its `slot`."""
 
     reading: Future[AdapterFiles]
     slot: Slot | None = None

@@ -1,6 +1,5 @@
 """Load a checkpoint into a `Decoder`."""
 
-import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +19,6 @@ from fireside.engine.protocol import Progress
 from fireside.errors import UnsupportedWeights
 from fireside.weights.checkpoint import ModelConfig
 from fireside.weights.open import open_checkpoint
-
-log = logging.getLogger("fireside.engine")
 
 ROWS_MULTIPLE = 2
 DROP_INTERVAL = 0.5

@@ -4,7 +4,6 @@ Each step prefills at most one chunk of one prompt, then decodes one token for e
 join and leave between steps, and a long prompt delays the others by a chunk at a time.
 """
 
-import logging
 import threading
 import time
 from collections import deque
@@ -23,8 +22,6 @@ from fireside.engine.runner import Outcome
 from fireside.engine.sampling import Sampler, check_best
 from fireside.engine.types import EngineInfo, EngineStats, FinishReason, GenerationRequest, Token
 from fireside.errors import EngineFailed
-
-log = logging.getLogger("fireside.engine")
 
 ADAPTER_NAP = 0.002
 CHUNK_ALONE = 256
