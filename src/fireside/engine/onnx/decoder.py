@@ -16,6 +16,12 @@ from fireside.weights.checkpoint import ModelConfig
 Logits = NDArray[np.float32]
 
 
+def even(count: int) -> int:
+    """`count`, or one more. ONNX Runtime's kernels treat every token of an even number alike, whatever its neighbours;
+    so prompts and batches are padded to one."""
+    return count + count % 2
+
+
 @dataclass(slots=True)
 class _Bound:
     """An IO binding whose cache rows are bound for good; only the step's small inputs change, and adapters seldom."""
@@ -52,8 +58,7 @@ class Decoder:
 
     def prefill(self, row: int, past: int, ids: list[int], adapter: Slot | None = None) -> Logits:
         """Append `ids` to a row that holds `past` positions; logits [vocab] after the last of them."""
-        # An even number of tokens: then ONNX Runtime's kernels treat every token alike, whatever its neighbours.
-        padded = ids + [0] * (len(ids) % 2)
+        padded = ids + [0] * (even(len(ids)) - len(ids))
         total = past + len(padded)
         logits: Logits = self._run(row, 1, np.array([padded]), np.array([total - 1]), total, len(ids) - 1, [adapter])[0]
         return logits
@@ -61,8 +66,8 @@ class Decoder:
     def decode(self, ids: list[int], past: list[int], adapters: Sequence[Slot | None] | None = None) -> Logits:
         """Append one token to each of the rows 0 to B - 1; logits [B, vocab].
 
-        B must be even where the cache has that many rows; a row to be left alone gets any id, and `past` as it is: the
-        position after its last one is scratch.
+        B must be even (see `even`) where the cache has that many rows; a row to be left alone gets any id, and `past`
+        as it is: the position after its last one is scratch.
 
         Args:
             adapters: of each row; None is the same as none for all.

@@ -7,10 +7,17 @@ from typing import Literal
 import numpy as np
 
 from fireside.weights.checkpoint import ModelConfig
+from fireside.weights.shapes import linear_shapes
 
 Form = Literal["f32", "int8", "int4", "awq"]
-KINDS = ("qkv", "o", "gate_up", "down")
-"""The products of a layer."""
+_SOURCES = {
+    "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
+    "o": ("self_attn.o_proj",),
+    "gate_up": ("mlp.gate_proj", "mlp.up_proj"),
+    "down": ("mlp.down_proj",),
+}
+KINDS = tuple(_SOURCES)
+"""The products of a layer: linears that share their input are one."""
 
 HEAD_BLOCK = 32
 """Block of the 8-bit lm_head: the most exact one."""
@@ -73,20 +80,14 @@ class LinearSpec:
 
 def layer_linears(config: ModelConfig, layer: int, form: Form, block_of: dict[int, int]) -> list[LinearSpec]:
     """The products of a layer, in the order of KINDS. `block_of` gives the block for an input width."""
-    prefix = f"layers.{layer}"
-    hidden, heads, kv = config.hidden_size, config.heads * config.head_dim, config.kv_heads * config.head_dim
-    ffn = config.intermediate_size
-
-    def linear(name: str, sources: tuple[str, ...], rows: tuple[int, ...], inputs: int) -> LinearSpec:
-        full = tuple(f"{prefix}.{source}" for source in sources)
-        return LinearSpec(f"{prefix}.{name}", full, rows, inputs, form, block_of[inputs])
-
-    return [
-        linear("qkv", ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"), (heads, kv, kv), hidden),
-        linear("o", ("self_attn.o_proj",), (hidden,), heads),
-        linear("gate_up", ("mlp.gate_proj", "mlp.up_proj"), (ffn, ffn), hidden),
-        linear("down", ("mlp.down_proj",), (hidden,), ffn),
-    ]
+    shapes = linear_shapes(config)
+    linears = []
+    for kind, sources in _SOURCES.items():
+        inputs = shapes[sources[0]][1]
+        full = tuple(f"layers.{layer}.{source}" for source in sources)
+        rows = tuple(shapes[source][0] for source in sources)
+        linears.append(LinearSpec(f"layers.{layer}.{kind}", full, rows, inputs, form, block_of[inputs]))
+    return linears
 
 
 def head_linear(config: ModelConfig, form: Form) -> LinearSpec:
@@ -97,9 +98,8 @@ def head_linear(config: ModelConfig, form: Form) -> LinearSpec:
 
 def parameters(config: ModelConfig) -> int:
     """Weights that every token is multiplied with."""
-    attention = 2 * (config.heads + config.kv_heads) * config.head_dim * config.hidden_size
-    mlp = 3 * config.intermediate_size * config.hidden_size
-    return config.layers * (attention + mlp) + config.vocab_size * config.hidden_size
+    layer = sum(outputs * inputs for outputs, inputs in linear_shapes(config).values())
+    return config.layers * layer + config.vocab_size * config.hidden_size
 
 
 def norm_names(config: ModelConfig) -> list[str]:

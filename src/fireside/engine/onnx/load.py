@@ -10,7 +10,7 @@ import onnxruntime as ort
 
 from fireside.engine.memory import machine_memory
 from fireside.engine.messages import EngineOptions
-from fireside.engine.onnx.decoder import Decoder
+from fireside.engine.onnx.decoder import Decoder, even
 from fireside.engine.onnx.graph import build_graph
 from fireside.engine.onnx.kv_cache import KvCache, bytes_per_token
 from fireside.engine.onnx.lora import LoraBank
@@ -20,7 +20,6 @@ from fireside.errors import UnsupportedWeights
 from fireside.weights.checkpoint import ModelConfig
 from fireside.weights.open import open_checkpoint
 
-ROWS_MULTIPLE = 2
 DROP_INTERVAL = 0.5
 SMALLEST_CONTEXT = 16
 
@@ -52,8 +51,7 @@ def load_decoder(options: EngineOptions, progress: Progress) -> Loaded:
     packed = pack(checkpoint, options.weights, Path(options.cache_dir) if options.cache_dir else None, progress)
     progress("preparing the engine", 0, 1)
     session = _session(config, packed, options)
-    rows = -(-options.slots // ROWS_MULTIPLE) * ROWS_MULTIPLE
-    cache = KvCache(config, rows, context_length)
+    cache = KvCache(config, even(options.slots), context_length)
     bank = LoraBank(packed.linears, options.adapter_memory) if options.adapter_memory else None
     decoder = Decoder(session, config, packed.embedding, cache, bank)
     decoder.decode([0, 0], [0, 0])  # the first run allocates; do it before anyone waits

@@ -18,6 +18,7 @@ from fireside.engine.protocol import Progress
 from fireside.errors import BadWeights
 from fireside.weights.checkpoint import AwqLinear, Checkpoint
 from fireside.weights.nbits import choose_block_size, pack_awq, quantize
+from fireside.weights.shapes import linear_shapes
 
 PACK_VERSION = 1
 """Raise it whenever the packed bytes change meaning: old cache files are then made anew."""
@@ -72,7 +73,7 @@ def _choose_form(checkpoint: Checkpoint, mode: WeightsMode) -> tuple[Form, dict[
     """How linears are held, and the block for each input width."""
     config = checkpoint.config
     sample = checkpoint.linear("layers.0.self_attn.q_proj")
-    widths = {config.hidden_size, config.heads * config.head_dim, config.intermediate_size}
+    widths = {inputs for _, inputs in linear_shapes(config).values()}
     if isinstance(sample, AwqLinear):
         return "awq", dict.fromkeys(widths, sample.group_size)
     form: Form = mode if mode != "auto" else "f32" if parameters(config) <= SMALL_MODEL else "int8"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fireside.engine.messages import EngineOptions
 from fireside.engine.onnx.adapters import AdapterTable
+from fireside.engine.onnx.decoder import even
 from fireside.engine.onnx.load import load_decoder
 from fireside.engine.onnx.lora import Slot
 from fireside.engine.onnx.rows import RowTable
@@ -159,8 +160,7 @@ class OnnxRunner:
 
     def _decode(self) -> list[tuple[int, Outcome]]:
         rows = self._table.rows
-        count = max(self._decoding) + 1
-        count += count % 2  # see Decoder.decode
+        count = even(max(self._decoding) + 1)
         ids = [0] * count
         adapters: list[Slot | None] = [None] * count
         for index, sequence in self._decoding.items():
@@ -208,7 +208,7 @@ class OnnxRunner:
     def _close_gaps(self) -> None:
         """Move the highest running row into a gap when that makes the step smaller; gaps are computed for nothing."""
         top = max(self._decoding)
-        if self._waiting or _even(top + 1) <= _even(len(self._decoding)):
+        if self._waiting or even(top + 1) <= even(len(self._decoding)):
             return
         gap = next((index for index, row in enumerate(self._table.rows[:top]) if row.idle), None)
         if gap is None:
@@ -217,10 +217,6 @@ class OnnxRunner:
         sequence = self._decoding.pop(top)
         sequence.row = gap
         self._decoding[gap] = sequence
-
-
-def _even(count: int) -> int:
-    return count + count % 2
 
 
 def _choose(sampler: Sampler, logits: NDArray[np.float32], best: NDArray[np.intp] | None, row: int) -> int:
