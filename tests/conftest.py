@@ -5,12 +5,14 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 from fireside.settings import default_data_dir
+from support.children import Children, own_children
 
 _MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -24,6 +26,12 @@ hypothesis.settings.load_profile("fireside")
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture
+def children() -> Iterator[Children]:
+    with own_children() as listed:
+        yield listed
 
 
 @pytest.fixture(scope="session")

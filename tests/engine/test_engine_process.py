@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
@@ -34,6 +34,7 @@ from support.running import ids, open_runner, run
 
 pytestmark = [
     pytest.mark.anyio,
+    pytest.mark.usefixtures("children"),
     pytest.mark.skipif(sys.platform == "win32", reason="signals and /proc"),
 ]
 
@@ -48,13 +49,6 @@ both_loops = pytest.mark.parametrize(
     ids=["asyncio", "uvloop"],
 )
 """The server runs on uvloop where it can, whose processes and pipes are others."""
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_left_behind() -> Iterator[None]:
-    before = psutil.Process().children()
-    yield
-    assert psutil.Process().children() == before
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,23 +18,13 @@ from fireside.serving import pool as pool_module
 from fireside.serving.pool import LoadedModel, ModelPool
 from fireside.serving.types import ModelStatus
 from support.chain_model import make_chain_model
+from support.children import Children
 from support.tiny_tokenizers import tiny_byte_level
 from support.user_models import add_model, catalog_of, settings_for
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("children")]
 LIMIT = 30.0
 """Seconds after which a test that hangs fails."""
-
-
-@pytest.fixture(autouse=True)
-def _no_process_is_left() -> Iterator[None]:
-    before = processes()
-    yield
-    assert processes() == before
-
-
-def processes() -> list[psutil.Process]:
-    return psutil.Process().children()
 
 
 class Models:
@@ -86,30 +76,30 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.005)
 
 
-async def test_a_model_is_loaded_on_first_use_and_stays(tmp_path: Path) -> None:
+async def test_a_model_is_loaded_on_first_use_and_stays(tmp_path: Path, children: Children) -> None:
     async with models(tmp_path) as them:
         assert await them.status("a") == ModelStatus("idle")
-        assert processes() == []
+        assert children() == []
         first = await them.touch("a")
         status = await them.status("a")
         assert (status.state, status.stats) == ("ready", EngineStats())
         assert await them.touch("a") is first
-        assert [process.pid for process in processes()] == [pid_of(first)]
+        assert [process.pid for process in children()] == [pid_of(first)]
 
 
-async def test_first_uses_at_the_same_time_load_once(tmp_path: Path) -> None:
+async def test_first_uses_at_the_same_time_load_once(tmp_path: Path, children: Children) -> None:
     async with models(tmp_path) as them:
         made = await asyncio.gather(*(them.touch("a") for _ in range(5)))
         assert all(model is made[0] for model in made)
-        assert len(processes()) == 1
+        assert len(children()) == 1
 
 
-async def test_the_longest_unused_makes_way(tmp_path: Path) -> None:
+async def test_the_longest_unused_makes_way(tmp_path: Path, children: Children) -> None:
     async with models(tmp_path, loaded_models=2) as them:
         for name, loaded in (("a", "a"), ("b", "ab"), ("a", "ab"), ("c", "ac"), ("b", "bc")):
             await them.touch(name)
             assert await them.loaded() == loaded
-            assert len(processes()) == len(loaded)
+            assert len(children()) == len(loaded)
 
 
 async def test_a_model_in_use_is_never_evicted(tmp_path: Path) -> None:
@@ -125,20 +115,20 @@ async def test_a_model_in_use_is_never_evicted(tmp_path: Path) -> None:
         assert await them.loaded() == "d"
 
 
-async def test_a_client_that_leaves_during_the_load_undoes_it_for_nobody(tmp_path: Path) -> None:
+async def test_a_client_that_leaves_during_the_load_undoes_it_for_nobody(tmp_path: Path, children: Children) -> None:
     async with models(tmp_path) as them:
         impatient, patient = (asyncio.create_task(them.touch("a")) for _ in range(2))
-        await until(lambda: len(processes()) == 1)
+        await until(lambda: len(children()) == 1)
         impatient.cancel()
         await asyncio.gather(impatient, return_exceptions=True)
         assert impatient.cancelled()
         assert (await patient).spec.id == "@hf/me/a"
 
 
-async def test_a_load_that_nobody_waits_for_goes_on(tmp_path: Path) -> None:
+async def test_a_load_that_nobody_waits_for_goes_on(tmp_path: Path, children: Children) -> None:
     async with models(tmp_path) as them:
         only = asyncio.create_task(them.touch("a"))
-        await until(lambda: len(processes()) == 1)
+        await until(lambda: len(children()) == 1)
         only.cancel()
         assert (await them.status("a")).state == "loading"
         await them.until_state("a", "ready")
@@ -251,17 +241,17 @@ async def test_a_lost_engine_is_loading_until_it_is_back(tmp_path: Path) -> None
         assert await them.touch("a") is model
 
 
-async def test_close_during_a_load(tmp_path: Path) -> None:
+async def test_close_during_a_load(tmp_path: Path, children: Children) -> None:
     async with models(tmp_path) as them:
         waiting = [asyncio.create_task(them.touch("a")) for _ in range(2)]
-        await until(lambda: len(processes()) == 1)
+        await until(lambda: len(children()) == 1)
         await them.pool.close()
         for task in waiting:
             with pytest.raises(ShuttingDown):
                 await task
         with pytest.raises(ShuttingDown):
             await them.touch("b")
-        assert processes() == []
+        assert children() == []
 
 
 async def test_close_while_answers_run(tmp_path: Path) -> None:

@@ -3,12 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from fireside.engine.types import Sampling
@@ -26,20 +25,14 @@ from fireside.prompting.messages import Message
 from fireside.serving.service import Service
 from fireside.serving.types import Delta, Meter, TextRequest, Usage
 from support.chain_model import chain, make_chain_model
+from support.children import Children
 from support.tiny_tokenizers import tiny_byte_level, tiny_sentencepiece
 from support.user_models import add_model, catalog_of, settings_for
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("children")]
 LIMIT = 30.0
 """Seconds after which a test that hangs fails."""
 GREEDY = Sampling(temperature=0)
-
-
-@pytest.fixture(autouse=True)
-def _no_process_is_left() -> Iterator[None]:
-    before = psutil.Process().children()
-    yield
-    assert psutil.Process().children() == before
 
 
 @asynccontextmanager
@@ -156,11 +149,11 @@ async def test_the_context_is_the_smallest_of_all_limits(tmp_path: Path) -> None
             assert await say(service, ask("12345", name, max_tokens=limit - 5)) == "12345"
 
 
-async def test_a_lost_engine_costs_the_running_answers_and_no_others(tmp_path: Path) -> None:
+async def test_a_lost_engine_costs_the_running_answers_and_no_others(tmp_path: Path, children: Children) -> None:
     async with serving(tmp_path, echo_tokens_per_second=100) as service:
         request = ask("x" * 1000)
         running = await begun(service, request)
-        (child,) = psutil.Process().children()
+        (child,) = children()
         os.kill(child.pid, signal.SIGKILL)
         with pytest.raises(EngineLost):
             await running
