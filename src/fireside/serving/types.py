@@ -1,12 +1,12 @@
 """What the API asks of Fireside, and what it gets back: text in, text out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from fireside.catalog.spec import ModelSpec
-from fireside.engine.types import Adapter, EngineStats, FinishReason, Sampling
-from fireside.prompting.messages import Message
+from fireside.engine.types import Adapter, EngineStats, Sampling
+from fireside.prompting.messages import Message, Tool, ToolCall
 
 
 @dataclass(slots=True)
@@ -20,6 +20,30 @@ class Meter:
     completion_tokens: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class JsonForm:
+    """The answer is to be JSON. `schema` is the JSON schema it fits, or None for any object."""
+
+    schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegexForm:
+    """The answer is to match this regular expression from its beginning to its end."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTool:
+    """A tool choice: the model must call this one."""
+
+    name: str
+
+
+ToolChoice = Literal["auto", "none", "required"] | NamedTool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRequest:
     """One checked text-generation request. Exactly one of `prompt` and `messages` is set.
@@ -30,6 +54,10 @@ class TextRequest:
         adapter: a fine-tune's files, or None.
         tenant: the account; requests of different ones share no cached prefixes.
         wait: False asks to be refused with Busy rather than queued.
+        stop: texts that end the answer; none of them is part of it.
+        form: what the answer must look like, or None. Not together with tools.
+        tools: what the model may call, or nothing.
+        tool_choice: whether it may, must not or must.
         meter: what the request has used so far.
     """
 
@@ -42,6 +70,10 @@ class TextRequest:
     adapter: Adapter | None = None
     tenant: str = ""
     wait: bool = True
+    stop: tuple[str, ...] = ()
+    form: JsonForm | RegexForm | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = "auto"
     meter: Meter = field(default_factory=Meter, compare=False)
 
 
@@ -53,13 +85,21 @@ class Usage:
     completion_tokens: int
 
 
+FinishReason = Literal["stop", "length", "tool_calls"]
+
+
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A piece of the answer. The last one has `finish_reason` and `usage`; its text may be empty."""
+    """A piece of the answer. The last one has `finish_reason` and `usage`; its text may be empty.
+
+    Args:
+        tool_calls: whole calls, as they are completed, each with an id that is unique in the conversation.
+    """
 
     text: str
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 ModelState = Literal["ready", "loading", "not-downloaded", "failed", "idle"]
