@@ -13,9 +13,9 @@ PAGE = ROOT / "docs" / "compatibility.md"
 _HEAD = """\
 # Compatibility
 
-What real, unmodified clients did against Fireside: each line was written by a test in `tests/clients/` that ran the client
-of that version, as its registry has it, with only base URL and token changed. `make compatibility` writes this page; the
-tests fail when it is out of date.
+What real, unmodified clients did against Fireside: each line was written by a test in `tests/clients/` that ran the
+client of that version, as its registry has it, with only base URL and token changed. `make compatibility` writes this
+page; the tests fail when it is out of date.
 
 | client | version | what was run | result |
 |---|---|---|---|
