@@ -9,6 +9,7 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import TypeGuard
 
 import wasmtime
 
@@ -103,19 +104,30 @@ class Machine:
     def _function(self, name: str, code: str) -> Value:
         """The function that the code is or declares."""
         builtin = self._named(name)
+        value, nameless = None, False
         try:
             value = self._evaluate(code)
         except Stopped as stopped:
-            # `function (a) {…}` without a name is an expression, but no statement.
-            if "function name expected" not in str(stopped):
+            nameless = "function name expected" in str(stopped)
+            if not nameless:
                 raise
-            value = self._evaluate(f"({code.rstrip().rstrip(';')}\n)")
-        # A function that has the name of a builtin, like escape, is found only when the code declares no other.
+        # A function with the name of a builtin, like escape, is found only when the code itself is no other function.
         named = self._named(name)
         for candidate in (value, named) if builtin else (named, value):
-            if candidate and self._call("qjs_is_function", candidate):
+            if self._is_function(candidate):
                 return candidate
+        # `function (a) {…}` without a name is an expression, but no statement; with a name other than ours it is both.
+        try:
+            value = self._evaluate(f"({code.rstrip().rstrip(';')}\n)")
+        except Stopped:
+            if nameless:
+                raise
+        if self._is_function(value):
+            return value
         raise Stopped(Failed("exception", f"The code neither is a function nor declares one with the name {name}."))
+
+    def _is_function(self, value: Value | None) -> TypeGuard[Value]:
+        return value is not None and self._call("qjs_is_function", value) != 0
 
     def _named(self, name: str) -> Value | None:
         """What has this name in the global scope: `const f = …` too, which is no property of the global object."""
