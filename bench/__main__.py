@@ -109,7 +109,7 @@ def _adapters_part(plan: Plan, console: Console) -> None:
     if "llama.cpp" in plan.peers:
         base = LlamaCpp(plan.work, config, "Q4_0", plan.llama_cpp)
         contenders.append(LlamaAdapters(plan.work, base))
-    work = AdapterWork(plan.work, config, 8 if plan.quick else 16, plan.threads)
+    work = AdapterWork(plan.work, config, 12 if plan.quick else 32, plan.threads)
     results = run_rounds(contenders, work, plan.rounds)
     title = f"{plan.shape}: LoRA on all linears, {STREAMS} streams"
     console.print(rounds_table(title, results, [contender.name for contender in contenders], adapter_rows()))

@@ -26,7 +26,7 @@ from fireside.weights.checkpoint import ModelConfig
 RANKS = (8, 32)
 STREAMS = 8
 DISTINCT = (0, 1, STREAMS)
-_PROMPT_TOKENS = 8
+_PROMPT_TOKENS = 2  # what counts is decoding
 _CONTEXT = 512
 _START_SECONDS = 600.0
 
