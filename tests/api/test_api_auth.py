@@ -12,11 +12,20 @@ from fireside.api import binding
 from fireside.api.app import create_app, create_router
 from fireside.api.auth import PUBLIC_PATHS, is_loopback
 from fireside.api.context import Context
+from fireside.api.openai import errors as openai_errors
 from fireside.errors import ConfigError
 from fireside.settings import Settings
 from fireside.store.store import Store
 from support.echo_service import EchoService
-from support.live_server import LiveServer, check_binding_error, check_error, check_raw_error, live_server, wait_until
+from support.live_server import (
+    LiveServer,
+    check_binding_error,
+    check_error,
+    check_openai_error,
+    check_raw_error,
+    live_server,
+    wait_until,
+)
 
 
 def _routes() -> list[tuple[str, str]]:
@@ -43,7 +52,9 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServe
 
 
 def checker(path: str) -> Callable[[httpx.Response, int, int], str]:
-    return check_binding_error if binding.PATHS.fullmatch(path) else check_error
+    if binding.PATHS.fullmatch(path):
+        return check_binding_error
+    return check_openai_error if openai_errors.PATHS.fullmatch(path) else check_error
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -8,6 +8,8 @@ from fireside.api import account, binding, finetunes, health, home, models, run
 from fireside.api.auth import Guard, check_exposure
 from fireside.api.boundary import Boundary
 from fireside.api.context import Context
+from fireside.api.openai import errors as openai_errors
+from fireside.api.openai import routes as openai
 from fireside.finetunes.service import FineTunes
 from fireside.serving.types import TextService
 from fireside.settings import Settings
@@ -16,7 +18,7 @@ from fireside.store.store import Store
 
 def create_router(context: Context) -> Router:
     """All routes, with neither guard nor error handling."""
-    resources = (home, health, account, models, finetunes, binding, run)
+    resources = (home, health, account, models, finetunes, binding, run, openai)
     routes = [route for resource in resources for route in resource.routes(context)]
     return Router(routes, redirect_slashes=False, default=_not_found)
 
@@ -30,7 +32,8 @@ def create_app(settings: Settings, service: TextService, store: Store) -> ASGIAp
     tuned = FineTunes(settings, store.finetunes, service.models())
     tuned.sweep()
     router = create_router(Context(settings, service, store, tuned))
-    return Boundary(router, Guard(settings, store), {binding.PATHS: binding.error_answer})
+    forms = {binding.PATHS: binding.error_answer, openai_errors.PATHS: openai_errors.error_answer}
+    return Boundary(router, Guard(settings, store), forms)
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
