@@ -1,12 +1,17 @@
-"""`POST /client/v4/accounts/{account_id}/ai/run/{model}`: one text generation."""
+"""`POST /client/v4/accounts/{account_id}/ai/run/{model}`: one text generation.
+
+The way from a model's name and its input fields to an answer is `TextRuns`; the Workers binding goes the same way.
+"""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
-from starlette.requests import Request
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -20,6 +25,7 @@ from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import Adapter
 from fireside.errors import EngineFailed, LoraUnsupported, RequestTimeout
 from fireside.serving.types import Delta, Meter, Usage
+from fireside.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -35,16 +41,51 @@ class _Run:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._runs = TextRuns(context)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
+        body = await read_request(self._context.settings, scope, receive)
+        model = scope["path_params"]["model"]
+        await self._runs.answer(scope, receive, send, model=model, fields=partial(parse_object, body), form=answer)
+
+
+async def read_request(settings: Settings, scope: Scope, receive: Receive) -> bytes:
+    """The body of a run request, within the settings' bounds. Raises as `read_body` does."""
+    return await read_body(
+        Headers(scope=scope), receive, max_bytes=settings.max_body_bytes, timeout=settings.body_timeout
+    )
+
+
+class TextRuns:
+    """Text generations of one account each: looked up, run, answered whole or as a stream, and counted."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def answer(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        model: str,
+        fields: Callable[[], dict[str, Any]],
+        form: Callable[..., Response],
+    ) -> None:
+        """Run and answer one request of the account in `scope`'s path.
+
+        Args:
+            model: id as the client wrote it.
+            fields: the input's fields; called once the model is known, as a wrong model is the better thing to hear of.
+            form: makes the whole answer of the result object and `headers`.
+
+        Raises:
+            FiresideError: while nothing is sent yet; later ones end the stream with a frame of their own.
+        """
         settings, service = self._context.settings, self._context.service
-        account, model = request.path_params["account_id"], request.path_params["model"]
-        body = await read_body(
-            request.headers, receive, max_bytes=settings.max_body_bytes, timeout=settings.body_timeout
-        )
+        account = scope["path_params"]["account_id"]
         spec = service.resolve(model)
-        parsed = parse_input(parse_object(body))
+        parsed = parse_input(fields())
         adapter = await self._adapter(account, spec, parsed)
         headers = {} if spec.id == model else {"fireside-served-by": spec.id}
         # The service promises an iterator that can be closed; to the type checker that is a generator.
@@ -64,7 +105,7 @@ class _Run:
                 return
             async with UntilGone(receive), aclosing(deltas):
                 text, usage = await _collect(deltas, settings.request_timeout)
-            response = answer({"response": text, "usage": usage_object(usage)}, headers=headers)
+            response = form({"response": text, "usage": usage_object(usage)}, headers=headers)
             await response(scope, receive, send)
         finally:
             # However it ended: a client that went away has used what was made for it.
