@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint bench docs lock clean
+.PHONY: help serve test lint bench compatibility docs lock clean
 
 help: ## List the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 14
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 20
 
 serve: $(VENV)/.runtime ## Install, fetch the default model, start the server (ARGS="--port 9000" and so on)
 	$(BIN)/fireside serve $(ARGS)
@@ -24,6 +24,9 @@ lint: $(VENV)/.dev ## Check style, types and the borders between rooms
 
 bench: $(VENV)/.dev ## Compare speed with llama.cpp and vLLM (ARGS=--quick for three minutes)
 	$(BIN)/python -m bench $(ARGS)
+
+compatibility: $(VENV)/.dev ## Run the real clients, and write docs/compatibility.md from what they did
+	FIRESIDE_WRITE_COMPATIBILITY=1 $(BIN)/python -m pytest tests/clients
 
 docs: $(VENV)/.dev ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict

@@ -2,19 +2,30 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 from starlette.routing import Route
 
+from fireside.api import binding
 from fireside.api.app import create_app, create_router
 from fireside.api.auth import PUBLIC_PATHS, is_loopback
 from fireside.api.context import Context
+from fireside.api.openai import errors as openai_errors
 from fireside.errors import ConfigError
 from fireside.settings import Settings
 from fireside.store.store import Store
 from support.echo_service import EchoService
-from support.live_server import LiveServer, check_error, check_raw_error, live_server, wait_until
+from support.live_server import (
+    LiveServer,
+    check_binding_error,
+    check_error,
+    check_openai_error,
+    check_raw_error,
+    live_server,
+    wait_until,
+)
 
 
 def _routes() -> list[tuple[str, str]]:
@@ -40,6 +51,12 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServe
         yield server, token
 
 
+def checker(path: str) -> Callable[[httpx.Response, int, int], str]:
+    if binding.PATHS.fullmatch(path):
+        return check_binding_error
+    return check_openai_error if openai_errors.PATHS.fullmatch(path) else check_error
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
@@ -56,7 +73,7 @@ def test_every_route_needs_a_token(locked: tuple[LiveServer, str], method: str, 
     assert response.headers["www-authenticate"] == "Bearer"
     assert response.status_code == 401
     if method != "HEAD":
-        assert check_error(response, 401, 10000) == "Authentication error"
+        assert checker(path)(response, 401, 10000) == "Authentication error"
     allowed = server.client.request(method, path, headers=bearer(token), params={"model": "@cf/fireside/echo"})
     assert allowed.status_code not in (401, 403)
 
@@ -238,8 +255,8 @@ def test_loopback_names() -> None:
     assert not any(map(is_loopback, ["", "0.0.0.0", "::", "127.0.0.1.x", "notlocalhost", "2130706433", "0x7f.1"]))
 
 
-def test_every_route_has_the_one_error_shape(shared_server: LiveServer) -> None:
+def test_every_route_has_its_error_shape(shared_server: LiveServer) -> None:
     for path in {re.sub(r"\?.*", "", path) for _, path in ROUTES}:
         response = shared_server.client.request("PATCH", path)
-        check_error(response, 405, 7001)
+        checker(path)(response, 405, 7001)
         assert response.headers["cf-ai-req-id"]

@@ -4,16 +4,49 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from fireside.settings import default_data_dir
 from support.adapters import make_adapter
+from support.compatibility import Row
 from support.live_server import LiveServer, live_server
 
 HERE = Path(__file__).parent
+
+_rows = pytest.StashKey[dict[str, list[Row]]]()
+
+
+@pytest.fixture
+def proven(request: pytest.FixtureRequest) -> Callable[[str, str, str, str], None]:
+    """Adds a row to the compatibility page: `proven(client, version, what was run, result)`, after the assertions."""
+    rows = request.config.stash.setdefault(_rows, {}).setdefault(request.node.nodeid, [])
+    return lambda *cells: rows.append(Row(*cells))
+
+
+@pytest.fixture
+def proven_rows(request: pytest.FixtureRequest) -> list[Row]:
+    """All rows of this run, for the test that runs last."""
+    return [row for rows in request.config.stash.get(_rows, {}).values() for row in rows]
+
+
+@pytest.fixture
+def all_proven(request: pytest.FixtureRequest) -> bool:
+    """Whether every client test of this folder ran, and added its rows."""
+    session, option = request.session, request.config.option
+    makers = {item.nodeid for item in session.items if "proven" in getattr(item, "fixturenames", ())}
+    recorded = {test for test, rows in request.config.stash.get(_rows, {}).items() if rows}
+    files = {item.path for item in session.items} >= set(HERE.glob("test_*.py"))
+    whole = not (option.keyword or option.markexpr or any("::" in argument for argument in request.config.args))
+    return whole and files and makers == recorded and not session.testsfailed
+
+
+@pytest.hookimpl(trylast=True)  # after the tests were put into random order
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The page is compared with the rows when all of them are there."""
+    items.sort(key=lambda item: "proven_rows" in getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture

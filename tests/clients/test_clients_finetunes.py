@@ -2,14 +2,18 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from cloudflare import BadRequestError, Cloudflare
 
 from support.adapters import CONFIG, WEIGHTS
+from support.compatibility import npm_version, python_version
 from support.echo_service import LORA
 from support.live_server import LiveServer
+
+Proven = Callable[[str, str, str, str], None]
 
 LISTING = "/client/v4/accounts/acc/ai/finetunes"
 
@@ -22,7 +26,12 @@ def wrangler(folder: Path, environment: dict[str, str], cwd: Path, *arguments: s
 
 
 def test_wrangler_creates_and_lists(
-    server: LiveServer, npm_clients: Path, client_environment: dict[str, str], adapter: Path, tmp_path: Path
+    server: LiveServer,
+    npm_clients: Path,
+    client_environment: dict[str, str],
+    adapter: Path,
+    tmp_path: Path,
+    proven: Proven,
 ) -> None:
     said = wrangler(npm_clients, client_environment, tmp_path, "create", LORA, "mine", str(adapter))
     assert 'Assets uploaded, finetune "mine" is ready to use' in said
@@ -30,10 +39,16 @@ def test_wrangler_creates_and_lists(
     assert (made["name"], made["model"], made["status"]) == ("mine", LORA, "ready")
     assert made["id"] in wrangler(npm_clients, client_environment, tmp_path, "list")
     assert server.client.post(server.run_path(LORA), json={"prompt": "hi", "lora": "mine"}).status_code == 200
+    proven("wrangler", npm_version(npm_clients, "wrangler"), "`ai finetune create`, `ai finetune list`", "works")
 
 
 def test_wrangler_shows_what_is_wrong(
-    server: LiveServer, npm_clients: Path, client_environment: dict[str, str], adapter: Path, tmp_path: Path
+    server: LiveServer,
+    npm_clients: Path,
+    client_environment: dict[str, str],
+    adapter: Path,
+    tmp_path: Path,
+    proven: Proven,
 ) -> None:
     (adapter / WEIGHTS).write_bytes(b"\xff" * 64)
     command = ["node", str(npm_clients / "node_modules/wrangler/bin/wrangler.js"), "ai", "finetune", "create"]
@@ -43,9 +58,15 @@ def test_wrangler_shows_what_is_wrong(
     )  # fmt: skip
     assert "not a sound safetensors file" in done.stdout + done.stderr
     assert server.client.get(f"{LISTING}/mine").json()["result"]["status"] == "failed"
+    proven(
+        "wrangler",
+        npm_version(npm_clients, "wrangler"),
+        "`ai finetune create` with a broken file",
+        "shows “not a sound safetensors file”",
+    )
 
 
-def test_the_typescript_sdk(server: LiveServer, npm_clients: Path, adapter: Path) -> None:
+def test_the_typescript_sdk(server: LiveServer, npm_clients: Path, adapter: Path, proven: Proven) -> None:
     script = npm_clients / "finetunes.mjs"  # beside node_modules, where node looks for packages
     script.write_bytes((Path(__file__).parent / "finetunes.mjs").read_bytes())
     done = subprocess.run(
@@ -61,9 +82,13 @@ def test_the_typescript_sdk(server: LiveServer, npm_clients: Path, adapter: Path
     assert said["answer"]["response"] == "hello there"
     assert said["refusal"] == {"status": 400, "code": 5110}
     assert said["id"] in json.dumps(said["list"])
+    version = npm_version(npm_clients, "cloudflare")
+    proven(
+        "cloudflare (TypeScript)", version, "`ai.finetunes`: create, upload, list, public; `ai.run` with it", "works"
+    )
 
 
-def test_the_python_sdk(server: LiveServer, adapter: Path) -> None:
+def test_the_python_sdk(server: LiveServer, adapter: Path, proven: Proven) -> None:
     with Cloudflare(api_token="any", base_url=f"{server.url}/client/v4", max_retries=0) as client:
         tunes = client.ai.finetunes
         made = tunes.create(account_id="acc", model=LORA, name="mine", public=True)
@@ -79,3 +104,5 @@ def test_the_python_sdk(server: LiveServer, adapter: Path) -> None:
         with pytest.raises(BadRequestError) as caught:
             tunes.create(account_id="acc", model=LORA, name="mine")
         assert caught.value.errors[0].code == 5110
+    version = python_version("cloudflare")
+    proven("cloudflare (Python)", version, "`ai.finetunes`: create, upload, list, public; `ai.run` with it", "works")

@@ -99,6 +99,44 @@ async def test_messages_and_prompts(tmp_path: Path, raw: bool) -> None:
             await collect(service, ask("", raw=raw))
 
 
+async def test_a_stop_text_ends_the_answer_before_it(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        request = ask("one two three", stop=("never", " th"))
+        deltas = await collect(service, request)
+        assert "".join(delta.text for delta in deltas) == "one two"
+        made = len("one two th")
+        assert deltas[-1] == Delta("", "stop", Usage(len("one two three"), made))
+        assert request.meter.completion_tokens == made
+
+
+async def test_what_only_begins_like_a_stop_text_is_said(tmp_path: Path) -> None:
+    async with serving(tmp_path) as service:
+        assert await say(service, ask("one two thr", stop=("three",))) == "one two thr"
+        [*_, last] = await collect(service, ask("one two three", stop=("three",), max_tokens=10))
+        assert last == Delta("th", "length", Usage(len("one two three"), 10))
+
+
+async def test_a_stop_text_cancels_the_generation(tmp_path: Path) -> None:
+    add_model(tmp_path, "single", slots=1)
+    async with serving(tmp_path, echo_tokens_per_second=200) as service:
+        assert (
+            await say(service, ask("say no more" + "x" * 3000, "single", stop=(" more",), max_tokens=1000)) == "say no"
+        )
+        # With its only slot still taken this would be refused.
+        assert await say(service, ask("next", "single", wait=False)) == "next"
+
+
+async def test_a_clipped_answer_ends_with_the_context_window(tmp_path: Path) -> None:
+    async with serving(tmp_path, context_length=64) as service:
+        [*_, last] = await collect(service, ask("x" * 40, max_tokens=1000, clip=True))
+        assert last == Delta("x", "length", Usage(40, 24))
+        [*_, last] = await collect(service, ask("x" * 40, max_tokens=10, clip=True))
+        assert last == Delta("x", "length", Usage(40, 10))
+        with pytest.raises(ContextOverflow) as caught:
+            await collect(service, ask("x" * 64, max_tokens=1000, clip=True))
+        assert (caught.value.prompt_tokens, caught.value.max_tokens, caught.value.context_length) == (64, 1, 64)
+
+
 async def test_answers_side_by_side_are_those_of_each_alone(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
         requests = [ask("one two three four", sampling=Sampling(seed=seed)) for seed in range(1, 8)]

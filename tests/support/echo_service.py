@@ -93,8 +93,9 @@ class EchoService:
             order = words[0].strip()
             if order in ORDERS:
                 raise ORDERS[order]
-            if len(words) + request.max_tokens > CONTEXT_LENGTH:
-                raise errors.ContextOverflow(len(words), request.max_tokens, CONTEXT_LENGTH)
+            limit = min(request.max_tokens, CONTEXT_LENGTH - len(words)) if request.clip else request.max_tokens
+            if len(words) + limit > CONTEXT_LENGTH or limit < 1:
+                raise errors.ContextOverflow(len(words), limit, CONTEXT_LENGTH)
             await asyncio.sleep(self.prefill)
             request.meter.prompt_tokens = len(words)
             if order.startswith("!later:"):
@@ -104,7 +105,7 @@ class EchoService:
                 raise ORDERS["!" + order.removeprefix("!later:")]
             endless = order == "!endless"
             made = 0
-            while endless or made < min(len(words), request.max_tokens):
+            while endless or made < min(len(words), limit):
                 await asyncio.sleep(self.delay)
                 request.meter.completion_tokens += 1
                 yield Delta(words[made % len(words)])

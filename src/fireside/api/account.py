@@ -22,7 +22,7 @@ def routes(context: Context) -> list[Route]:
         return answer({"id": token_id, "status": "active"}, messages=[message])
 
     async def user(request: Request) -> Response:
-        return answer({"id": _account_id(request), "email": "", "first_name": None, "last_name": None})
+        return answer({"id": account_of(request), "email": "", "first_name": None, "last_name": None})
 
     async def accounts(request: Request) -> Response:
         return answer([_account(request)], extra=_ONE_PAGE)
@@ -32,7 +32,7 @@ def routes(context: Context) -> list[Route]:
         return answer({"id": account_id, "name": account_id, "type": "standard"})
 
     async def memberships(request: Request) -> Response:
-        membership = {"id": _account_id(request), "status": "accepted", "account": _account(request)}
+        membership = {"id": account_of(request), "status": "accepted", "account": _account(request)}
         return answer([membership], extra=_ONE_PAGE)
 
     return [
@@ -47,11 +47,12 @@ def routes(context: Context) -> list[Route]:
 _ONE_PAGE = {"result_info": {"page": 1, "per_page": 20, "count": 1, "total_count": 1, "total_pages": 1}}
 
 
-def _account_id(request: Request) -> str:
+def account_of(request: Request) -> str:
+    """The account that a request is for: of its path, else of its token, else the one of a server without tokens."""
     grant = request.state.grant
-    return LOCAL_ID if grant is None else str(grant.account_id)
+    return str(request.path_params.get("account_id") or (LOCAL_ID if grant is None else grant.account_id))
 
 
 def _account(request: Request) -> dict[str, object]:
-    account_id = _account_id(request)
+    account_id = account_of(request)
     return {"id": account_id, "name": account_id, "type": "standard"}

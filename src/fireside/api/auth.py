@@ -26,6 +26,8 @@ PUBLIC_PATHS = PROBE_PATHS | {"/"}
 _AUTHENTICATION_ERROR = "Authentication error"
 _ACCOUNT = re.compile(r"/client/v4/accounts/([^/]*)(?:/.*)?", re.DOTALL)
 _ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PROXIED_AUTHORIZATION = "mf-header-authorization"
+"""miniflare hands on the headers that a Worker set for its binding under such names."""
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,512})", re.IGNORECASE)
 
 
@@ -74,7 +76,7 @@ class Guard:
         return grant
 
     async def _grant(self, headers: Headers) -> TokenGrant:
-        values = headers.getlist("authorization")
+        values = headers.getlist("authorization") or headers.getlist(_PROXIED_AUTHORIZATION)
         match = _BEARER.fullmatch(values[0].strip()) if len(values) == 1 else None
         grant = await asyncio.to_thread(self._store.verify, match[1]) if match else None
         if grant is None:

@@ -2,10 +2,13 @@
 
 import asyncio
 import logging
+import re
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from uuid import uuid4
 
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fireside.api.auth import Guard
@@ -18,12 +21,20 @@ logger = logging.getLogger(__name__)
 _LINGER_SECONDS = 2.0
 
 
-class Boundary:
-    """ASGI application around the router."""
+ErrorAnswer = Callable[[BaseException], Response]
 
-    def __init__(self, app: ASGIApp, guard: Guard) -> None:
+
+class Boundary:
+    """ASGI application around the router.
+
+    Args:
+        forms: how errors are answered on paths that match a pattern as a whole; elsewhere, with the envelope.
+    """
+
+    def __init__(self, app: ASGIApp, guard: Guard, forms: Mapping[re.Pattern[str], ErrorAnswer]) -> None:
         self._app = app
         self._guard = guard
+        self._forms = forms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -31,6 +42,7 @@ class Boundary:
             return
         request_id = str(uuid4())
         started = False
+        path = scope["path"]
 
         async def tagged(message: Message) -> None:
             nonlocal started
@@ -53,7 +65,8 @@ class Boundary:
             if not isinstance(known, FiresideError):
                 logger.error("Request %s failed", request_id, exc_info=error)
             if not started:
-                await _answer(known, scope, receive, tagged)
+                form = next((form for pattern, form in self._forms.items() if pattern.fullmatch(path)), error_answer)
+                await _answer(form(known), known, scope, receive, tagged)
 
 
 def _as_known(error: BaseException, scope: Scope) -> BaseException:
@@ -70,8 +83,7 @@ def _as_known(error: BaseException, scope: Scope) -> BaseException:
             return error
 
 
-async def _answer(error: BaseException, scope: Scope, receive: Receive, send: Send) -> None:
-    response = error_answer(error)
+async def _answer(response: Response, error: BaseException, scope: Scope, receive: Receive, send: Send) -> None:
     if not isinstance(error, BodyTooLarge | RequestTimeout):
         await response(scope, receive, send)
         return

@@ -1,5 +1,6 @@
 """What models there are, and what they take: `…/ai/models/search`, its tasks and authors, `…/ai/models/schema`."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -40,18 +41,6 @@ class SearchQuery(BaseModel):
 def routes(context: Context) -> list[Route]:
     """Search and schema."""
 
-    async def search(request: Request) -> Response:
-        try:
-            given = {name: value for name, value in request.query_params.items() if value}
-            query = SearchQuery.model_validate(given)
-        except ValidationError as error:
-            raise InvalidInput(problem_lines(error)) from None
-        found = [spec for spec in context.service.models() if _matches(spec, query)]
-        start = (query.page - 1) * query.per_page
-        page = found[start : start + query.per_page]
-        info = {"page": query.page, "per_page": query.per_page, "count": len(page), "total_count": len(found)}
-        return answer([describe(spec) for spec in page], extra={"result_info": info})
-
     async def schema(request: Request) -> Response:
         model = request.query_params.get("model", "")
         if not model:
@@ -67,11 +56,29 @@ def routes(context: Context) -> list[Route]:
         return answer([{"name": name} for name in names])
 
     return [
-        Route("/client/v4/accounts/{account_id}/ai/models/search", search),
+        Route("/client/v4/accounts/{account_id}/ai/models/search", search_endpoint(context)),
         Route("/client/v4/accounts/{account_id}/ai/models/schema", schema),
         Route("/client/v4/accounts/{account_id}/ai/tasks/search", tasks),
         Route("/client/v4/accounts/{account_id}/ai/authors/search", authors),
     ]
+
+
+def search_endpoint(context: Context) -> Callable[[Request], Awaitable[Response]]:
+    """The model search: the REST API and the Workers binding have it at paths of their own."""
+
+    async def search(request: Request) -> Response:
+        try:
+            given = {name: value for name, value in request.query_params.items() if value}
+            query = SearchQuery.model_validate(given)
+        except ValidationError as error:
+            raise InvalidInput(problem_lines(error)) from None
+        found = [spec for spec in context.service.models() if _matches(spec, query)]
+        start = (query.page - 1) * query.per_page
+        page = found[start : start + query.per_page]
+        info = {"page": query.page, "per_page": query.per_page, "count": len(page), "total_count": len(found)}
+        return answer([describe(spec) for spec in page], extra={"result_info": info})
+
+    return search
 
 
 def describe(spec: ModelSpec) -> dict[str, Any]:

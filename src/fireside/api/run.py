@@ -1,27 +1,26 @@
-"""`POST /client/v4/accounts/{account_id}/ai/run/{model}`: one text generation."""
+"""`POST /client/v4/accounts/{account_id}/ai/run/{model}`: one text generation.
 
-import asyncio
-import logging
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from typing import cast
+The way from a model's name and its input fields to an answer is `TextRuns`; the Workers binding goes the same way.
+"""
 
-from starlette.requests import Request
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from fireside.api.body import parse_object, read_body
 from fireside.api.context import Context
-from fireside.api.disconnect import UntilGone
-from fireside.api.envelope import answer
-from fireside.api.inputs import TextInput, parse_input, to_request
-from fireside.api.sse import EventStream, usage_object
-from fireside.catalog.spec import ModelSpec
-from fireside.engine.types import Adapter
-from fireside.errors import EngineFailed, LoraUnsupported, RequestTimeout
-from fireside.serving.types import Delta, Meter, Usage
-
-logger = logging.getLogger(__name__)
+from fireside.api.envelope import answer, error_envelope
+from fireside.api.generation import TokenUsage, respond, usage_object
+from fireside.api.inputs import parse_input, to_request
+from fireside.api.sse import frame, padding
+from fireside.serving.types import Delta
+from fireside.settings import Settings
 
 
 def routes(context: Context) -> list[Route]:
@@ -35,73 +34,89 @@ class _Run:
 
     def __init__(self, context: Context) -> None:
         self._context = context
+        self._runs = TextRuns(context)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope)
-        settings, service = self._context.settings, self._context.service
-        account, model = request.path_params["account_id"], request.path_params["model"]
-        body = await read_body(
-            request.headers, receive, max_bytes=settings.max_body_bytes, timeout=settings.body_timeout
+        body = await read_request(self._context.settings, scope, receive)
+        model = scope["path_params"]["model"]
+        await self._runs.answer(scope, receive, send, model=model, fields=partial(parse_object, body), form=answer)
+
+
+async def read_request(settings: Settings, scope: Scope, receive: Receive) -> bytes:
+    """The body of a run request, within the settings' bounds. Raises as `read_body` does."""
+    return await read_body(
+        Headers(scope=scope), receive, max_bytes=settings.max_body_bytes, timeout=settings.body_timeout
+    )
+
+
+class TextRuns:
+    """Text generations of one account each, asked for and answered in the hosted service's own form."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def answer(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        model: str,
+        fields: Callable[[], dict[str, Any]],
+        form: Callable[..., Response],
+    ) -> None:
+        """Run and answer one request of the account in `scope`'s path.
+
+        Args:
+            model: id as the client wrote it.
+            fields: the input's fields; called once the model is known, as a wrong model is the better thing to hear of.
+            form: makes the whole answer of the result object and `headers`.
+
+        Raises:
+            FiresideError: as `respond` does.
+        """
+        context = self._context
+        spec = context.service.resolve(model)
+        parsed = parse_input(fields())
+        await respond(
+            context,
+            spec,
+            to_request(model, parsed, scope["path_params"]["account_id"]),
+            _RunForm(form, padded=context.settings.stream_padding),
+            lora=parsed.lora,
+            stream=parsed.stream,
+            scope=scope,
+            receive=receive,
+            send=send,
         )
-        spec = service.resolve(model)
-        parsed = parse_input(parse_object(body))
-        adapter = await self._adapter(account, spec, parsed)
-        headers = {} if spec.id == model else {"fireside-served-by": spec.id}
-        # The service promises an iterator that can be closed; to the type checker that is a generator.
-        text_request = to_request(model, parsed, account, adapter)
-        deltas = cast(AsyncGenerator[Delta, None], service.generate(text_request))
-        try:
-            if parsed.stream:
-                stream = EventStream(
-                    deltas,
-                    headers=headers,
-                    keep_alive=settings.keep_alive_seconds,
-                    write_timeout=settings.write_timeout,
-                    timeout=settings.request_timeout,
-                    padding=settings.stream_padding,
-                )
-                await stream(scope, receive, send)
-                return
-            async with UntilGone(receive), aclosing(deltas):
-                text, usage = await _collect(deltas, settings.request_timeout)
-            response = answer({"response": text, "usage": usage_object(usage)}, headers=headers)
-            await response(scope, receive, send)
-        finally:
-            # However it ended: a client that went away has used what was made for it.
-            await self._record(account, spec.id, text_request.meter)
-
-    async def _adapter(self, account: str, spec: ModelSpec, parsed: TextInput) -> Adapter | None:
-        """The files of the fine-tune that is named. Raises LoraUnsupported, and what `FineTunes.local` does."""
-        if parsed.lora is None:
-            return None
-        if not spec.lora:
-            raise LoraUnsupported(
-                f"The model {spec.id} does not support LoRA inference: send the request without lora."
-            )
-        found = await asyncio.to_thread(self._context.finetunes.local, account, parsed.lora, spec)
-        return Adapter(found.version, str(found.folder))
-
-    async def _record(self, account: str, model: str, meter: Meter) -> None:
-        """Add to the account's usage. The client has its answer by now: a failure here is for the log alone."""
-        if not meter.prompt_tokens:
-            return
-        try:
-            await asyncio.to_thread(
-                self._context.store.record_usage, account, model, meter.prompt_tokens, meter.completion_tokens
-            )
-        except Exception:
-            logger.exception("Usage of account %s could not be recorded", account)
 
 
-async def _collect(deltas: AsyncGenerator[Delta, None], seconds: float) -> tuple[str, Usage]:
-    """The whole answer. Raises RequestTimeout, and what the generation raises."""
-    pieces = []
-    try:
-        async with asyncio.timeout(seconds):
-            async for delta in deltas:
-                pieces.append(delta.text)
-                if delta.usage is not None:
-                    return "".join(pieces), delta.usage
-    except TimeoutError:
-        raise RequestTimeout(f"The answer was not done within {seconds:g} seconds.") from None
-    raise EngineFailed("The answer broke off without an end.")
+class RunResult(msgspec.Struct, frozen=True):
+    """The whole answer."""
+
+    response: str
+    usage: TokenUsage
+
+
+class _RunForm:
+    """Implements `fireside.api.generation.Form`."""
+
+    def __init__(self, form: Callable[..., Response], *, padded: bool) -> None:
+        self._form = form
+        self._padded = padded
+
+    def whole(self, delta: Delta, headers: Mapping[str, str]) -> Response:
+        return self._form(RunResult(delta.text, usage_object(delta.usage)), headers=headers)
+
+    def piece(self, delta: Delta) -> bytes:
+        if not delta.text:
+            return b""
+        return frame({"response": delta.text, "p": padding()} if self._padded else {"response": delta.text})
+
+    def end(self, delta: Delta) -> bytes:
+        return self.piece(delta) + frame({"response": "", "usage": usage_object(delta.usage)})
+
+    def error(self, error: BaseException) -> bytes:
+        errors = error_envelope(error)["errors"]
+        assert isinstance(errors, list)
+        return frame({"error": errors[0], "errors": errors})

@@ -23,12 +23,13 @@ FAILURE_SECONDS = 1.0
 
 @dataclass(slots=True)
 class LoadedModel:
-    """A model that can answer."""
+    """A model that can answer. `context_length` is what its engine really has, in tokens."""
 
     spec: ModelSpec
     engine: Engine
     tokenizer: Vocabulary
     stop_ids: list[int]
+    context_length: int
 
 
 @dataclass(slots=True)
@@ -131,7 +132,7 @@ class ModelPool:
             options = self._options(spec, "" if path is None else str(path))
             engine = ProcessEngine(options, self.settings.queue_size)
             try:
-                await engine.start(lambda *step: self._report(spec.id, *step))
+                info = await engine.start(lambda *step: self._report(spec.id, *step))
             except BaseException:
                 await engine.close()
                 raise
@@ -139,7 +140,7 @@ class ModelPool:
             # Not kept: once the operator has mended it, the next request must find it well.
             asyncio.get_running_loop().call_later(FAILURE_SECONDS, self._forget_failed, spec.id)
             raise
-        return LoadedModel(spec, engine, tokenizer, stop_ids)
+        return LoadedModel(spec, engine, tokenizer, stop_ids, info.context_length)
 
     def _report(self, model: str, phase: str, done: int, total: int) -> None:
         if entry := self._entries.get(model):

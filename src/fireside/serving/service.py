@@ -11,6 +11,7 @@ from fireside.engine.types import GenerationRequest, Token
 from fireside.errors import EngineLost
 from fireside.prompting import Detokenizer, build_prompt
 from fireside.serving.pool import ModelPool
+from fireside.serving.stops import StopTexts
 from fireside.serving.types import Delta, ModelStatus, TextRequest, Usage
 from fireside.settings import Settings
 from fireside.weights.locate import is_downloaded
@@ -57,9 +58,10 @@ class Service:
                 tokenizer=model.tokenizer,
             )
             meter = request.meter
+            room = max(1, model.context_length - len(ids)) if request.clip else request.max_tokens
             generation = GenerationRequest(
                 prompt_ids=ids,
-                max_tokens=request.max_tokens,
+                max_tokens=min(request.max_tokens, room),
                 sampling=request.sampling,
                 stop_ids=model.stop_ids,
                 adapter=request.adapter,
@@ -67,17 +69,21 @@ class Service:
                 wait=request.wait,
             )
             detokenizer = Detokenizer(model.tokenizer, strip_leading_space=not request.raw)
+            stops = StopTexts(request.stop)
             # Engines make async generators; the protocol only promises iteration.
             tokens = cast(AsyncGenerator[Token, None], model.engine.generate(generation))
             async with aclosing(tokens):
                 async for token in tokens:
                     meter.prompt_tokens = len(ids)  # only now: a request that was refused has used nothing
-                    stopped = token.finish_reason == "stop"
-                    meter.completion_tokens += not stopped
-                    text = "" if stopped else detokenizer.push(token.id)
-                    if token.finish_reason:
+                    finish = token.finish_reason
+                    meter.completion_tokens += finish != "stop"
+                    text = "" if finish == "stop" else detokenizer.push(token.id)
+                    text = stops.push(text + detokenizer.finish() if finish else text)
+                    if finish and not stops.found:
+                        text += stops.finish()
+                    if finish or stops.found:
                         usage = Usage(meter.prompt_tokens, meter.completion_tokens)
-                        yield Delta(text + detokenizer.finish(), token.finish_reason, usage)
+                        yield Delta(text, "stop" if stops.found else finish, usage)
                         return
                     if text:
                         yield Delta(text)

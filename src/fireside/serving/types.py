@@ -51,6 +51,7 @@ class TextRequest:
     Args:
         model: id as the client wrote it.
         raw: no chat template; special tokens in the text count as such.
+        clip: max_tokens that the context window has no room for are no error: then its end ends the answer.
         adapter: a fine-tune's files, or None.
         tenant: the account; requests of different ones share no cached prefixes.
         wait: False asks to be refused with Busy rather than queued.
@@ -66,6 +67,7 @@ class TextRequest:
     messages: tuple[Message, ...] | None = None
     raw: bool = False
     max_tokens: int = 256
+    clip: bool = False
     sampling: Sampling = field(default=Sampling())
     adapter: Adapter | None = None
     tenant: str = ""
