@@ -87,6 +87,24 @@ class Usage:
     completion_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A call of one of the request's functions, which ran here. One of `result` and `error` is set.
+
+    Args:
+        arguments: the text of a JSON object.
+        result: JSON text.
+        error: why there is no result.
+        milliseconds: how long it took.
+    """
+
+    name: str
+    arguments: str
+    milliseconds: int
+    result: str | None = None
+    error: str | None = None
+
+
 FinishReason = Literal["stop", "length", "tool_calls"]
 
 
@@ -96,12 +114,14 @@ class Delta:
 
     Args:
         tool_calls: whole calls, as they are completed, each with an id that is unique in the conversation.
+        function_calls: those that ran here, as they are done.
     """
 
     text: str
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    function_calls: tuple[FunctionCall, ...] = ()
 
 
 ModelState = Literal["ready", "loading", "not-downloaded", "failed", "idle"]
