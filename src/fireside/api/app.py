@@ -4,11 +4,12 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fireside.api import account, finetunes, health, home, models, run
+from fireside.api import account, console, finetunes, health, models, pages, run
 from fireside.api.auth import Guard, check_exposure
 from fireside.api.boundary import Boundary
 from fireside.api.context import Context
 from fireside.finetunes.service import FineTunes
+from fireside.serving.downloads import Downloads
 from fireside.serving.types import TextService
 from fireside.settings import Settings
 from fireside.store.store import Store
@@ -16,7 +17,7 @@ from fireside.store.store import Store
 
 def create_router(context: Context) -> Router:
     """All routes, with neither guard nor error handling."""
-    resources = (home, health, account, models, finetunes, run)
+    resources = (pages, health, account, models, finetunes, run, console)
     routes = [route for resource in resources for route in resource.routes(context)]
     return Router(routes, redirect_slashes=False, default=_not_found)
 
@@ -29,7 +30,8 @@ def create_app(settings: Settings, service: TextService, store: Store) -> ASGIAp
     check_exposure(settings, store)
     tuned = FineTunes(settings, store.finetunes, service.models())
     tuned.sweep()
-    return Boundary(create_router(Context(settings, service, store, tuned)), Guard(settings, store))
+    context = Context(settings, service, store, tuned, Downloads(settings))
+    return Boundary(create_router(context), Guard(settings, store))
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -12,7 +12,8 @@ from fireside.api.envelope import answer
 from fireside.api.inputs import problem_lines
 from fireside.api.schema import INPUT_SCHEMA, OUTPUT_SCHEMA
 from fireside.catalog.spec import ModelSpec
-from fireside.errors import InvalidInput
+from fireside.errors import InvalidInput, UnknownModel
+from fireside.serving.types import TextService
 
 TASK = {
     "id": "c329a1f9-323d-4e91-b2aa-582dd4188d34",
@@ -72,6 +73,15 @@ def routes(context: Context) -> list[Route]:
         Route("/client/v4/accounts/{account_id}/ai/tasks/search", tasks),
         Route("/client/v4/accounts/{account_id}/ai/authors/search", authors),
     ]
+
+
+def exact_model(service: TextService, model: str) -> ModelSpec:
+    """The very model of this id, and no stand-in for it. Raises UnknownModel, InvalidModelId."""
+    for spec in service.models():
+        if spec.id == model:
+            return spec
+    service.resolve(model)
+    raise UnknownModel(f"No such model {model} or task")
 
 
 def describe(spec: ModelSpec) -> dict[str, Any]:
