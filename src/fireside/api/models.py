@@ -13,7 +13,8 @@ from fireside.api.envelope import answer
 from fireside.api.inputs import problem_lines
 from fireside.api.schema import INPUT_SCHEMA, OUTPUT_SCHEMA
 from fireside.catalog.spec import ModelSpec
-from fireside.errors import InvalidInput
+from fireside.errors import InvalidInput, UnknownModel
+from fireside.serving.types import TextService
 
 TASK = {
     "id": "c329a1f9-323d-4e91-b2aa-582dd4188d34",
@@ -79,6 +80,15 @@ def search_endpoint(context: Context) -> Callable[[Request], Awaitable[Response]
         return answer([describe(spec) for spec in page], extra={"result_info": info})
 
     return search
+
+
+def exact_model(service: TextService, model: str) -> ModelSpec:
+    """The very model of this id, and no stand-in for it. Raises UnknownModel, InvalidModelId."""
+    for spec in service.models():
+        if spec.id == model:
+            return spec
+    service.resolve(model)
+    raise UnknownModel(f"No such model {model} or task")
 
 
 def describe(spec: ModelSpec) -> dict[str, Any]:
