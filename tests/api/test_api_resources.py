@@ -52,7 +52,7 @@ def test_home_says_where_the_playground_will_be(shared_server: LiveServer) -> No
 
 def test_models_search(shared_server: LiveServer) -> None:
     found = search(shared_server)
-    assert found["result_info"] == {"page": 1, "per_page": 50, "count": 3, "total_count": 3}
+    assert found["result_info"] == {"page": 1, "per_page": 50, "count": 3, "total_count": 3, "total_pages": 1}
     [model] = [model for model in found["result"] if model["name"] == LORA]
     properties = {entry["property_id"]: entry["value"] for entry in model.pop("properties")}
     assert properties == {

@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from fireside.api import docs, openapi
 from fireside.errors import ConfigError, NoSuchRoute, NotAuthenticated, NotPermitted
 from fireside.settings import Settings
 from fireside.store.store import Store
 from fireside.store.tokens import TokenGrant
 
 PROBE_PATHS = frozenset({"/health", "/healthz", "/ready"})
-PUBLIC_PATHS = PROBE_PATHS | {"/"}
+PUBLIC_PATHS = PROBE_PATHS | docs.PATHS | {openapi.DOCUMENT_PATH, "/"}
 
 _AUTHENTICATION_ERROR = "Authentication error"
 _ACCOUNT = re.compile(r"/client/v4/accounts/([^/]*)(?:/.*)?", re.DOTALL)
