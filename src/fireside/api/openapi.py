@@ -178,8 +178,8 @@ def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     error = schemas.written(OpenAIErrorBody if doc.openai else ErrorEnvelope)
     if doc.frames is not None:
         frame = schemas.written(doc.frames)
-        said = {"type": "string", "contentMediaType": "application/json"}
-        said |= {"contentSchema": {"anyOf": [frame, error]} if doc.openai else frame}
+        json: dict[str, Any] = {"anyOf": [frame, error]} if doc.openai else frame
+        said = {"type": "string", "contentMediaType": "application/json", "contentSchema": json}
         # Before version 3.2, OpenAPI has no better place than `schema` for what each event is.
         stream = {
             "type": "object",
