@@ -8,7 +8,7 @@ import httpx
 import pytest
 from starlette.routing import Route
 
-from fireside.api import binding
+from fireside.api import binding, docs
 from fireside.api.app import create_app, create_router
 from fireside.api.auth import is_loopback, is_public
 from fireside.api.context import Context
@@ -68,7 +68,7 @@ def test_the_route_table_is_whole() -> None:
     assert ("POST", "/client/v4/accounts/acc/ai/run/@cf/fireside/echo") in GUARDED
     assert len(GUARDED) > 10
     pages = {"/", "/playground", "/models/@cf/fireside/echo", f"/static/{load_assets().version}/style.css"}
-    assert set(PUBLIC) == {"/health", "/healthz", "/ready", *pages}
+    assert set(PUBLIC) == {"/health", "/healthz", "/ready", "/openapi.json", *docs.PATHS, *pages}
     assert ("POST", "/api/models/@cf/fireside/echo/download") in GUARDED
 
 

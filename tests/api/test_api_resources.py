@@ -44,7 +44,7 @@ def test_not_ready(tmp_path: Path, state: str, shown: str) -> None:
 
 def test_models_search(shared_server: LiveServer) -> None:
     found = search(shared_server)
-    assert found["result_info"] == {"page": 1, "per_page": 50, "count": 3, "total_count": 3}
+    assert found["result_info"] == {"page": 1, "per_page": 50, "count": 3, "total_count": 3, "total_pages": 1}
     [model] = [model for model in found["result"] if model["name"] == LORA]
     properties = {entry["property_id"]: entry["value"] for entry in model.pop("properties")}
     assert properties == {

@@ -1,10 +1,10 @@
 """Puts the routes together."""
 
 from starlette.exceptions import HTTPException
-from starlette.routing import Router
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fireside.api import account, binding, console, finetunes, health, models, pages, run
+from fireside.api import account, binding, console, docs, finetunes, health, models, openapi, pages, run
 from fireside.api.auth import Guard, check_exposure
 from fireside.api.boundary import Boundary
 from fireside.api.context import Context
@@ -17,11 +17,31 @@ from fireside.settings import Settings
 from fireside.store.store import Store
 
 
-def create_router(context: Context) -> Router:
-    """All routes, with neither guard nor error handling."""
+def all_routes(context: Context) -> list[Route]:
+    """Every route there is, one for each path and method."""
     resources = (pages, health, account, models, finetunes, binding, run, openai, console)
     routes = [route for resource in resources for route in resource.routes(context)]
-    return Router(routes, redirect_slashes=False, default=_not_found)
+    return [*routes, *openapi.routes(routes), *docs.routes()]
+
+
+def create_router(context: Context) -> Router:
+    """All routes, with neither guard nor error handling."""
+    by_path: dict[str, list[Route]] = {}
+    for route in all_routes(context):
+        by_path.setdefault(route.path, []).append(route)
+    joined = [_join(routes) for routes in by_path.values()]
+    return Router(joined, redirect_slashes=False, default=_not_found)
+
+
+def _join(routes: list[Route]) -> Route:
+    """One route for a path with several methods: the router's answer to any other method then names all of them."""
+    apps = {method: route.app for route in routes for method in route.methods or ()}
+
+    class ByMethod:
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await apps[scope["method"]](scope, receive, send)
+
+    return routes[0] if len(routes) == 1 else Route(routes[0].path, ByMethod(), methods=list(apps))
 
 
 def create_app(settings: Settings, service: TextService, store: Store) -> ASGIApp:

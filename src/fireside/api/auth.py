@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from fireside.api import docs, openapi
 from fireside.errors import ConfigError, NoSuchRoute, NotAuthenticated, NotPermitted
 from fireside.playground.assets import STATIC_PATH
 from fireside.settings import Settings
@@ -23,7 +24,7 @@ from fireside.store.store import Store
 from fireside.store.tokens import TokenGrant
 
 PROBE_PATHS = frozenset({"/health", "/healthz", "/ready"})
-PUBLIC_PATHS = PROBE_PATHS | {"/", "/playground"}
+PUBLIC_PATHS = PROBE_PATHS | docs.PATHS | {openapi.DOCUMENT_PATH, "/", "/playground"}
 _PUBLIC_FOLDERS = ("/models/", f"{STATIC_PATH}/")
 
 _AUTHENTICATION_ERROR = "Authentication error"

@@ -78,7 +78,7 @@ class _Routes:
         answering = service.resolve(spec.id).id
         context_length = min(settings.context_length or spec.context_length, spec.context_length)
         return {
-            **describe(spec),
+            **msgspec.to_builtins(describe(spec)),
             "context_length": context_length,
             "lora": spec.lora,
             "beta": spec.beta,
