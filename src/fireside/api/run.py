@@ -7,9 +7,11 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast
 
+import msgspec
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,10 +23,12 @@ from fireside.api.disconnect import UntilGone
 from fireside.api.envelope import answer
 from fireside.api.inputs import TextInput, parse_input, to_request
 from fireside.api.sse import EventStream, usage_object
+from fireside.api.tools import call_object
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import Adapter
 from fireside.errors import EngineFailed, LoraUnsupported, RequestTimeout
-from fireside.serving.types import Delta, Meter, Usage
+from fireside.prompting.messages import ToolCall
+from fireside.serving.types import Delta, JsonForm, Meter, TextRequest
 from fireside.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -104,8 +108,8 @@ class TextRuns:
                 await stream(scope, receive, send)
                 return
             async with UntilGone(receive), aclosing(deltas):
-                text, usage = await _collect(deltas, settings.request_timeout)
-            response = form({"response": text, "usage": usage_object(usage)}, headers=headers)
+                whole = await _collect(deltas, settings.request_timeout)
+            response = form(_result(text_request, whole), headers=headers)
             await response(scope, receive, send)
         finally:
             # However it ended: a client that went away has used what was made for it.
@@ -134,15 +138,31 @@ class TextRuns:
             logger.exception("Usage of account %s could not be recorded", account)
 
 
-async def _collect(deltas: AsyncGenerator[Delta, None], seconds: float) -> tuple[str, Usage]:
-    """The whole answer. Raises RequestTimeout, and what the generation raises."""
-    pieces = []
+async def _collect(deltas: AsyncGenerator[Delta, None], seconds: float) -> Delta:
+    """The whole answer as one piece. Raises RequestTimeout, and what the generation raises."""
+    texts: list[str] = []
+    calls: list[ToolCall] = []
     try:
         async with asyncio.timeout(seconds):
             async for delta in deltas:
-                pieces.append(delta.text)
+                texts.append(delta.text)
+                calls += delta.tool_calls
                 if delta.usage is not None:
-                    return "".join(pieces), delta.usage
+                    return replace(delta, text="".join(texts), tool_calls=tuple(calls))
     except TimeoutError:
         raise RequestTimeout(f"The answer was not done within {seconds:g} seconds.") from None
     raise EngineFailed("The answer broke off without an end.")
+
+
+def _result(request: TextRequest, whole: Delta) -> dict[str, object]:
+    """The result object: JSON as JSON rather than as its text, and calls beside what was said before them."""
+    assert whole.usage is not None
+    response: object = whole.text
+    if isinstance(request.form, JsonForm):
+        response = msgspec.Raw(whole.text.encode())
+    elif whole.tool_calls:
+        response = whole.text.strip() or None
+    result = {"response": response, "usage": usage_object(whole.usage)}
+    if request.offered_tools:
+        result["tool_calls"] = [call_object(call) for call in whole.tool_calls]
+    return result

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from fireside.api.disconnect import ClientGone, UntilGone
 from fireside.api.envelope import error_envelope
+from fireside.api.tools import call_object
 from fireside.errors import EngineFailed, FiresideError, RequestTimeout, ShuttingDown
 from fireside.serving.types import Delta, Usage
 
@@ -40,15 +41,21 @@ def usage_object(usage: Usage) -> dict[str, int]:
     }
 
 
-def text_frame(text: str) -> bytes:
+def delta_frame(delta: Delta) -> bytes:
     """The frame of one piece of the answer."""
-    return b"data: " + _encode({"response": text}) + b"\n\n"
+    return b"data: " + _encode(_fields(delta)) + b"\n\n"
 
 
-def padded_frame(text: str) -> bytes:
+def padded_frame(delta: Delta) -> bytes:
     """The same with padding of random length, so that who watches the line cannot tell tokens by their lengths."""
     padding = _PADDING[: random.randrange(len(_PADDING))]  # noqa: S311  (a length, not a secret)
-    return b"data: " + _encode({"response": text, "p": padding}) + b"\n\n"
+    return b"data: " + _encode({**_fields(delta), "p": padding}) + b"\n\n"
+
+
+def _fields(delta: Delta) -> dict[str, object]:
+    if not delta.tool_calls:
+        return {"response": delta.text}
+    return {"response": delta.text, "tool_calls": [call_object(call) for call in delta.tool_calls]}
 
 
 def usage_frame(usage: Usage) -> bytes:
@@ -91,7 +98,7 @@ class EventStream:
         self._write_timeout = write_timeout
         self._pause = min(keep_alive, write_timeout)
         self._timeout = timeout
-        self._frame = padded_frame if padding else text_frame
+        self._frame = padded_frame if padding else delta_frame
         self._started = False
         self._beat: asyncio.Task[None] | None = None
         self._writing_since: float | None = None
@@ -121,12 +128,12 @@ class EventStream:
         try:
             async with asyncio.timeout(self._timeout):
                 async for delta in self._deltas:
+                    piece = frame(delta) if delta.text or delta.tool_calls else b""
                     if delta.usage is None:
-                        if delta.text:
-                            await self._write(frame(delta.text))
+                        if piece:
+                            await self._write(piece)
                         continue
-                    last = frame(delta.text) if delta.text else b""
-                    await self._write(last + usage_frame(delta.usage) + DONE, more=False)
+                    await self._write(piece + usage_frame(delta.usage) + DONE, more=False)
                     return
         except TimeoutError:
             raise RequestTimeout(f"The answer was not done within {self._timeout:g} seconds.") from None

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from fireside.catalog.spec import PromptSpec
 from fireside.errors import InvalidInput, UnsupportedWeights
 from fireside.prompting.messages import Message
-from fireside.prompting.styles import Piece, render
+from fireside.prompting.styles import BLANK_LINE, Piece, render
+from fireside.prompting.tools import spelt_out
 from fireside.prompting.vocabulary import Lead, Vocabulary
 
 
@@ -14,6 +15,7 @@ def build_prompt(
     prompt: str | None = None,
     messages: Sequence[Message] | None = None,
     raw: bool = False,
+    note: str = "",
     spec: PromptSpec,
     tokenizer: Vocabulary,
 ) -> list[int]:
@@ -21,12 +23,14 @@ def build_prompt(
 
     Scoped (`messages`): the conversation in the model's style. Unscoped (`prompt`): one user turn after the style's
     default system message. `raw`: the text as it is, special tokens included; raw messages are their contents joined by
-    newlines. BOS goes first where the tokenizer adds one, unless the prompt already begins with it.
+    newlines. BOS goes first where the tokenizer adds one, unless the prompt already begins with it. Calls of tools and
+    their results become text, see `fireside.prompting.tools`.
 
     Args:
         prompt: one text. Exactly one of `prompt` and `messages` is set.
         messages: a conversation.
         raw: no template.
+        note: for the end of the system's turn; not for raw prompts and models without a template, which have none.
         spec: the model's prompt style.
         tokenizer: the model's tokenizer.
 
@@ -37,7 +41,7 @@ def build_prompt(
     if raw:
         ids = tokenizer.encode(_raw_text(prompt, messages), control=True)
     else:
-        ids = _encode(_pieces(prompt, messages, spec), spec, tokenizer)
+        ids = _encode(_pieces(prompt, messages, note, spec), spec, tokenizer)
     bos = tokenizer.bos_id
     if tokenizer.add_bos and bos is not None and ids[:1] != [bos]:
         ids.insert(0, bos)
@@ -51,21 +55,37 @@ def prompt_text(
     prompt: str | None = None,
     messages: Sequence[Message] | None = None,
     raw: bool = False,
+    note: str = "",
     spec: PromptSpec,
     tokenizer: Vocabulary,
 ) -> str:
     """The exact text the model sees, control tokens spelt out. Arguments and InvalidInput as in `build_prompt`."""
-    text = _raw_text(prompt, messages) if raw else "".join(piece.text for piece in _pieces(prompt, messages, spec))
+    pieces = [] if raw else _pieces(prompt, messages, note, spec)
+    text = _raw_text(prompt, messages) if raw else "".join(piece.text for piece in pieces)
     bos = tokenizer.bos_token
     return bos + text if tokenizer.add_bos and bos is not None and not text.startswith(bos) else text
 
 
-def _pieces(prompt: str | None, messages: Sequence[Message] | None, spec: PromptSpec) -> list[Piece]:
+def _pieces(prompt: str | None, messages: Sequence[Message] | None, note: str, spec: PromptSpec) -> list[Piece]:
     if messages is not None:
-        return render(messages, spec)
-    turn = Message("user", _given(prompt))
-    system = [] if spec.default_system is None else [Message("system", spec.default_system)]
-    return render([*system, turn], spec)
+        turns = spelt_out(messages)
+        implied = spec.default_system if spec.always_system else None
+    else:
+        turns = [Message("user", _given(prompt))]
+        implied = spec.default_system
+        if implied is not None:
+            turns.insert(0, Message("system", implied))
+    return render(_with_note(turns, note, implied, spec), spec)
+
+
+def _with_note(turns: list[Message], note: str, implied: str | None, spec: PromptSpec) -> list[Message]:
+    """The note at the end of the system's turn, which is made where there is none; `implied` is what it then says."""
+    if not note or not turns or spec.style == "plain":
+        return turns
+    has_system = turns[0].role == "system"
+    said = turns[0].content if has_system else implied
+    system = Message("system", BLANK_LINE.join(filter(None, [said, note])))
+    return [system, *turns[has_system:]]
 
 
 def _raw_text(prompt: str | None, messages: Sequence[Message] | None) -> str:
@@ -73,7 +93,7 @@ def _raw_text(prompt: str | None, messages: Sequence[Message] | None) -> str:
         return _given(prompt)
     if not messages:
         raise InvalidInput(["messages: must hold at least one message, got none"])
-    return "\n".join(message.content for message in messages)
+    return "\n".join(message.content for message in spelt_out(messages))
 
 
 def _given(prompt: str | None) -> str:

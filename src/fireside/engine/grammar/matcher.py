@@ -67,5 +67,6 @@ def reason(error: str) -> str:
     """What is wrong, out of llguidance's message: it goes on with an excerpt of the grammar, or a backtrace."""
     first, *others = error.splitlines() or [""]
     text = _PLACE.sub("", first).removeprefix("failed to compile JSON schema: ")
+    text = text.replace("Unimplemented keys:", "unsupported keywords")
     details = [line.removeprefix("error: ") for line in others if line.startswith("error: ")]
     return " ".join([text, *details[:1]])[:_LONGEST_REASON]
