@@ -43,7 +43,8 @@ def form_grammar(form: JsonForm | RegexForm, *, spaced: bool) -> str:
     if isinstance(form, JsonForm):
         schema = {"type": "object"} if form.schema is None else form.schema
         return f"start: {_space(spaced)}body\nbody: %json {_json(prepare(schema))}\n"
-    pattern = regex_to_lark(_without_anchors(form.pattern))
+    # As in JavaScript and JSON Schema: \d and \w are ASCII.
+    pattern = regex_to_lark(_without_anchors(form.pattern), "dw")
     body = f"BODY: /{pattern}/\n"
     if not spaced:
         return f"start: BODY\n{body}"
