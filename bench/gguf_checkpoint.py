@@ -20,7 +20,7 @@ QuantType = Literal["Q4_0", "Q4_1", "Q8_0"]
 
 BLOCK = 32
 BLOCK_BYTES: dict[QuantType, int] = {"Q4_0": 18, "Q4_1": 20, "Q8_0": 34}
-_SUFFIXES = {
+SUFFIXES = {
     "input_layernorm": "attn_norm",
     "post_attention_layernorm": "ffn_norm",
     "self_attn.q_proj": "attn_q",
@@ -41,7 +41,7 @@ def gguf_tensors(config: ModelConfig, quant: QuantType) -> Iterator[tuple[str, t
             stored = f"{_OTHERS[name]}.weight"
         else:
             _, layer, rest = name.split(".", 2)
-            stored = f"blk.{layer}.{_SUFFIXES[rest]}.weight"
+            stored = f"blk.{layer}.{SUFFIXES[rest]}.weight"
         yield stored, shape, None if len(shape) == 1 else "Q8_0" if name == "lm_head" else quant
 
 

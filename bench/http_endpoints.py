@@ -2,18 +2,17 @@
 
 import asyncio
 import json
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.fireside_engine import GREEDY, running_engine
+from bench.fireside_engine import SAMPLING, running_engine
 from bench.http_client import Answer, ask
-from bench.peers.command import end_group, end_of
+from bench.peers.command import end_of
+from bench.server_process import free_port, running_server
 from bench.workload import Unavailable
 from fireside.engine.messages import EngineOptions
 from fireside.engine.process import ProcessEngine
@@ -65,11 +64,11 @@ class FiresideServer:
         catalog = self._data / "catalog"
         catalog.mkdir(parents=True, exist_ok=True)
         (catalog / "bench.toml").write_text(_catalog_file(self._model, self._slots))
-        port = _free_port()
+        port = free_port()
         arguments = [sys.executable, "-m", "fireside", "serve", _MODEL_ID, "--no-pull", "--port", str(port)]
         arguments += ["--data-dir", str(self._data), *self._options]
         path = f"/client/v4/accounts/bench/ai/run/{_MODEL_ID}"
-        async with _running(arguments, self._log):
+        async with running_server(arguments, self._log):
             yield await _answering(_Firesides(port, path), self._log)
 
 
@@ -79,7 +78,13 @@ class _Firesides:
         self._path = path
 
     async def ask(self, prompt: str, tokens: int) -> Answer:
-        body = {"prompt": prompt, "raw": True, "stream": True, "max_tokens": tokens, "temperature": 0}
+        body = {
+            "prompt": prompt,
+            "raw": True,
+            "stream": True,
+            "max_tokens": tokens,
+            "temperature": SAMPLING.temperature,
+        }
         return await ask(self._port, self._path, body)
 
 
@@ -95,8 +100,8 @@ class LlamaServer:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Session]:
-        port = _free_port()
-        async with _running([*self._arguments, "--port", str(port)], self._log):
+        port = free_port()
+        async with running_server([*self._arguments, "--port", str(port)], self._log):
             yield await _answering(_LlamaCpps(port), self._log)
 
 
@@ -105,7 +110,7 @@ class _LlamaCpps:
         self._port = port
 
     async def ask(self, prompt: str, tokens: int) -> Answer:
-        body = {"prompt": prompt, "n_predict": tokens, "temperature": 0, "stream": True}
+        body = {"prompt": prompt, "n_predict": tokens, "temperature": SAMPLING.temperature, "stream": True}
         return await ask(self._port, "/completion", {**body, "ignore_eos": True, "cache_prompt": False})
 
 
@@ -139,7 +144,7 @@ class _Direct:
     async def ask(self, prompt: str, tokens: int) -> Answer:
         began = time.perf_counter()
         ids = self._tokenizer.encode(prompt, control=True)
-        request = GenerationRequest(prompt_ids=ids, max_tokens=tokens, sampling=GREEDY)
+        request = GenerationRequest(prompt_ids=ids, max_tokens=tokens, sampling=SAMPLING)
         async with aclosing(self._engine.generate(request)) as made:  # type: ignore[type-var]
             times = [time.perf_counter() async for _ in made]
         return Answer(began, times[0], times[-1], len(times))
@@ -156,29 +161,6 @@ engine = {{ kind = "onnx", slots = {slots} }}
 """
 
 
-@asynccontextmanager
-async def _running(arguments: Sequence[str], log: Path) -> AsyncIterator[None]:
-    """A server process, in a group of its own, ended with its children at the end."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as sink:
-        try:
-            process = subprocess.Popen(  # noqa: ASYNC220  (nothing else runs in this loop yet)
-                arguments, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True, text=True
-            )
-        except OSError as error:
-            raise Unavailable(str(error)) from error
-    try:
-        yield
-    finally:
-        process.terminate()
-        for _ in range(100):
-            if process.poll() is not None:
-                break
-            await asyncio.sleep(0.1)
-        end_group(process)
-        process.wait()
-
-
 async def _answering(session: Session, log: Path) -> Session:
     """The session, once it has answered a first request. Raises Unavailable when that takes too long."""
     deadline = time.monotonic() + _START_SECONDS
@@ -191,8 +173,3 @@ async def _answering(session: Session, log: Path) -> Session:
             await asyncio.sleep(0.2)
         else:
             return session
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 from rich.table import Table
 
 from bench.http_rounds import HttpResults
-from bench.rounds import Results, rows
-from bench.workload import Workload
+from bench.rounds import Results, Row, T
 
 _NONE = "-"
 
@@ -23,14 +22,14 @@ def times(ratio: float | None) -> str:
     return _NONE if ratio is None else f"{ratio:.2f}×"
 
 
-def engine_table(title: str, results: Results, names: Sequence[str], workload: Workload) -> Table:
+def rounds_table(title: str, results: Results[T], names: Sequence[str], rows: Sequence[Row[T]]) -> Table:
     """Medians of every contender; behind the others', how many times as fast the first was in the same round."""
     first, *others = names
     table = Table(title=title, caption=_caption(results.absent.items()))
     table.add_column("")
     for name in names:
         table.add_column(name, justify="right")
-    for label, value, compared in rows(workload.batches, workload.prefill_tokens):
+    for label, value, compared in rows:
         cells = [number(results.median(first, value))]
         for other in others:
             text = number(results.median(other, value))

@@ -3,36 +3,41 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from bench.memory import Memory
 from bench.rates import median, median_ratio
-from bench.workload import Contender, Turn, Unavailable, Workload
+from bench.workload import Contender, Turn, Unavailable
 
-Value = Callable[[Turn], float | None]
+T = TypeVar("T")
+W = TypeVar("W")
+Value = Callable[[T], float | None]
+Row = tuple[str, Value[T], bool]
+"""A table's row: title, value (seconds, GB, tokens per second), and whether a ratio says anything."""
 
 
 @dataclass(slots=True)
-class Results:
+class Results(Generic[T]):
     """All turns, by contender and round; and why somebody could not take part."""
 
-    turns: dict[str, dict[int, Turn]] = field(default_factory=dict)
+    turns: dict[str, dict[int, T]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
 
-    def series(self, name: str, value: Value) -> dict[int, float | None]:
+    def series(self, name: str, value: Value[T]) -> dict[int, float | None]:
         """One value of one contender, by round."""
         return {number: value(turn) for number, turn in self.turns.get(name, {}).items()}
 
-    def median(self, name: str, value: Value) -> float | None:
+    def median(self, name: str, value: Value[T]) -> float | None:
         return median(self.series(name, value).values())
 
-    def ratio(self, name: str, other: str, value: Value) -> float | None:
+    def ratio(self, name: str, other: str, value: Value[T]) -> float | None:
         """How many times `other`'s value `name`'s is: median of the rounds' ratios."""
         return median_ratio(self.series(name, value), self.series(other, value))
 
 
-def run_rounds(contenders: Sequence[Contender], workload: Workload, rounds: int) -> Results:
+def run_rounds(contenders: Sequence[Contender[W, T]], workload: W, rounds: int) -> Results[T]:
     """Prepare everybody, then let them take turns. Who fails is left out of the rounds that follow."""
-    results = Results()
+    results: Results[T] = Results()
     for contender in contenders:
         try:
             contender.prepare()
@@ -52,18 +57,18 @@ def run_rounds(contenders: Sequence[Contender], workload: Workload, rounds: int)
     return results
 
 
-def _leave_out(results: Results, contender: Contender, error: Unavailable) -> None:
+def _leave_out(results: Results[T], contender: Contender[W, T], error: Unavailable) -> None:
     print(f"{contender.name} is left out: {error}", file=sys.stderr)
     results.absent[contender.name] = str(error)
 
 
-def rows(batches: Sequence[int], prefill_tokens: int) -> list[tuple[str, Value, bool]]:
-    """The table's rows: title, value (seconds, GB, tokens per second), and whether a ratio says anything."""
+def engine_rows(batches: Sequence[int], prefill_tokens: int) -> list[Row[Turn]]:
+    """What is told of the engines."""
 
     def gigabytes(pick: Callable[[Memory], int], memory: Memory | None) -> float | None:
         return pick(memory) / 1e9 if memory else None
 
-    def decode(batch: int) -> Value:
+    def decode(batch: int) -> Value[Turn]:
         return lambda turn: turn.decode.get(batch)
 
     return [
@@ -75,4 +80,5 @@ def rows(batches: Sequence[int], prefill_tokens: int) -> list[tuple[str, Value, 
         ("  of it anonymous (GB)", lambda turn: gigabytes(lambda m: m.anonymous, turn.memory), False),
         (f"prefill {prefill_tokens} (tokens/s)", lambda turn: turn.prefill, True),
         *((f"decode, batch {batch} (tokens/s)", decode(batch), True) for batch in batches),
+        ("decode, batch 1, with a seed (tokens/s)", lambda turn: turn.seeded, False),
     ]

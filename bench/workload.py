@@ -1,7 +1,7 @@
 """What every engine is asked to do, and what is noted of each turn."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bench.memory import Memory
 
@@ -43,12 +43,17 @@ class Turn:
     cold_load: float | None = None
     prefill: float | None = None
     decode: dict[int, float] = field(default_factory=dict)
+    seeded: float | None = None
     memory: Memory | None = None
     cold_memory: Memory | None = None
 
 
-class Contender(Protocol):
-    """An engine that takes turns."""
+Work = TypeVar("Work", contravariant=True)
+Done = TypeVar("Done", covariant=True)
+
+
+class Contender(Protocol[Work, Done]):
+    """Somebody that takes turns at some work."""
 
     @property
     def name(self) -> str: ...
@@ -57,6 +62,6 @@ class Contender(Protocol):
         """Make its environment and its weights, where they are not there yet. Raises Unavailable."""
         ...
 
-    def take_turn(self, workload: Workload, first: bool) -> Turn:
+    def take_turn(self, workload: Work, first: bool) -> Done:
         """Load, measure and end. `first` is true in the first round. Raises Unavailable when it fails."""
         ...

@@ -102,7 +102,8 @@ class LlamaCpp:
 
     def prepare(self) -> None:
         self._binaries = find_binaries(self._work, self._given)
-        self._model = make_once(
+        self.server = self._binaries / BINARIES[1]
+        self.model = make_once(
             self._work / f"{self._config.layers}-layers-{self._quant}.gguf",
             gguf_bytes(self._config, self._quant),
             lambda path: write_gguf(path, self._config, self._quant),
@@ -127,7 +128,7 @@ class LlamaCpp:
         self, workload: Workload, prompt: int, generate: int, context: int, batches: Sequence[int], *more: str
     ) -> tuple[float, list[Timing]]:
         """Seconds until the model answers (its table's head is printed after a first, untimed step), and the rows."""
-        arguments = ["-m", str(self._model), "-t", str(workload.threads), "-c", str(context), *more]
+        arguments = ["-m", str(self.model), "-t", str(workload.threads), "-c", str(context), *more]
         arguments += ["-npp", str(prompt), "-ntg", str(generate), "-npl", ",".join(map(str, batches))]
         log = self._work / "logs" / f"{self.name.replace(' ', '-')}.log"
         said = list(command.lines([self._binaries / BINARIES[0], *arguments], log, _TURN_SECONDS))

@@ -8,6 +8,8 @@ FiresideError
 │   ├── InvalidInput            the body breaks the schema; carries one line per problem
 │   ├── InvalidDataType         a part of the body cannot be read as the type it claims (bad UTF-8, lone surrogate)
 │   ├── ContextOverflow         prompt tokens + max_tokens exceed the context window
+│   ├── BadGrammar              a JSON schema or pattern that no answer can be held to
+│   ├── FormNotMet              the answer did not get the form that was asked for, or not in time
 │   ├── BodyTooLarge            more bytes than the server takes
 │   ├── UnknownModel            no such model in the catalog
 │   ├── InvalidModelId          the model id is not of the form @hf/author/name or @cf/author/name
@@ -94,6 +96,14 @@ class ContextOverflow(RequestError):
             f"{prompt_tokens + max_tokens} exceed the context window of {context_length}. "
             "Shorten the prompt or lower max_tokens."
         )
+
+
+class BadGrammar(RequestError):
+    """A JSON schema, pattern or tool that no answer can be held to; the message names what is wrong with it."""
+
+
+class FormNotMet(RequestError):
+    """The answer was to have a form (JSON, a pattern, a tool call) and ended before it had."""
 
 
 class BodyTooLarge(RequestError):

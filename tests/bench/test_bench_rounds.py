@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from bench.memory import PeakMemory, descendants, read_memory
 from bench.peers.command import lines, run
-from bench.report import engine_table
-from bench.rounds import run_rounds
+from bench.report import rounds_table
+from bench.rounds import engine_rows, run_rounds
 from bench.workload import Turn, Unavailable, Workload
 from rich.console import Console
 
@@ -56,7 +56,8 @@ def test_who_cannot_be_had_is_said_and_the_others_go_on() -> None:
     assert results.absent == {"gone": "no compiler", "frail": "it crashed"}
     assert len(results.turns["ours"]) == 2
     console = Console(width=200, record=True, file=io.StringIO())
-    console.print(engine_table("title", results, ["ours", "gone", "frail"], WORKLOAD))
+    rows = engine_rows(WORKLOAD.batches, WORKLOAD.prefill_tokens)
+    console.print(rounds_table("title", results, ["ours", "gone", "frail"], rows))
     text = console.export_text()
     row = next(line for line in text.splitlines() if "prefill 512" in line)
     assert [cell.strip() for cell in row.split("│")[1:-1]] == ["prefill 512 (tokens/s)", "8", "-", "4  2.00×"]

@@ -17,6 +17,7 @@ def add_model(
     style: str = "plain",
     stop: Sequence[str] = (),
     architecture: str = "",
+    lora: bool = False,
 ) -> str:
     """Write the TOML file of an echo model, or of one whose weights are in `folder`; returns its id."""
     source = 'kind = "none"' if folder is None else f'kind = "folder"\npath = "{folder}"'
@@ -24,6 +25,7 @@ def add_model(
     lines = f"""
 id = "@hf/me/{name}"
 context_length = {context_length}
+lora = {"true" if lora else "false"}
 [source]
 {source}
 [prompt]

@@ -4,13 +4,14 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fireside.api import account, binding, docs, finetunes, health, home, models, openapi, run
+from fireside.api import account, binding, console, docs, finetunes, health, models, openapi, pages, run
 from fireside.api.auth import Guard, check_exposure
 from fireside.api.boundary import Boundary
 from fireside.api.context import Context
 from fireside.api.openai import errors as openai_errors
 from fireside.api.openai import routes as openai
 from fireside.finetunes.service import FineTunes
+from fireside.serving.downloads import Downloads
 from fireside.serving.types import TextService
 from fireside.settings import Settings
 from fireside.store.store import Store
@@ -18,7 +19,7 @@ from fireside.store.store import Store
 
 def all_routes(context: Context) -> list[Route]:
     """Every route there is, one for each path and method."""
-    resources = (home, health, account, models, finetunes, binding, run, openai)
+    resources = (pages, health, account, models, finetunes, binding, run, openai, console)
     routes = [route for resource in resources for route in resource.routes(context)]
     return [*routes, *openapi.routes(routes), *docs.routes()]
 
@@ -51,9 +52,9 @@ def create_app(settings: Settings, service: TextService, store: Store) -> ASGIAp
     check_exposure(settings, store)
     tuned = FineTunes(settings, store.finetunes, service.models())
     tuned.sweep()
-    router = create_router(Context(settings, service, store, tuned))
+    context = Context(settings, service, store, tuned, Downloads(settings))
     forms = {binding.PATHS: binding.error_answer, openai_errors.PATHS: openai_errors.error_answer}
-    return Boundary(router, Guard(settings, store), forms)
+    return Boundary(create_router(context), Guard(settings, store), forms)
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,7 +1,7 @@
 """The one table from each error of `fireside.errors` to what goes over the wire.
 
-Codes are those of the hosted service where it has one (its documentation's error table, and users' reports for 3043 and
-5021). The 51xx codes are Fireside's own: the hosted service has no notion of an operator who must act.
+Codes are those of the hosted service where it has one (its documentation's error table, and users' reports for 3043,
+5021 and 5024). The 51xx codes are Fireside's own: the hosted service has no notion of an operator who must act.
 """
 
 from dataclasses import dataclass
@@ -24,6 +24,8 @@ WIRE_ERRORS: dict[type[e.FiresideError], WireError] = {
     e.InvalidInput: WireError(5006, 400),
     e.InvalidDataType: WireError(5004, 400),
     e.ContextOverflow: WireError(5021, 400),
+    e.BadGrammar: WireError(5006, 400),
+    e.FormNotMet: WireError(5024, 400),
     e.BodyTooLarge: WireError(3006, 413),
     e.UnknownModel: WireError(5007, 400),
     e.InvalidModelId: WireError(3042, 404),

@@ -12,13 +12,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from fireside.api.auth import check_may_write
 from fireside.api.body import parse_object, read_body
 from fireside.api.context import Context
 from fireside.api.envelope import Envelope, answer
 from fireside.api.inputs import null_is_unset, problem_lines
+from fireside.api.models import exact_model
 from fireside.api.operation import Doc, Operation
 from fireside.api.upload import receive_file
-from fireside.catalog.spec import ModelSpec
 from fireside.errors import (
     BadAdapter,
     FineTuneExists,
@@ -159,7 +160,8 @@ class _Routes:
         made = await asyncio.to_thread(
             self._finetunes.create,
             account,
-            model=self._model(wanted.model),
+            # Not what stands in for it: adapters are made for one model.
+            model=exact_model(self._context.service, wanted.model),
             name=wanted.name,
             description=wanted.description,
             public=wanted.public,
@@ -211,14 +213,6 @@ class _Routes:
         self._finetunes.sweep()
         return kept
 
-    def _model(self, model: str) -> ModelSpec:
-        """The very model of this id: a stand-in's adapters would not fit it. Raises UnknownModel, InvalidModelId."""
-        for spec in self._context.service.models():
-            if spec.id == model:
-                return spec
-        self._context.service.resolve(model)
-        raise UnknownModel(f"No such model {model} or task")
-
 
 def describe(finetune: FineTune) -> FineTuneFacts:
     """One fine-tune as clients see it."""
@@ -243,7 +237,5 @@ def describe(finetune: FineTune) -> FineTuneFacts:
 
 def _writer(request: Request) -> str:
     """The account, if the request may change it. Raises NotPermitted for a read-only token."""
-    grant = request.state.grant
-    if grant is not None and not grant.can_write:
-        raise NotPermitted("This token may only read: make one that may write (fireside token create).")
+    check_may_write(request.state.grant)
     return str(request.path_params["account_id"])

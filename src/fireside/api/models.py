@@ -16,6 +16,7 @@ from fireside.api.operation import Doc, Endpoint, Operation
 from fireside.api.schema import INPUT_SCHEMA, OUTPUT_SCHEMA
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import InvalidInput, InvalidModelId, UnknownModel
+from fireside.serving.types import TextService
 
 
 class Task(Struct, frozen=True):
@@ -148,6 +149,15 @@ def _checked(kind: type[Query], request: Request) -> Query:
         return kind.model_validate(given)
     except ValidationError as error:
         raise InvalidInput(problem_lines(error)) from None
+
+
+def exact_model(service: TextService, model: str) -> ModelSpec:
+    """The very model of this id, and no stand-in for it. Raises UnknownModel, InvalidModelId."""
+    for spec in service.models():
+        if spec.id == model:
+            return spec
+    service.resolve(model)
+    raise UnknownModel(f"No such model {model} or task")
 
 
 def describe(spec: ModelSpec) -> ModelFacts:

@@ -1,5 +1,6 @@
 """What several commands share."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,3 +65,8 @@ def size_text(size: float) -> str:
             break
         size /= 1000
     return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+
+
+def time_text(moment: datetime) -> str:
+    """A moment in UTC to the minute: "2026-11-21 10:47Z"."""
+    return f"{moment:%Y-%m-%d %H:%M}Z"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fireside.cli.common import DataDir, NoPull
+from fireside.cli.common import DataDir, NoPull, size_text, time_text
 
 if TYPE_CHECKING:
     from fireside.store.finetunes import FineTune
@@ -83,7 +83,7 @@ def list_finetunes(account: Account = "local", data_dir: DataDir = None) -> None
         return
     table = Table("ID", "NAME", "MODEL", "STATUS", "CREATED", box=None, pad_edge=False)
     for finetune in found:
-        created = f"{finetune.created_at:%Y-%m-%d %H:%M}Z"
+        created = time_text(finetune.created_at)
         table.add_row(finetune.id, finetune.name, finetune.model, status_of(finetune).state, created)
     show(table)
 
@@ -138,7 +138,6 @@ def try_out(
 
 
 def _lines(finetune: "FineTune") -> list[str]:
-    from fireside.cli.common import size_text
     from fireside.finetunes.status import status_of
 
     status = status_of(finetune)
@@ -152,8 +151,8 @@ def _lines(finetune: "FineTune") -> list[str]:
         "model": finetune.model,
         "description": finetune.description or "-",
         "public": "yes" if finetune.public else "no",
-        "created": f"{finetune.created_at:%Y-%m-%d %H:%M}Z",
-        "modified": f"{finetune.modified_at:%Y-%m-%d %H:%M}Z",
+        "created": time_text(finetune.created_at),
+        "modified": time_text(finetune.modified_at),
         "files": "; ".join(files) or "-",
         "status": f"{status.state}: {status.message}",
     }

@@ -16,7 +16,6 @@ from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import HubSource
 from fireside.cli.answer import write_answer
 from fireside.cli.common import fetch, find_model, open_store
-from fireside.cli.progress import Progress
 from fireside.engine.types import Adapter
 from fireside.errors import ConfigError, FineTuneMismatch
 from fireside.finetunes.checks import FILE_NAMES
@@ -26,6 +25,7 @@ from fireside.serving.types import TextRequest
 from fireside.settings import Settings, load_settings
 from fireside.store.finetunes import FineTune
 from fireside.weights.download.hub import fetch_files, list_files
+from fireside.weights.download.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,7 @@ from rich.progress import (
 from rich.progress import Progress as Bars
 
 from fireside.cli.common import size_text
-
-Progress = Callable[[str, int, int], None]
-"""Phase in words, done, total (0 when unknown)."""
+from fireside.weights.download.progress import Progress
 
 LINE_SECONDS = 10.0
 """Where there is no terminal, a phase's next line comes this much later."""

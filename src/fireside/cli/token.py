@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from fireside.cli.common import DataDir, open_store
+from fireside.cli.common import DataDir, open_store, time_text
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -61,9 +61,7 @@ def list_tokens(data_dir: DataDir = None) -> None:
         return
     table = Table("ID", "ACCOUNT", "NAME", "RIGHTS", "CREATED", "REVOKED", box=None, pad_edge=False)
     for record in records:
-        created, revoked = (
-            f"{moment:%Y-%m-%d %H:%M}Z" if moment else "-" for moment in (record.created_at, record.revoked_at)
-        )
+        created, revoked = (time_text(moment) if moment else "-" for moment in (record.created_at, record.revoked_at))
         rights = "read, write" if record.can_write else "read"
         table.add_row(record.token_id, record.account_id, record.name, rights, created, revoked)
     show(table)

@@ -95,7 +95,7 @@ def _step(runner: Runner, channel: Channel) -> None:
         channel.write(Tokens(tokens))
     for number, outcome in outcomes:
         if not isinstance(outcome, Token):
-            channel.write(GenerationFailed(number, str(outcome)))
+            channel.write(GenerationFailed(number, str(outcome), type(outcome).__name__))
 
 
 def run(channel: Channel) -> None:

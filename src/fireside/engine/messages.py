@@ -18,6 +18,18 @@ EngineKind = Literal["onnx", "echo"]
 WeightsMode = Literal["auto", "int8", "int4", "f32"]
 
 
+class TokenTable(msgspec.Struct, frozen=True, kw_only=True):
+    """What the tokens stand for, which an engine needs only to hold answers to a grammar.
+
+    Args:
+        bytes_of: by token id; empty for control tokens, which are part of no grammar.
+        stop_ids: the tokens that end an answer.
+    """
+
+    bytes_of: list[bytes]
+    stop_ids: list[int]
+
+
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     """All an engine process needs to know.
 
@@ -33,6 +45,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
         exact: float32 arithmetic in quantised matmuls instead of int8 (slow; for comparing with other software).
         adapter_memory: most bytes of LoRA adapters; 0 is a model without them.
         tokens_per_second: speed of the echo engine, per request; 0 is unlimited.
+        tokens: see `TokenTable`; without it, requests with a grammar fail.
     """
 
     kind: EngineKind
@@ -46,6 +59,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     exact: bool = False
     adapter_memory: int = 0
     tokens_per_second: float = 0.0
+    tokens: TokenTable | None = None
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):
@@ -102,10 +116,11 @@ class Tokens(msgspec.Struct, frozen=True, tag=True):
 
 
 class GenerationFailed(msgspec.Struct, frozen=True, tag=True):
-    """One generation failed; the engine goes on."""
+    """One generation failed; the engine goes on. `error` is the name of a leaf of `fireside.errors`."""
 
     number: int
     message: str
+    error: str = "EngineFailed"
 
 
 class Stats(msgspec.Struct, frozen=True, tag=True):

@@ -202,9 +202,7 @@ class ProcessEngine:
             header = await stdout.readexactly(HEADER.size)
             message = from_engine_decoder.decode(await stdout.readexactly(frame_length(header)))
             if isinstance(message, LoadFailed):
-                kind = getattr(errors, message.error, errors.EngineFailed)
-                failed: errors.FiresideError = kind(message.message)
-                return failed
+                return _error(message.error, message.message)
             self._deliver(message)
 
     def _loss(self, how: str) -> errors.FiresideError:
@@ -221,9 +219,9 @@ class ProcessEngine:
                 for number, token in items:
                     if inbox := self._running.get(number):
                         inbox.put_nowait(token)
-            case GenerationFailed(number, text):
+            case GenerationFailed(number, text, name):
                 if inbox := self._running.get(number):
-                    inbox.put_nowait(errors.EngineFailed(text))
+                    inbox.put_nowait(_error(name, text))
             case Loading(phase, done, total):
                 if self._progress:
                     self._progress(phase, done, total)
@@ -263,6 +261,13 @@ class ProcessEngine:
         except TimeoutError:
             _kill(process)
             await _ended(process)
+
+
+def _error(name: str, text: str) -> errors.FiresideError:
+    """The error that the engine named."""
+    kind = getattr(errors, name, errors.EngineFailed)
+    error: errors.FiresideError = kind(text)
+    return error
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

@@ -19,7 +19,7 @@ class Engine(Protocol):
     def generate(self, request: GenerationRequest) -> AsyncIterator[Token]:
         """Yield the answer's tokens as they are made; closing the iterator cancels within one step.
 
-        Raises, from the first or a later step: Busy, ContextOverflow, EngineLost, EngineFailed.
+        Raises, from the first or a later step: Busy, ContextOverflow, BadGrammar, FormNotMet, EngineLost, EngineFailed.
         """
         ...
 

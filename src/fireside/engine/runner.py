@@ -5,9 +5,9 @@ from typing import Protocol
 from fireside.engine.messages import EngineOptions
 from fireside.engine.protocol import Progress
 from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
-from fireside.errors import EngineFailed
+from fireside.errors import FiresideError
 
-Outcome = Token | EngineFailed
+Outcome = Token | FiresideError
 """A generation's next token, or why it failed: then the runner has forgotten it."""
 
 
@@ -31,7 +31,7 @@ class Runner(Protocol):
         ...
 
     def step(self) -> list[tuple[int, Outcome]]:
-        """Advance; return what came of it by generation number, nothing when this step only prefilled."""
+        """Advance; return what came of it by generation number, in order, nothing when this step only prefilled."""
         ...
 
     def stats(self) -> EngineStats: ...

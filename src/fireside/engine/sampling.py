@@ -47,12 +47,20 @@ class Sampler:
         """Whether the choice is just the largest logit, which a whole batch can share."""
         return self._coldest and not self._repeats and not self._counts_answer
 
-    def choose(self, logits: Logits) -> int:
-        """The next token id from logits float32 [vocab]; the row is left as it was. Raises as `check_best` does."""
+    def choose(self, logits: Logits, allowed: NDArray[np.intp] | None = None) -> int:
+        """The next token id from logits float32 [vocab]; the row is left as it was. Raises as `check_best` does.
+
+        Args:
+            allowed: ascending ids; only one of these is chosen. None allows all.
+        """
         logits = self._penalised(logits)
+        if allowed is not None:
+            logits = logits[allowed]
         best = int(logits.argmax())
         check_best(logits, best)
         token = best if self._coldest else self._draw(logits)
+        if allowed is not None:
+            token = int(allowed[token])
         self.observe(token)
         return token
 
@@ -93,6 +101,11 @@ class Sampler:
                 kept = int(np.searchsorted(weights.cumsum(), sampling.top_p * total)) + 1
             weights = weights[:kept]
         return int(candidates[_pick(weights, number)])
+
+
+def is_reproducible(sampling: Sampling) -> bool:
+    """Whether the same request is to give the same answer again: greedy, or with a seed."""
+    return sampling.seed is not None or sampling.temperature < COLDEST
 
 
 def check_best(logits: Logits, best: int) -> None:

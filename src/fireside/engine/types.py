@@ -48,6 +48,8 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
         tenant: whose request it is; only requests of one tenant share cached prefixes, so that timing tells nobody what
             others asked (CVE-2025-46570).
         wait: False asks for `Busy` at once when no slot is free, rather than a place in the queue.
+        grammar: the answer fits this grammar (llguidance's dialect of Lark), or the generation fails with BadGrammar
+            (the grammar cannot be used) or FormNotMet (max_tokens came first). None: anything goes.
     """
 
     prompt_ids: list[int]
@@ -57,6 +59,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     adapter: Adapter | None = None
     tenant: str = ""
     wait: bool = True
+    grammar: str | None = None
 
 
 class Token(msgspec.Struct, frozen=True):

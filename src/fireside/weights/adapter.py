@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from fireside.errors import BadAdapter, BadWeights
 from fireside.weights.adapter_config import CONFIG_FILE, TARGETS, AdapterConfig, read_adapter_config
 from fireside.weights.checkpoint import ModelConfig
-from fireside.weights.mapping import widen_bfloat16
 from fireside.weights.safetensors_file import StoredTensor, read_safetensors
 from fireside.weights.shapes import linear_shapes
 
@@ -110,12 +108,9 @@ def read_adapter_tensors(path: Path) -> Mapping[str, StoredTensor]:
 def float32_tensor(stored: StoredTensor) -> NDArray[np.float32]:
     """See `AdapterFiles.tensor`."""
     try:
-        values = stored.map()
+        return stored.float32()
     except BadWeights as error:
         raise _unplaced(error, stored.path) from error
-    if stored.dtype == "BF16":
-        return widen_bfloat16(cast(NDArray[np.uint16], values))
-    return values.astype(np.float32, copy=False)
 
 
 def check_fits(adapter: AdapterFiles, base: ModelConfig) -> None:

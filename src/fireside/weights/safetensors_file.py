@@ -5,14 +5,14 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from fireside.errors import BadWeights
-from fireside.weights.mapping import map_array
+from fireside.weights.mapping import map_array, widen_bfloat16
 
 MAX_HEADER_BYTES = 1 << 24
 """A 7B model's header has 50 KB; the format's own limit, 100 MB, is far more than a sound file needs."""
@@ -38,6 +38,13 @@ class StoredTensor:
                 f"{self.path}: tensor {self.name} has dtype {self.dtype}, not one of {', '.join(_DTYPES)}."
             )
         return map_array(self.path, self.file_size, self.offset, self.shape, _DTYPES[self.dtype])
+
+    def float32(self) -> NDArray[np.float32]:
+        """The tensor as float32: a mapped view when stored so, else a new array. Raises BadWeights."""
+        values = self.map()
+        if self.dtype == "BF16":
+            return widen_bfloat16(cast(NDArray[np.uint16], values))
+        return values.astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True, slots=True)

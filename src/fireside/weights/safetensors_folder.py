@@ -12,7 +12,6 @@ from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.weights.checkpoint import AwqLinear, ModelConfig
 from fireside.weights.config import read_awq_group_size, read_hf_config
 from fireside.weights.fingerprint import fingerprint_files
-from fireside.weights.mapping import widen_bfloat16
 from fireside.weights.safetensors_file import SafetensorsFile, StoredTensor, check_shape, read_safetensors
 from fireside.weights.shapes import linear_shapes, tensor_shapes
 
@@ -47,11 +46,7 @@ class SafetensorsCheckpoint:
         """The tensor as float32: a mapped view when stored so, else a new array. Raises BadWeights."""
         if name == "lm_head" and self._config.tie_embeddings:
             name = "embed_tokens"
-        tensor = self._get(_stored_name(name) + ".weight")
-        values = tensor.map()
-        if tensor.dtype == "BF16":
-            return widen_bfloat16(cast(NDArray[np.uint16], values))
-        return values.astype(np.float32, copy=False)
+        return self._get(_stored_name(name) + ".weight").float32()
 
     def linear(self, name: str) -> NDArray[np.float32] | AwqLinear:
         """The linear as float32 [out, in], or its AWQ codes where the file has them. Raises BadWeights."""

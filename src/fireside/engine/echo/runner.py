@@ -3,28 +3,48 @@
 It answers with the prompt's own tokens. Without a seed, or at temperature 0, they come back in order; with a seed,
 words come back in an order that the seed alone decides. It honours `max_tokens`, stop tokens and a settable speed per
 request.
+
+Held to a grammar, it says the prompt's next byte where the grammar allows that, and else what makes the answer short:
+a prompt that fits comes back as it is, and of any other one as much as fits into the smallest frame.
 """
 
 import random
 import time
+from collections.abc import Collection
+from concurrent.futures import Future
 from dataclasses import dataclass
 
+from fireside.engine.grammar.compiler import GrammarCompiler
+from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.messages import EngineOptions
 from fireside.engine.runner import Outcome
 from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
+from fireside.errors import FiresideError
 
-SPACE = 32
 LONGEST_NAP = 0.02
+WAITING_NAP = 0.002
+VOCAB_SIZE = 258
+
+SHORTEST = b'}]",:' + bytes(range(ord("0"), 256)) + bytes(range(ord("0"))) + b" "
+"""Which byte makes JSON short: what ends something first."""
+
+NEWLINE, QUOTE = b'\n"'
 
 
 @dataclass(slots=True)
 class _Run:
-    """`due` is when its next token is; None while it waits for a slot."""
+    """`due` is when its next token is; None while it waits for a slot. `said` counts bytes of `answer`."""
 
     answer: list[int]
     request: GenerationRequest
+    compiling: Future[Constraint] | None = None
+    said: int = 0
     made: int = 0
     due: float | None = None
+
+    @property
+    def ready(self) -> bool:
+        return self.compiling is None or self.compiling.done()
 
 
 def answer_ids(request: GenerationRequest) -> list[int]:
@@ -38,6 +58,13 @@ def answer_ids(request: GenerationRequest) -> list[int]:
     return list(b" ".join(words))
 
 
+def shortest_byte(allowed: Collection[int]) -> int:
+    """The byte that brings an answer to its end soonest. JSON has line breaks between its parts, never inside one."""
+    if QUOTE in allowed and NEWLINE not in allowed:
+        return QUOTE
+    return next(byte for byte in SHORTEST if byte in allowed)
+
+
 class EchoRunner:
     """Implements `fireside.engine.runner.Runner` on byte tokens (ids 0 to 255; others are control tokens)."""
 
@@ -45,6 +72,7 @@ class EchoRunner:
         self._interval = 1 / options.tokens_per_second if options.tokens_per_second else 0.0
         self._slots = options.slots
         self._info = EngineInfo(context_length=options.context_length, slots=options.slots, load_seconds=0.0)
+        self._grammars = GrammarCompiler(options.tokens, VOCAB_SIZE)
         self._runs: dict[int, _Run] = {}
         self._prompt_tokens = 0
         self._generated_tokens = 0
@@ -60,13 +88,19 @@ class EchoRunner:
 
     def submit(self, number: int, request: GenerationRequest) -> None:
         self._prompt_tokens += len(request.prompt_ids)
-        self._runs[number] = _Run(answer_ids(request), request)
+        compiling = None if request.grammar is None else self._grammars.compile(request.grammar)
+        self._runs[number] = _Run(answer_ids(request), request, compiling)
 
     def cancel(self, number: int) -> None:
-        self._runs.pop(number, None)
+        run = self._runs.pop(number, None)
+        if run is not None and run.compiling is not None:
+            run.compiling.cancel()
 
     def step(self) -> list[tuple[int, Outcome]]:
-        running = list(self._runs.items())[: self._slots]
+        running = [(number, run) for number, run in self._runs.items() if run.ready][: self._slots]
+        if not running:
+            time.sleep(WAITING_NAP)
+            return []
         start = time.monotonic() + self._interval
         due = {number: start if run.due is None else run.due for number, run in running}
         pause = min(due.values()) - time.monotonic()
@@ -79,21 +113,39 @@ class EchoRunner:
             run.due = due[number]
             if run.due <= now:
                 run.due += self._interval
-                made.append((number, self._next_token(number, run)))
+                made += [(number, outcome) for outcome in self._advance(number, run)]
         return made
 
-    def _next_token(self, number: int, run: _Run) -> Token:
-        stop = run.request.stop_ids[0] if run.request.stop_ids else 0
-        if run.made == len(run.answer):
-            token = Token(stop, "stop")
-        else:
-            last = run.made + 1 == run.request.max_tokens
-            token = Token(run.answer[run.made], "length" if last else None)
-            self._generated_tokens += 1
-        run.made += 1
-        if token.finish_reason:
+    def _advance(self, number: int, run: _Run) -> list[Outcome]:
+        made: list[Outcome]
+        try:
+            made = self._next(run)
+        except FiresideError as error:
+            made = [error]
+        last = made[-1]
+        if not isinstance(last, Token) or last.finish_reason:
             del self._runs[number]
-        return token
+        return made
+
+    def _next(self, run: _Run) -> list[Outcome]:
+        """The next token, and the end of the answer where it is certain now."""
+        constraint = None if run.compiling is None else run.compiling.result()
+        stop = run.request.stop_ids[0] if run.request.stop_ids else 0
+        wish = run.answer[run.said] if run.said < len(run.answer) else None
+        byte = wish if constraint is None else _constrained(constraint, wish)
+        if byte is None:
+            return [Token(stop, "stop")]
+        run.said += byte == wish
+        run.made += 1
+        self._generated_tokens += 1
+        full = run.made == run.request.max_tokens
+        if constraint is not None:
+            constraint.accept(byte)
+            if constraint.closed:
+                return [Token(byte), Token(stop, "stop")]
+            if full and (cut := constraint.cut(run.request.max_tokens)):
+                return [Token(byte), cut]
+        return [Token(byte, "length" if full else None)]
 
     def stats(self) -> EngineStats:
         return EngineStats(
@@ -103,3 +155,13 @@ class EchoRunner:
             generated_tokens=self._generated_tokens,
             decode_steps=self._steps,
         )
+
+
+def _constrained(constraint: Constraint, wish: int | None) -> int | None:
+    """The byte to say, None where the answer ends."""
+    allowed = set(constraint.allowed().tolist())
+    if wish is not None and wish in allowed:
+        return wish
+    if constraint.satisfied:
+        return None
+    return shortest_byte(allowed)

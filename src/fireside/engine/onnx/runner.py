@@ -7,11 +7,14 @@ join and leave between steps, and a long prompt delays the others by a chunk at 
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fireside.engine.grammar.compiler import GrammarCompiler
+from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.messages import EngineOptions
 from fireside.engine.onnx.adapters import AdapterTable
 from fireside.engine.onnx.decoder import even
@@ -20,11 +23,13 @@ from fireside.engine.onnx.lora import Slot
 from fireside.engine.onnx.rows import RowTable
 from fireside.engine.protocol import Progress
 from fireside.engine.runner import Outcome
-from fireside.engine.sampling import Sampler, check_best
-from fireside.engine.types import EngineInfo, EngineStats, FinishReason, GenerationRequest, Token
-from fireside.errors import EngineFailed
+from fireside.engine.sampling import Sampler, check_best, is_reproducible
+from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
+from fireside.errors import FiresideError
 
-ADAPTER_NAP = 0.002
+WAITING_NAP = 0.002
+"""Seconds between two looks at what all requests wait for."""
+
 CHUNK_ALONE = 256
 CHUNK_SHARED = 64
 """Prompt tokens of one step, when nobody else is waiting for it and when running generations are."""
@@ -39,6 +44,7 @@ class _Sequence:
     row: int
     sampler: Sampler
     adapter: Slot | None = None
+    constraint: Constraint | None = None
     pending: int = -1
     made: int = 0
 
@@ -53,6 +59,7 @@ class OnnxRunner:
         self._vocab_size = loaded.config.vocab_size
         self._table = RowTable(loaded.cache, options.slots, loaded.capacity)
         self._adapters = AdapterTable(loaded.bank, loaded.config) if loaded.bank else None
+        self._grammars = GrammarCompiler(options.tokens, self._vocab_size)
         self._info = EngineInfo(
             context_length=loaded.context_length,
             slots=options.slots,
@@ -62,6 +69,7 @@ class OnnxRunner:
         # Bringing the repacked weights to disk takes a while; nobody should wait for it.
         threading.Thread(target=loaded.packed.file.finish, name="save packed weights", daemon=True).start()
         self._waiting: deque[tuple[int, GenerationRequest]] = deque()
+        self._compiling: dict[int, Future[Constraint]] = {}
         self._prefilling: deque[_Sequence] = deque()
         self._decoding: dict[int, _Sequence] = {}
         self._prompt_tokens = self._reused_tokens = self._generated_tokens = self._decode_steps = 0
@@ -79,10 +87,14 @@ class OnnxRunner:
             raise ValueError("the prompt has no tokens, or tokens outside the vocabulary")
         if request.adapter is not None and self._adapters is None:
             raise ValueError("this model takes no adapters")
+        if request.grammar is not None:
+            self._compiling[number] = self._grammars.compile(request.grammar)
         self._waiting.append((number, request))
 
     def cancel(self, number: int) -> None:
         self._waiting = deque(item for item in self._waiting if item[0] != number)
+        if compiling := self._compiling.pop(number, None):
+            compiling.cancel()
         for sequence in [*self._prefilling, *self._decoding.values()]:
             if sequence.number == number:
                 self._leave(sequence)
@@ -90,7 +102,7 @@ class OnnxRunner:
     def step(self) -> list[tuple[int, Outcome]]:
         made = self._admit()
         if self._waiting and not self._prefilling and not self._decoding:
-            time.sleep(ADAPTER_NAP)  # all there is to do is to wait for an adapter
+            time.sleep(WAITING_NAP)  # all there is to do is to wait for an adapter or a grammar
         if self._prefilling:
             made += self._prefill(self._prefilling[0])
         if self._decoding:
@@ -109,14 +121,20 @@ class OnnxRunner:
         )
 
     def _admit(self) -> list[tuple[int, Outcome]]:
-        """Give rows to those who wait, in order; who waits for an adapter does not hold up the others."""
+        """Give rows to those who wait, in order; who waits for an adapter or a grammar does not hold up the others."""
         failed: list[tuple[int, Outcome]] = []
         kept: deque[tuple[int, GenerationRequest]] = deque()
         while self._waiting:
             number, request = self._waiting.popleft()
+            compiling = self._compiling.get(number)
+            if compiling is not None and not compiling.done():
+                kept.append((number, request))
+                continue
             try:
+                constraint = compiling.result() if compiling is not None else None
                 adapter = self._acquire(request)
-            except EngineFailed as error:
+            except FiresideError as error:
+                self._compiling.pop(number, None)
                 failed.append((number, error))
                 continue
             if request.adapter is not None and adapter is None:
@@ -125,7 +143,7 @@ class OnnxRunner:
             reserve = len(request.prompt_ids) + request.max_tokens
             # An adapter changes keys and values: what one computed is no prefix for another.
             owner = request.tenant if request.adapter is None else f"{request.tenant}\n{request.adapter.id}"
-            row = self._table.place(request.prompt_ids, reserve, owner)
+            row = self._table.place(request.prompt_ids, reserve, owner, exact=is_reproducible(request.sampling))
             if row is None:
                 self._release(request)
                 kept.append((number, request))
@@ -133,7 +151,8 @@ class OnnxRunner:
             self._prompt_tokens += len(request.prompt_ids)
             self._reused_tokens += self._table.rows[row].length
             sampler = Sampler(request.sampling, request.prompt_ids, self._vocab_size)
-            self._prefilling.append(_Sequence(number, request, row, sampler, adapter))
+            self._compiling.pop(number, None)
+            self._prefilling.append(_Sequence(number, request, row, sampler, adapter, constraint))
         self._waiting = kept + self._waiting
         return failed
 
@@ -156,11 +175,14 @@ class OnnxRunner:
             return []
         self._prefilling.popleft()
         self._decoding[sequence.row] = sequence
-        return [self._accept(sequence, logits, None)]
+        return self._accept(sequence, logits, None)
 
     def _decode(self) -> list[tuple[int, Outcome]]:
         rows = self._table.rows
-        count = even(max(self._decoding) + 1)
+        top = max(self._decoding)
+        # Half the work for a single stream, of which nobody asked that it be the same again.
+        alone = top % 2 == 0 and not is_reproducible(self._decoding[top].request.sampling)
+        count = top + 1 if alone else even(top + 1)
         ids = [0] * count
         adapters: list[Slot | None] = [None] * count
         for index, sequence in self._decoding.items():
@@ -168,34 +190,44 @@ class OnnxRunner:
             adapters[index] = sequence.adapter
         logits = self._decoder.decode(ids, [row.length for row in rows[:count]], adapters)
         self._decode_steps += 1
-        best = logits.argmax(axis=1) if any(sequence.sampler.greedy for sequence in self._decoding.values()) else None
+        best = logits.argmax(axis=1) if any(_takes_best(sequence) for sequence in self._decoding.values()) else None
         made = []
         for sequence in list(self._decoding.values()):
-            rows[sequence.row].append([sequence.pending])
-            made.append(self._accept(sequence, logits[sequence.row], best))
+            rows[sequence.row].append([sequence.pending], exact=not (alone and sequence.row == top))
+            made += self._accept(sequence, logits[sequence.row], best)
         return made
 
     def _accept(
         self, sequence: _Sequence, logits: NDArray[np.float32], best: NDArray[np.intp] | None
-    ) -> tuple[int, Outcome]:
+    ) -> list[tuple[int, Outcome]]:
         """Choose a new token; the sequence leaves with its last one."""
+        made: list[Outcome]
         try:
-            token = _choose(sequence.sampler, logits, best, sequence.row)
-        except EngineFailed as error:
+            made = self._next(sequence, logits, best)
+        except FiresideError as error:
+            made = [error]
+        last = made[-1]
+        if not isinstance(last, Token) or last.finish_reason:
             self._leave(sequence)
-            return sequence.number, error
-        reason: FinishReason | None = None
-        if token in sequence.request.stop_ids:
-            reason = "stop"
-        else:
-            sequence.made += 1
-            self._generated_tokens += 1
-            if sequence.made == sequence.request.max_tokens:
-                reason = "length"
+        return [(sequence.number, outcome) for outcome in made]
+
+    def _next(self, sequence: _Sequence, logits: NDArray[np.float32], best: NDArray[np.intp] | None) -> list[Outcome]:
+        """The new token, and the end of the answer where it is certain now."""
+        request, constraint = sequence.request, sequence.constraint
+        token = _choose(sequence, logits, best)
         sequence.pending = token
-        if reason:
-            self._leave(sequence)
-        return sequence.number, Token(token, reason)
+        if token in request.stop_ids:
+            return [Token(token, "stop")]
+        sequence.made += 1
+        self._generated_tokens += 1
+        full = sequence.made == request.max_tokens
+        if constraint is not None:
+            constraint.accept(token)
+            if constraint.closed:  # the next token could only be a stop token: no need to compute that
+                return [Token(token), Token(request.stop_ids[0] if request.stop_ids else 0, "stop")]
+            if full and (cut := constraint.cut(request.max_tokens)):
+                return [Token(token), cut]
+        return [Token(token, "length" if full else None)]
 
     def _leave(self, sequence: _Sequence) -> None:
         self._table.finish(sequence.row)
@@ -219,9 +251,16 @@ class OnnxRunner:
         self._decoding[gap] = sequence
 
 
-def _choose(sampler: Sampler, logits: NDArray[np.float32], best: NDArray[np.intp] | None, row: int) -> int:
-    if best is None or not sampler.greedy:
-        return sampler.choose(logits)
-    token = int(best[row])
+def _takes_best(sequence: _Sequence) -> bool:
+    """Whether the largest logit of all is its next token."""
+    return sequence.sampler.greedy and sequence.constraint is None
+
+
+def _choose(sequence: _Sequence, logits: NDArray[np.float32], best: NDArray[np.intp] | None) -> int:
+    if sequence.constraint is not None:
+        return sequence.sampler.choose(logits, sequence.constraint.allowed())
+    if best is None or not sequence.sampler.greedy:
+        return sequence.sampler.choose(logits)
+    token = int(best[sequence.row])
     check_best(logits, token)
     return token

@@ -1,0 +1,81 @@
+"""The engine's side of `fireside.engine.grammar.check`."""
+
+import hashlib
+import subprocess
+import sys
+import weakref
+from collections import OrderedDict
+
+from fireside.engine.messages import HEADER, frame_length
+from fireside.errors import BadGrammar, EngineFailed
+
+REMEMBERED = 1024
+"""Verdicts kept, by the grammar's digest: most applications send the same few again and again."""
+
+_TOO_COMPLEX = (
+    "The JSON schema, pattern or tools are too complex: working them out took too much time or memory. Use fewer or "
+    "simpler patterns, lists and references."
+)
+
+
+class GrammarChecker:
+    """Finds out whether a grammar is safe to compile, in a process that is started when it is first needed.
+
+    Used by one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end: weakref.finalize[..., GrammarChecker] | None = None
+        self._verdicts: OrderedDict[bytes, str] = OrderedDict()
+
+    def check(self, grammar: str) -> None:
+        """Raises BadGrammar when it is not, EngineFailed when there is no process to find out."""
+        digest = hashlib.sha256(grammar.encode()).digest()
+        fault = self._verdicts.get(digest)
+        if fault is None:
+            fault = self._ask(grammar.encode())
+            if fault is None:  # not kept: on a machine with more time or memory it might pass
+                raise BadGrammar(_TOO_COMPLEX)
+        self._verdicts[digest] = fault
+        self._verdicts.move_to_end(digest)
+        if len(self._verdicts) > REMEMBERED:
+            self._verdicts.popitem(last=False)
+        if fault:
+            raise BadGrammar(fault)
+
+    def _ask(self, grammar: bytes) -> str | None:
+        """What is wrong with it, nothing, or None when the process died of it."""
+        process = self._process or self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(HEADER.pack(len(grammar)) + grammar)
+            process.stdin.flush()
+            header = process.stdout.read(HEADER.size)
+            if len(header) == HEADER.size:
+                return process.stdout.read(frame_length(header)).decode()
+        except BrokenPipeError:
+            pass
+        self.close()
+        return None
+
+    def close(self) -> None:
+        """End the process, if there is one. It ends with the checker, too."""
+        if self._end is not None:
+            self._end()
+        self._process = None
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-P", "-m", "fireside.engine.grammar.check"]
+        try:
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+        except OSError as error:
+            raise EngineFailed(f"The process that checks JSON schemas cannot be started: {error}.") from error
+        self._end = weakref.finalize(self, _end, self._process)
+        return self._process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with process:  # closes its input, and waits
+        process.kill()
