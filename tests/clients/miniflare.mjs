@@ -1,6 +1,7 @@
 // Workers in miniflare, each on a port of its own, in every way there is to give them `env.AI`. Prints their URLs.
 import { build } from "esbuild";
 import { Miniflare } from "miniflare";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
 const { folder, fireside, open, locked, token, account } = JSON.parse(process.argv[2]);
@@ -22,7 +23,7 @@ async function bundle(source) {
 }
 
 const sources = {};
-for (const name of ["openhermes.ts", "openhermes_streaming.ts", "mistral_lora.ts", "probe.js", "ai_sdk.js"]) {
+for (const name of await readdir(folder)) {
   sources[name.replace(/\..*/, "")] = await bundle(name);
 }
 const remote = (url) => ({ ai: firesideAI(url, { account }) });

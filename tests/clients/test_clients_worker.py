@@ -1,11 +1,7 @@
 """Workers in miniflare, with Cloudflare's own binding and with the Worker that stands in for it."""
 
-import contextlib
 import json
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -13,11 +9,10 @@ import pytest
 
 from support.adapters import CONFIG, WEIGHTS, make_adapter
 from support.compatibility import npm_version
-from support.documents import ROOT
 from support.echo_service import AWQ, LORA, PLAIN
-from support.live_server import LiveServer, live_server, wait_until
+from support.live_server import wait_until
+from support.workers import Workers, running_workers
 
-HERE = Path(__file__).parent
 QUESTION = "What is the origin of the phrase Hello, World"
 TUNE = "00000000-0000-0000-0000-000000000"
 
@@ -25,46 +20,10 @@ Proven = Callable[[str, str, str, str], None]
 WAYS = {"remote": "`env.AI`, with miniflare's remote binding", "service": "`env.AI`, with a service binding"}
 
 
-@dataclass(frozen=True)
-class Workers:
-    """Running Workers, by way and name."""
-
-    server: LiveServer
-    urls: dict[str, str]
-    version: str
-
-    def ask(self, worker: str, **request: object) -> httpx.Response:
-        return httpx.post(self.urls[worker], json=request, timeout=60, trust_env=False)
-
-    def stream(self, worker: str, **request: object) -> contextlib.AbstractContextManager[httpx.Response]:
-        return httpx.stream("POST", self.urls[worker], json=request, timeout=60, trust_env=False)
-
-
 @pytest.fixture(scope="module")
 def workers(npm_clients: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
-    script = npm_clients / "miniflare.mjs"  # beside node_modules, where node looks for packages
-    shutil.copy(HERE / script.name, script)
-    folder = tmp_path_factory.mktemp("worker")
-    with live_server(folder / "open") as server, live_server(folder / "locked") as locked:
-        token, _ = locked.store.create_token("acc", "test")
-        wait_until(locked.store.has_tokens)
-        values = {
-            "folder": str(HERE / "workers"),
-            "fireside": str(ROOT / "clients" / "worker"),
-            "open": server.url,
-            "locked": locked.url,
-            "token": token,
-            "account": "acc",
-        }
-        command = ["node", str(script), json.dumps(values)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            try:
-                line = process.stdout.readline() if process.stdout else ""
-                assert line, "miniflare did not start"
-                yield Workers(server, json.loads(line), npm_version(npm_clients, "miniflare"))
-            finally:
-                process.communicate(timeout=30)
-        assert process.returncode == 0
+    with running_workers(npm_clients, tmp_path_factory.mktemp("workers")) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)
@@ -256,6 +215,17 @@ def test_the_ai_sdk(workers: Workers, way: str, stream: bool, npm_clients: Path,
     name, ran = "workers-ai-provider with the Vercel AI SDK", "`streamText`" if stream else "`generateText`"
     versions = " with ".join(npm_version(npm_clients, package) for package in ("workers-ai-provider", "ai"))
     proven(name, versions, f"{ran}; {WAYS[way]}", "works")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_run_with_tools(workers: Workers, way: str, stream: bool) -> None:
+    """`runWithTools` asks twice: with the tools, and for the last answer."""
+    told = workers.ask(f"{way}/tools", model=PLAIN, prompt="hello there", tools=[], stream=stream)
+    pieces = (
+        [json.loads(frame)["response"] for frame in frames(told.text)[:-1]] if stream else [told.json()["response"]]
+    )
+    assert "".join(pieces) == "hello there"
+    assert len(workers.server.service.requests) == 2
 
 
 def test_the_ai_sdk_shows_what_is_wrong(workers: Workers, way: str) -> None:

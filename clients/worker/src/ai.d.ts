@@ -72,7 +72,7 @@ export declare class Ai {
   lastRequestInternalStatusCode: number | null;
 
   run(model: string, inputs: object, options: AiOptions & { returnRawResponse: true }): Promise<Response>;
-  run(model: string, inputs: { stream: true }, options?: AiOptions): Promise<ReadableStream<Uint8Array>>;
+  run(model: string, inputs: { stream: true; [name: string]: unknown }, options?: AiOptions): Promise<ReadableStream<Uint8Array>>;
   run(model: string, inputs: object, options?: AiOptions): Promise<TextResult>;
 
   models(params?: ModelsSearchParams): Promise<ModelsSearchObject[]>;
