@@ -5,6 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
+from fireside.engine.types import Adapter
 from fireside.errors import ContextOverflow, EngineFailed
 from fireside.functions.loop import generate
 from fireside.functions.sandbox import Sandbox
@@ -19,6 +20,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("children")]
 QUESTION = Message("user", "What is 2 + 3?")
 ADD = ("add", "/** Adds. */ (a, b = 1) => a + b")
 FAIL = ("fail", "() => { throw new TypeError('no') }")
+ADAPTER = Adapter("version", "/folder")
 CLIENTS_OWN = Tool("search", "Searches.", {"type": "object", "properties": {}})
 
 
@@ -35,7 +37,7 @@ async def converse(sandbox: Sandbox, service: ScriptedService, *functions: tuple
 async def test_the_model_calls_reads_the_result_and_answers(sandbox):
     service = ScriptedService(script=[calls(("add", '{"a": 2, "b": 3}')), says("It is 5.")])
     meter = Meter()
-    text, [done], deltas = await converse(sandbox, service, ADD, meter=meter, max_tokens=99)
+    text, [done], deltas = await converse(sandbox, service, ADD, meter=meter, max_tokens=99, adapter=ADAPTER)
     assert text == "It is 5."
     assert (done.name, done.arguments, done.result, done.error) == ("add", '{"a": 2, "b": 3}', "5", None)
     assert done.milliseconds > 0
@@ -52,7 +54,7 @@ async def test_the_model_calls_reads_the_result_and_answers(sandbox):
     assert (turn.role, turn.content, turn.tool_calls[0].name) == ("assistant", "", "add")
     assert result == Message("tool", "5", tool_call_id=turn.tool_calls[0].id, name="add")
     assert second.tools == first.tools
-    assert second.max_tokens == 99
+    assert (second.max_tokens, second.adapter) == (99, ADAPTER)
 
 
 async def test_an_answer_without_calls_is_passed_on(sandbox):

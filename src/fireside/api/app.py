@@ -11,6 +11,7 @@ from fireside.api.context import Context
 from fireside.api.openai import errors as openai_errors
 from fireside.api.openai import routes as openai
 from fireside.finetunes.service import FineTunes
+from fireside.functions.sandbox import Sandbox
 from fireside.serving.types import TextService
 from fireside.settings import Settings
 from fireside.store.store import Store
@@ -31,7 +32,8 @@ def create_app(settings: Settings, service: TextService, store: Store) -> ASGIAp
     check_exposure(settings, store)
     tuned = FineTunes(settings, store.finetunes, service.models())
     tuned.sweep()
-    router = create_router(Context(settings, service, store, tuned))
+    sandbox = Sandbox(settings.function_seconds, settings.function_memory_mb)
+    router = create_router(Context(settings, service, store, tuned, sandbox))
     forms = {binding.PATHS: binding.error_answer, openai_errors.PATHS: openai_errors.error_answer}
     return Boundary(router, Guard(settings, store), forms)
 

@@ -155,7 +155,7 @@ class MessagesInput(_Common):
     """A conversation."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
-    functions: list[CodeFunction] | None = None
+    functions: list[CodeFunction] = []
     tools: list[Tool] | None = None
 
 
@@ -177,8 +177,6 @@ def parse_input(body: dict[str, Any]) -> TextInput:
         parsed: TextInput = (PromptInput if "prompt" in given else MessagesInput).model_validate(given)
     except ValidationError as error:
         raise InvalidInput(problem_lines(error)) from None
-    if isinstance(parsed, MessagesInput) and parsed.functions:
-        raise FeatureUnavailable("This server does not call functions yet: send the request without functions.")
     if isinstance(parsed, MessagesInput) and parsed.tools:
         raise FeatureUnavailable("This server does not offer tools yet: send the request without tools.")
     if isinstance(parsed, PromptInput):

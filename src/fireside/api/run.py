@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from fireside.api.body import parse_object, read_body
 from fireside.api.context import Context
 from fireside.api.envelope import answer, error_envelope
+from fireside.api.functions import FunctionCallObject, function_call_object, runnable_functions
 from fireside.api.generation import TokenUsage, respond, usage_object
 from fireside.api.inputs import parse_input, to_request
 from fireside.api.sse import frame, padding
@@ -78,13 +79,15 @@ class TextRuns:
         context = self._context
         spec = context.service.resolve(model)
         parsed = parse_input(fields())
+        functions = await runnable_functions(context.settings, parsed)
         await respond(
             context,
             spec,
             to_request(model, parsed, scope["path_params"]["account_id"]),
-            _RunForm(form, padded=context.settings.stream_padding),
+            _RunForm(form, padded=context.settings.stream_padding, with_functions=bool(functions)),
             lora=parsed.lora,
             stream=parsed.stream,
+            functions=functions,
             scope=scope,
             receive=receive,
             send=send,
@@ -92,26 +95,34 @@ class TextRuns:
 
 
 class RunResult(msgspec.Struct, frozen=True):
-    """The whole answer."""
+    """The whole answer. `function_calls` is there when the request has functions."""
 
     response: str
     usage: TokenUsage
+    function_calls: list[FunctionCallObject] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _RunForm:
     """Implements `fireside.api.generation.Form`."""
 
-    def __init__(self, form: Callable[..., Response], *, padded: bool) -> None:
+    def __init__(self, form: Callable[..., Response], *, padded: bool, with_functions: bool) -> None:
         self._form = form
         self._padded = padded
+        self._with_functions = with_functions
 
     def whole(self, delta: Delta, headers: Mapping[str, str]) -> Response:
-        return self._form(RunResult(delta.text, usage_object(delta.usage)), headers=headers)
+        calls = [function_call_object(call) for call in delta.function_calls] if self._with_functions else msgspec.UNSET
+        return self._form(RunResult(delta.text, usage_object(delta.usage), calls), headers=headers)
 
     def piece(self, delta: Delta) -> bytes:
-        if not delta.text:
+        if not (delta.text or delta.function_calls):
             return b""
-        return frame({"response": delta.text, "p": padding()} if self._padded else {"response": delta.text})
+        fields: dict[str, object] = {"response": delta.text}
+        if delta.function_calls:
+            fields["function_calls"] = [function_call_object(call) for call in delta.function_calls]
+        if self._padded:
+            fields["p"] = padding()
+        return frame(fields)
 
     def end(self, delta: Delta) -> bytes:
         return self.piece(delta) + frame({"response": "", "usage": usage_object(delta.usage)})

@@ -1,0 +1,62 @@
+"""A request's functions: whether they may run here, and how their calls look in an answer."""
+
+import asyncio
+
+import msgspec
+
+from fireside.api.inputs import PromptInput, TextInput
+from fireside.errors import FeatureUnavailable, InvalidInput
+from fireside.functions.schema import Function, functions_of
+from fireside.serving.types import FunctionCall
+from fireside.settings import Settings
+
+
+async def runnable_functions(settings: Settings, given: TextInput) -> tuple[Function, ...]:
+    """The request's functions, if it has any.
+
+    Raises:
+        FeatureUnavailable: the operator has not turned functions on.
+        InvalidInput: functions that are not understood, or do not go with the rest of the request.
+    """
+    if isinstance(given, PromptInput) or not given.functions:
+        return ()
+    if not settings.functions:
+        raise FeatureUnavailable(
+            "This server does not run functions: send the request without functions, or have its operator set "
+            "FIRESIDE_FUNCTIONS=true."
+        )
+    if given.raw:
+        raise InvalidInput(["functions: not with raw, which leaves no place to tell the model of them"])
+    if given.response_format is not None:
+        raise InvalidInput(["response_format: not with functions; leave one out"])
+    functions = await asyncio.to_thread(functions_of, [(function.name, function.code) for function in given.functions])
+    tools = {tool.name for tool in given.tools or ()}
+    if taken := [function.name for function in functions if function.name in tools]:
+        raise InvalidInput([f"functions: {taken[0]} is the name of a tool"])
+    return functions
+
+
+class FunctionCallObject(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A call that ran here, as clients read it. Arguments and result are as the model and the function wrote them."""
+
+    name: str
+    arguments: msgspec.Raw | str
+    milliseconds: int
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def function_call_object(call: FunctionCall) -> FunctionCallObject:
+    """The object of one call; arguments that are no JSON are a string."""
+    result = msgspec.UNSET if call.result is None else msgspec.Raw(call.result.encode())
+    error = msgspec.UNSET if call.error is None else call.error
+    arguments = msgspec.Raw(call.arguments.encode()) if _is_json(call.arguments) else call.arguments
+    return FunctionCallObject(call.name, arguments, call.milliseconds, result, error)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
