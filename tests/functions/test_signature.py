@@ -172,7 +172,7 @@ SNIPPETS = st.sampled_from(
 @given(st.lists(SNIPPETS, max_size=60).map("".join) | st.text(max_size=200))
 @example("`${'`'}")
 @example("`${{a:`${1}`}}`")
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_any_text_gives_a_signature_or_a_code_error(code):
     try:
         tokens = tokens_of(code)

@@ -37,10 +37,10 @@ async def runnable_functions(settings: Settings, given: TextInput) -> tuple[Func
 
 
 class FunctionCallObject(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A call that ran here, as clients read it. Arguments and result are as the model and the function wrote them."""
+    """A call that ran here, as clients read it."""
 
     name: str
-    arguments: msgspec.Raw | str
+    arguments: object
     milliseconds: int
     result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: str | msgspec.UnsetType = msgspec.UNSET
@@ -50,13 +50,12 @@ def function_call_object(call: FunctionCall) -> FunctionCallObject:
     """The object of one call; arguments that are no JSON are a string."""
     result = msgspec.UNSET if call.result is None else msgspec.Raw(call.result.encode())
     error = msgspec.UNSET if call.error is None else call.error
-    arguments = msgspec.Raw(call.arguments.encode()) if _is_json(call.arguments) else call.arguments
-    return FunctionCallObject(call.name, arguments, call.milliseconds, result, error)
+    return FunctionCallObject(call.name, _arguments(call.arguments), call.milliseconds, result, error)
 
 
-def _is_json(text: str) -> bool:
+def _arguments(text: str) -> object:
+    """The value of a JSON text, which may have line ends between its parts, where a frame has none."""
     try:
-        msgspec.json.decode(text)
+        return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
+        return text
