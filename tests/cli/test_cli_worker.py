@@ -94,6 +94,7 @@ def test_a_second_time_changes_nothing(fireside: Fireside, project: Path) -> Non
     said = fireside("worker", "init", str(project))
     assert said.exit_code == 0
     assert "It has no ai binding at its top level" in said.output
+    assert f"-c {project / 'wrangler.jsonc'} -c" in said.output
     assert contents(project) == before
 
 
@@ -124,6 +125,15 @@ def test_a_project_without_configuration(fireside: Fireside, project: Path) -> N
     assert "There is no wrangler configuration here" in said.output
     assert '"services": [{ "binding": "AI", "service": "fireside-ai" }]' in said.output
     assert (project / "fireside-ai/wrangler.jsonc").is_file()
+
+
+def test_a_configuration_that_is_not_text(fireside: Fireside, project: Path) -> None:
+    (project / "wrangler.toml").write_bytes(b'name = "\xff"')
+    before = contents(project)
+    said = fireside("worker", "init", str(project))
+    assert said.exit_code == 1
+    assert "is not UTF-8" in said.stderr
+    assert contents(project) == before
 
 
 def test_notes_what_it_leaves(fireside: Fireside, project: Path) -> None:

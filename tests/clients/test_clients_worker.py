@@ -17,7 +17,11 @@ QUESTION = "What is the origin of the phrase Hello, World"
 TUNE = "00000000-0000-0000-0000-000000000"
 
 Proven = Callable[[str, str, str, str], None]
-WAYS = {"remote": "`env.AI`, with miniflare's remote binding", "service": "`env.AI`, with a service binding"}
+WAYS = {
+    "remote": "`env.AI`, with miniflare's remote binding",
+    "service": "`env.AI`, with a service binding",
+    "direct": "the class `Ai` of fireside-worker",
+}
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +144,8 @@ def test_errors(
     assert told["message"].startswith(says)
     if any_way != "service":
         assert told["code"] == int(says[:4])
-    if any_way in WAYS:
-        proven("miniflare", workers.version, f"what a Worker is not to ask; {WAYS[any_way]}", f"shows “{says}”")
+    ran = f"unknown model, wrong type, context too long, server busy, engine lost; {WAYS[any_way]}"
+    proven("miniflare", workers.version, ran, "`InferenceUpstreamError` with code and message")
 
 
 def test_an_error_in_a_stream_that_has_begun(workers: Workers, any_way: str) -> None:

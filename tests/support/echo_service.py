@@ -11,7 +11,8 @@ from uuid import UUID
 
 from fireside import errors
 from fireside.catalog.spec import EngineSpec, ModelSpec, NoSource, PromptSpec
-from fireside.serving.types import Delta, ModelStatus, TextRequest, Usage
+from fireside.prompting import ByteTokenizer, build_prompt, prompt_pieces
+from fireside.serving.types import Delta, ModelStatus, Preview, TextRequest, Usage
 
 PLAIN = "@cf/fireside/echo"
 LORA = "@hf/mistral/mistral-7b-instruct-v0.2"
@@ -122,3 +123,9 @@ class EchoService:
 
     async def status(self, model: str) -> ModelStatus:
         return ModelStatus(self.state, progress=0.5 if self.state == "loading" else None)
+
+    async def preview(self, request: TextRequest) -> Preview:
+        spec = self.resolve(request.model)
+        given = {"prompt": request.prompt, "messages": request.messages, "raw": request.raw, "spec": spec.prompt}
+        pieces = prompt_pieces(**given, tokenizer=ByteTokenizer())
+        return Preview(spec.id, tuple(pieces), len(build_prompt(**given, tokenizer=ByteTokenizer())))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fireside.finetunes.service import FineTunes
 from fireside.functions.sandbox import Sandbox
+from fireside.serving.downloads import Downloads
 from fireside.serving.types import TextService
 from fireside.settings import Settings
 from fireside.store.store import Store
@@ -17,4 +18,5 @@ class Context:
     service: TextService
     store: Store
     finetunes: FineTunes
+    downloads: Downloads
     sandbox: Sandbox

@@ -1,8 +1,10 @@
 """A request's functions: whether they may run here, and how their calls look in an answer."""
 
 import asyncio
+from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from fireside.api.inputs import PromptInput, TextInput
 from fireside.errors import FeatureUnavailable, InvalidInput
@@ -36,20 +38,20 @@ async def runnable_functions(settings: Settings, given: TextInput) -> tuple[Func
     return functions
 
 
-class FunctionCallObject(msgspec.Struct, frozen=True, omit_defaults=True):
+class FunctionCallObject(msgspec.Struct, frozen=True):
     """A call that ran here, as clients read it."""
 
     name: str
-    arguments: object
+    arguments: Any
     milliseconds: int
-    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    error: str | msgspec.UnsetType = msgspec.UNSET
+    result: Any | UnsetType = UNSET
+    error: str | UnsetType = UNSET
 
 
 def function_call_object(call: FunctionCall) -> FunctionCallObject:
     """The object of one call; arguments that are no JSON are a string."""
-    result = msgspec.UNSET if call.result is None else msgspec.Raw(call.result.encode())
-    error = msgspec.UNSET if call.error is None else call.error
+    result = UNSET if call.result is None else msgspec.Raw(call.result.encode())
+    error = UNSET if call.error is None else call.error
     return FunctionCallObject(call.name, _arguments(call.arguments), call.milliseconds, result, error)
 
 

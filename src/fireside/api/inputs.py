@@ -45,6 +45,18 @@ def _text(content: object) -> object:
     return "".join(texts)
 
 
+def null_is_unset(schema: dict[str, Any]) -> None:
+    """Say in a model's schema what its reader does: a field that need not be given may be null just as well."""
+    required = schema.get("required", ())
+    for name, field in schema["properties"].items():
+        if name not in required and _NULL not in field.get("anyOf", ()):
+            about = {key: field.pop(key) for key in ("default", "description") if key in field}
+            choices = field["anyOf"] if set(field) == {"anyOf"} else [dict(field)]
+            schema["properties"][name] = {"anyOf": [*choices, _NULL], **about}
+
+
+_NULL = {"type": "null"}
+
 Flag = Annotated[
     bool,
     BeforeValidator(_flag),
@@ -118,6 +130,8 @@ class Options(_Input):
 
 
 class _Common(_Input):
+    model_config = ConfigDict(json_schema_extra=null_is_unset)
+
     raw: Annotated[Flag, Field(description="Apply no chat template.")] = False
     stream: Annotated[bool, Field(description="Answer with server-sent events.")] = False
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS, description="Most tokens to generate."), _WHOLE] = 256

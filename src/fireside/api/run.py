@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,10 +16,11 @@ from starlette.types import Receive, Scope, Send
 
 from fireside.api.body import parse_object, read_body
 from fireside.api.context import Context
-from fireside.api.envelope import answer, error_envelope
+from fireside.api.envelope import Envelope, ErrorInfo, answer, error_envelope
 from fireside.api.functions import FunctionCallObject, function_call_object, runnable_functions
 from fireside.api.generation import TokenUsage, respond, usage_object
-from fireside.api.inputs import parse_input, to_request
+from fireside.api.inputs import TextInput, parse_input, to_request
+from fireside.api.operation import GENERATING, Doc, Operation
 from fireside.api.sse import frame, padding
 from fireside.serving.types import Delta
 from fireside.settings import Settings
@@ -26,8 +28,16 @@ from fireside.settings import Settings
 
 def routes(context: Context) -> list[Route]:
     """The run route."""
-    path = "/client/v4/accounts/{account_id}/ai/run/{model:path}"
-    return [Route(path, _Run(context), methods=["POST"])]
+    doc = Doc(
+        id="runModel",
+        tag="Run",
+        summary="Generate text",
+        body=TextInput,
+        result=Envelope[RunResult],
+        frames=RunFrame,
+        raises=GENERATING,
+    )
+    return [Operation("POST", "/client/v4/accounts/{account_id}/ai/run/{model:path}", _Run(context), doc)]
 
 
 class _Run:
@@ -99,7 +109,24 @@ class RunResult(msgspec.Struct, frozen=True):
 
     response: str
     usage: TokenUsage
-    function_calls: list[FunctionCallObject] | msgspec.UnsetType = msgspec.UNSET
+    function_calls: list[FunctionCallObject] | UnsetType = UNSET
+
+
+class RunFrame(msgspec.Struct, frozen=True):
+    """A frame of a stream: a piece of the answer, the usage at its end, or the error that cut it short.
+
+    Args:
+        function_calls: those that are done.
+        p: text of random length, where the server pads its frames.
+        errors: the same error once more, as the envelope has it.
+    """
+
+    response: str | UnsetType = UNSET
+    function_calls: list[FunctionCallObject] | UnsetType = UNSET
+    p: str | UnsetType = UNSET
+    usage: TokenUsage | UnsetType = UNSET
+    error: ErrorInfo | UnsetType = UNSET
+    errors: list[ErrorInfo] | UnsetType = UNSET
 
 
 class _RunForm:
@@ -111,23 +138,18 @@ class _RunForm:
         self._with_functions = with_functions
 
     def whole(self, delta: Delta, headers: Mapping[str, str]) -> Response:
-        calls = [function_call_object(call) for call in delta.function_calls] if self._with_functions else msgspec.UNSET
+        calls = [function_call_object(call) for call in delta.function_calls] if self._with_functions else UNSET
         return self._form(RunResult(delta.text, usage_object(delta.usage), calls), headers=headers)
 
     def piece(self, delta: Delta) -> bytes:
         if not (delta.text or delta.function_calls):
             return b""
-        fields: dict[str, object] = {"response": delta.text}
-        if delta.function_calls:
-            fields["function_calls"] = [function_call_object(call) for call in delta.function_calls]
-        if self._padded:
-            fields["p"] = padding()
-        return frame(fields)
+        calls = [function_call_object(call) for call in delta.function_calls] or UNSET
+        return frame(RunFrame(delta.text, calls, padding() if self._padded else UNSET))
 
     def end(self, delta: Delta) -> bytes:
-        return self.piece(delta) + frame({"response": "", "usage": usage_object(delta.usage)})
+        return self.piece(delta) + frame(RunFrame("", usage=usage_object(delta.usage)))
 
     def error(self, error: BaseException) -> bytes:
-        errors = error_envelope(error)["errors"]
-        assert isinstance(errors, list)
-        return frame({"error": errors[0], "errors": errors})
+        [said] = error_envelope(error).errors
+        return frame(RunFrame(error=said, errors=[said]))

@@ -21,9 +21,9 @@ def _plain(node: Any, definitions: dict[str, Any]) -> Any:
         rest = {key: value for key, value in node.items() if key != "$ref"}
         return _plain({**definitions[name], **rest}, definitions)
     if _NULL in node.get("anyOf", ()):
-        [inner] = [choice for choice in node["anyOf"] if choice != _NULL]
+        choices = [choice for choice in node["anyOf"] if choice != _NULL]
         rest = {key: value for key, value in node.items() if key != "anyOf"}
-        return _plain({**inner, **rest}, definitions)
+        return _plain({**(choices[0] if len(choices) == 1 else {"anyOf": choices}), **rest}, definitions)
     return {
         key: {name: _plain(child, definitions) for name, child in value.items()}
         if key == "properties"

@@ -44,9 +44,11 @@ def init(
     config = wrangler_config.find(project)
     files = worker_project.new_files(folder, url=url, account=account)
     change = worker_project.plan_change(config, beside=dev_only) if config else None
+    main = config or project / "wrangler.jsonc"
     if change and change.after is not None:
         typer.echo(change.diff())
-        files[change.path] = change.after.encode()
+        main = change.path
+        files[main] = change.after.encode()
     for path, content in files.items():
         if not dry_run:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,6 +60,5 @@ def init(
             typer.echo(f"{note}\n")
     else:
         typer.echo(worker_project.by_hand(config, change.reason if change else ""))
-    main = change.path if change else project / "wrangler.jsonc"
     typer.echo(f"To develop: npx wrangler dev -c {main} -c {folder / 'wrangler.jsonc'}")
     typer.echo(f"To deploy, and for tests: see {folder / 'README.md'}")

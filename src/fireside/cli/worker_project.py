@@ -70,7 +70,10 @@ def plan_change(config: Path, *, beside: bool) -> Change:
     Raises ConfigError when that file is there with other content.
     """
     path = config.with_name(f"wrangler.fireside{config.suffix}") if beside else config
-    before = config.read_bytes().decode()
+    try:
+        before = config.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{config} is not UTF-8: {error}.") from error
     try:
         after = wrangler_config.replace_ai(before, config.suffix == ".toml", SERVICE)
     except ConfigError as error:

@@ -11,8 +11,9 @@ from fireside.engine.types import GenerationRequest, Token
 from fireside.errors import EngineLost
 from fireside.prompting import Detokenizer, build_prompt
 from fireside.serving.pool import ModelPool
+from fireside.serving.preview import Previewer
 from fireside.serving.stops import StopTexts
-from fireside.serving.types import Delta, ModelStatus, TextRequest, Usage
+from fireside.serving.types import Delta, ModelStatus, Preview, TextRequest, Usage
 from fireside.settings import Settings
 from fireside.weights.locate import is_downloaded
 
@@ -24,6 +25,7 @@ class Service:
         self._settings = settings
         self._catalog = catalog
         self._pool = ModelPool(settings)
+        self._previewer = Previewer(settings)
 
     def models(self) -> list[ModelSpec]:
         """See `TextService.models`."""
@@ -39,6 +41,12 @@ class Service:
     async def status(self, model: str) -> ModelStatus:
         """See `TextService.status`."""
         return await self._pool.status(self._catalog.get(model))
+
+    async def preview(self, request: TextRequest) -> Preview:
+        """See `TextService.preview`."""
+        spec = self.resolve(request.model)
+        loaded = self._pool.tokenizer(spec)
+        return await asyncio.to_thread(self._previewer.preview, request, spec, loaded)
 
     async def load(self, model: str) -> None:
         """Load a model before anyone asks for it. Raises as `generate` does."""

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import Adapter, EngineStats, Sampling
 from fireside.prompting.messages import Message, Tool, ToolCall
+from fireside.prompting.styles import Piece
 
 
 @dataclass(slots=True)
@@ -124,12 +125,30 @@ class Delta:
     function_calls: tuple[FunctionCall, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a model would read for a request.
+
+    Args:
+        model: id of the model that would answer.
+        pieces: the exact text in stretches, control tokens apart.
+        tokens: its length; None while the model's tokenizer is not on this machine.
+    """
+
+    model: str
+    pieces: tuple[Piece, ...]
+    tokens: int | None
+
+
 ModelState = Literal["ready", "loading", "not-downloaded", "failed", "idle"]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """State of one model on this server. "idle" is downloaded, but not loaded (it loads on first use)."""
+    """State of one model on this server.
+
+    "idle" is downloaded, but not loaded: it loads on first use. Its `detail` says why the last load failed, if it did.
+    """
 
     state: ModelState
     detail: str = ""
@@ -159,3 +178,10 @@ class TextService(Protocol):
         ...
 
     async def status(self, model: str) -> ModelStatus: ...
+
+    async def preview(self, request: TextRequest) -> Preview:
+        """What the model would read for this request, whose sampling and adapter do not matter.
+
+        Raises InvalidModelId, UnknownModel, InvalidInput, ModelError leaves.
+        """
+        ...

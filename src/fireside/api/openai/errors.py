@@ -5,12 +5,13 @@ in the same object, for clients that look there.
 """
 
 import re
+from collections.abc import Sequence
 
 import msgspec
 
 from fireside import errors as e
-from fireside.api.envelope import JsonResponse, error_envelope
-from fireside.api.errors import error_headers, wire_error, wire_message
+from fireside.api.envelope import ErrorInfo, JsonResponse, Notice, error_envelope
+from fireside.api.errors import error_headers, wire_error_of, wire_message
 
 PATHS = re.compile(r"(/client/v4/accounts/[^/]*/ai)?/v1(/.*)?", re.DOTALL)
 """The paths whose errors are `error_answer`'s."""
@@ -46,6 +47,16 @@ class OpenAIError(msgspec.Struct, frozen=True):
     code: str
 
 
+class OpenAIErrorBody(msgspec.Struct, frozen=True):
+    """The error for OpenAI's clients, and the hosted service's envelope."""
+
+    error: OpenAIError
+    errors: list[ErrorInfo]
+    result: None = None
+    success: bool = False
+    messages: Sequence[Notice] = ()
+
+
 def error_object(error: BaseException) -> OpenAIError:
     """An error as OpenAI's clients read it."""
     code = _CODES.get(type(error)) or re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
@@ -54,14 +65,19 @@ def error_object(error: BaseException) -> OpenAIError:
     return OpenAIError(wire_message(error), _kind(error), _parameter(error), code)
 
 
-def error_body(error: BaseException) -> dict[str, object]:
+def error_body(error: BaseException) -> OpenAIErrorBody:
     """The whole object, with the hosted service's envelope."""
-    return {"error": error_object(error), **error_envelope(error)}
+    return OpenAIErrorBody(error_object(error), error_envelope(error).errors)
+
+
+def error_status(kind: type[BaseException]) -> int:
+    """HTTP status of a leaf of `fireside.errors` on these routes."""
+    return _STATUSES.get(kind, wire_error_of(kind).status)
 
 
 def error_answer(error: BaseException) -> JsonResponse:
     """The whole HTTP answer of an error."""
-    status = _STATUSES.get(type(error), wire_error(error).status)
+    status = error_status(type(error))
     return JsonResponse(error_body(error), status_code=status, headers=error_headers(error))
 
 

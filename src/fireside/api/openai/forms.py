@@ -11,12 +11,12 @@ from fireside.api.envelope import JsonResponse
 from fireside.api.generation import TokenUsage, usage_object
 from fireside.api.openai.errors import error_body
 from fireside.api.openai.objects import (
+    AssistantMessage,
     Call,
     CalledFunction,
     ChatChoice,
     ChatCompletion,
     ChatCompletionChunk,
-    ChatMessage,
     ChatPart,
     ChunkChoice,
     Completion,
@@ -73,7 +73,7 @@ class ChatForm(_Form):
         """See `Form.whole`."""
         assert delta.finish_reason is not None
         calls = [_call(call) for call in delta.tool_calls[: self._most_calls]]
-        message = ChatMessage(None if calls and not delta.text else delta.text, tool_calls=calls or UNSET)
+        message = AssistantMessage(None if calls and not delta.text else delta.text, tool_calls=calls or UNSET)
         choice = ChatChoice(message, delta.finish_reason)
         usage = usage_object(delta.usage)
         body = ChatCompletion(self._id, self._created, self._model, [choice], usage)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from fireside.api.inputs import MAX_TEXT, MAX_TOKENS, Content, problem_lines
+from fireside.api.inputs import MAX_TEXT, MAX_TOKENS, Content, null_is_unset, problem_lines
 from fireside.engine.types import Sampling
 from fireside.errors import FeatureUnavailable, InvalidInput
 
@@ -68,7 +68,7 @@ OnePrompt = Annotated[
 
 
 class _Input(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", json_schema_extra=null_is_unset)
 
     @model_validator(mode="before")
     @classmethod
@@ -76,19 +76,19 @@ class _Input(BaseModel):
         return _without_nulls(value)
 
 
-class CalledFunction(_Input):
+class CalledFunctionInput(_Input):
     """A function that the model called, and with what: the text of a JSON object."""
 
     name: Name
     arguments: Annotated[str, Field(max_length=MAX_TEXT)]
 
 
-class Call(_Input):
+class CallInput(_Input):
     """A call in an assistant's turn."""
 
     id: Annotated[str, Field(max_length=200)]
     type: Literal["function"] = "function"
-    function: CalledFunction
+    function: CalledFunctionInput
 
 
 class Turn(_Input):
@@ -97,7 +97,7 @@ class Turn(_Input):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Content = ""
     name: Annotated[str, Field(max_length=200)] | None = None
-    tool_calls: Annotated[list[Call], Field(max_length=128)] | None = None
+    tool_calls: Annotated[list[CallInput], Field(max_length=128)] | None = None
     tool_call_id: Annotated[str, Field(max_length=200)] | None = None
 
     @model_validator(mode="after")

@@ -24,7 +24,7 @@ class Call(Struct, frozen=True):
     index: int | UnsetType = UNSET
 
 
-class ChatMessage(Struct, frozen=True):
+class AssistantMessage(Struct, frozen=True):
     """What the model says. `content` is null when it only calls tools."""
 
     content: str | None
@@ -36,7 +36,7 @@ class ChatMessage(Struct, frozen=True):
 class ChatChoice(Struct, frozen=True):
     """The one answer."""
 
-    message: ChatMessage
+    message: AssistantMessage
     finish_reason: FinishReason
     index: Literal[0] = 0
     logprobs: None = None

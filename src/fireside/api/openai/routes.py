@@ -5,6 +5,7 @@ the account is then the token's.
 """
 
 from datetime import UTC, datetime
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,13 +19,16 @@ from fireside.api.envelope import JsonResponse
 from fireside.api.generation import Form, respond
 from fireside.api.openai.forms import ChatForm, CompletionForm
 from fireside.api.openai.inputs import ChatInput, CompletionInput, parse
-from fireside.api.openai.objects import Model, ModelList
+from fireside.api.openai.objects import ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList
 from fireside.api.openai.requests import chat_request, completion_request, refuse_until_served
+from fireside.api.operation import GENERATING, Doc, Operation
 from fireside.api.run import read_request
 from fireside.catalog.spec import ModelSpec
+from fireside.errors import InvalidModelId, UnknownModel
 from fireside.serving.types import TextRequest
 
-BASES = ("/client/v4/accounts/{account_id}/ai/v1", "/v1")
+BASES = {"/client/v4/accounts/{account_id}/ai/v1": "", "/v1": "V1"}
+"""Where the routes are, and how the names of their operations end."""
 
 
 def routes(context: Context) -> list[Route]:
@@ -40,15 +44,48 @@ def routes(context: Context) -> list[Route]:
 
     chat, completions = _Chat(context), _Completions(context)
     return [
-        route
-        for base in BASES
-        for route in (
-            Route(f"{base}/chat/completions", chat, methods=["POST"]),
-            Route(f"{base}/completions", completions, methods=["POST"]),
-            Route(f"{base}/models", models),
-            Route(f"{base}/models/{{model:path}}", model),
+        operation
+        for base, suffix in BASES.items()
+        for operation in (
+            Operation(
+                "POST",
+                f"{base}/chat/completions",
+                chat,
+                _doc(
+                    f"createChatCompletion{suffix}",
+                    "Answer a conversation",
+                    ChatCompletion,
+                    body=ChatInput,
+                    frames=ChatCompletionChunk,
+                    raises=GENERATING,
+                ),
+            ),
+            Operation(
+                "POST",
+                f"{base}/completions",
+                completions,
+                _doc(
+                    f"createCompletion{suffix}",
+                    "Continue a text",
+                    Completion,
+                    body=CompletionInput,
+                    frames=Completion,
+                    raises=GENERATING,
+                ),
+            ),
+            Operation("GET", f"{base}/models", models, _doc(f"listModels{suffix}", "List models", ModelList)),
+            Operation(
+                "GET",
+                f"{base}/models/{{model:path}}",
+                model,
+                _doc(f"getModel{suffix}", "One model", Model, raises=[UnknownModel, InvalidModelId]),
+            ),
         )
     ]
+
+
+def _doc(name: str, summary: str, result: Any, **more: Any) -> Doc:
+    return Doc(id=name, tag="OpenAI", summary=summary, result=result, openai=True, **more)
 
 
 class _Chat:
