@@ -91,6 +91,19 @@ class Settings(BaseSettings):
     write_timeout: Annotated[
         float, Field(gt=0, description="A streaming client that reads nothing for this many seconds is dropped.")
     ] = 30.0
+    functions: Annotated[
+        bool,
+        Field(description="Run the JavaScript that requests give in functions, in a sandbox. Off: they are refused."),
+    ] = False
+    function_rounds: Annotated[
+        int, Field(ge=1, le=32, description="How often the model may call functions before it has to answer.")
+    ] = 4
+    function_seconds: Annotated[
+        float, Field(gt=0, le=3600, description="Most processor time for one call of a function, in seconds.")
+    ] = 1.0
+    function_memory_mb: Annotated[
+        int, Field(ge=4, le=4095, description="Most memory for one call of a function, in MiB.")
+    ] = 32
     stream_padding: Annotated[
         bool,
         Field(description="Pad stream frames to random lengths, so that who watches the line cannot guess the tokens."),

@@ -234,3 +234,29 @@ def test_a_call_that_nobody_waits_for_any_more_leaves_no_process(sandbox: Sandbo
         assert not psutil.pid_exists(process.pid)
 
     asyncio.run(scenario())
+
+
+NOT_OURS = {
+    "nothing": "true",
+    "garbage": "printf garbage",
+    "endless": "exec yes",
+    "a fake": "printf '\\x82\\xa4type\\xa8Returned\\xa4json\\xa51\\n\\nx\\n'",
+    "lines": "printf '\\202\\244type\\250Returned\\244json\\243[\\n]'",
+    "failing": "exit 3",
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell")
+@pytest.mark.parametrize("kind", NOT_OURS)
+def test_a_sandbox_process_in_foreign_hands_can_only_fail_its_call(kind, tmp_path, monkeypatch):
+    """Should code get out of WebAssembly, it could write what it likes, but nobody would believe it."""
+    program = tmp_path / "python"
+    program.write_text(f'#!/bin/sh\ncase "$*" in *compile) echo engine;; *) cat > /dev/null; {NOT_OURS[kind]};; esac\n')
+    program.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(program))
+    outcome = asyncio.run(Sandbox(seconds=0.5, memory_mb=32).call("f", "() => 1", ()))
+    if kind == "lines":
+        assert outcome == Returned("[]")
+    else:
+        assert isinstance(outcome, Failed)
+        assert outcome.reason == "crash"

@@ -11,6 +11,7 @@ from fireside.api.context import Context
 from fireside.api.openai import errors as openai_errors
 from fireside.api.openai import routes as openai
 from fireside.finetunes.service import FineTunes
+from fireside.functions.sandbox import Sandbox
 from fireside.serving.downloads import Downloads
 from fireside.serving.types import TextService
 from fireside.settings import Settings
@@ -52,7 +53,8 @@ def create_app(settings: Settings, service: TextService, store: Store) -> ASGIAp
     check_exposure(settings, store)
     tuned = FineTunes(settings, store.finetunes, service.models())
     tuned.sweep()
-    context = Context(settings, service, store, tuned, Downloads(settings))
+    sandbox = Sandbox(settings.function_seconds, settings.function_memory_mb)
+    context = Context(settings, service, store, tuned, Downloads(settings), sandbox)
     forms = {binding.PATHS: binding.error_answer, openai_errors.PATHS: openai_errors.error_answer}
     return Boundary(create_router(context), Guard(settings, store), forms)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fireside.finetunes.service import FineTunes
+from fireside.functions.sandbox import Sandbox
 from fireside.serving.downloads import Downloads
 from fireside.serving.types import TextService
 from fireside.settings import Settings
@@ -18,3 +19,4 @@ class Context:
     store: Store
     finetunes: FineTunes
     downloads: Downloads
+    sandbox: Sandbox

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol, cast
@@ -17,8 +17,10 @@ from fireside.api.sse import EventStream, Frames
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import Adapter
 from fireside.errors import EngineFailed, LoraUnsupported, RequestTimeout
+from fireside.functions.loop import generate
+from fireside.functions.schema import Function
 from fireside.prompting.messages import ToolCall
-from fireside.serving.types import Delta, TextRequest, Usage
+from fireside.serving.types import Delta, FunctionCall, TextRequest, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ async def respond(
     *,
     lora: str | None,
     stream: bool,
+    functions: Sequence[Function] = (),
     scope: Scope,
     receive: Receive,
     send: Send,
@@ -64,6 +67,7 @@ async def respond(
         spec: the model that answers, as `request.model` was resolved.
         request: without its adapter; its tenant is the account.
         lora: id or name of a fine-tune.
+        functions: what the model may call and runs here.
 
     Raises:
         FiresideError: while nothing is sent yet; later ones end the stream with a frame of their own.
@@ -72,7 +76,7 @@ async def respond(
     headers = {} if spec.id == request.model else {"fireside-served-by": spec.id}
     request = replace(request, adapter=await _adapter(context, spec, request.tenant, lora))
     # The service promises an iterator that can be closed; to the type checker that is a generator.
-    deltas = cast(AsyncGenerator[Delta, None], context.service.generate(request))
+    deltas = cast(AsyncGenerator[Delta, None], _deltas(context, request, functions))
     try:
         if stream:
             events = EventStream(
@@ -92,6 +96,12 @@ async def respond(
     finally:
         # However it ended: a client that went away has used what was made for it.
         await _record(context, spec, request)
+
+
+def _deltas(context: Context, request: TextRequest, functions: Sequence[Function]) -> AsyncIterator[Delta]:
+    if not functions:
+        return context.service.generate(request)
+    return generate(context.service, context.sandbox, request, functions, context.settings.function_rounds)
 
 
 async def _adapter(context: Context, spec: ModelSpec, account: str, lora: str | None) -> Adapter | None:
@@ -121,13 +131,15 @@ async def _collect(deltas: AsyncGenerator[Delta, None], seconds: float) -> Delta
     """The whole answer as one piece. Raises RequestTimeout, and what the generation raises."""
     pieces: list[str] = []
     calls: list[ToolCall] = []
+    done: list[FunctionCall] = []
     try:
         async with asyncio.timeout(seconds):
             async for delta in deltas:
                 pieces.append(delta.text)
                 calls += delta.tool_calls
+                done += delta.function_calls
                 if delta.usage is not None:
-                    return replace(delta, text="".join(pieces), tool_calls=tuple(calls))
+                    return Delta("".join(pieces), delta.finish_reason, delta.usage, tuple(calls), tuple(done))
     except TimeoutError:
         raise RequestTimeout(f"The answer was not done within {seconds:g} seconds.") from None
     raise EngineFailed("The answer broke off without an end.")

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from fireside.api.nullable import null_is_unset
 from fireside.api.tools import MOST_TOOLS, Choice, EarlierCall, ResponseFormat, Tool, tool_choice
 from fireside.engine.types import Adapter, Sampling
-from fireside.errors import FeatureUnavailable, InvalidInput
+from fireside.errors import InvalidInput
 from fireside.prompting.messages import Message, Role
 from fireside.serving.types import TextRequest, ToolChoice
 
@@ -153,7 +153,7 @@ class MessagesInput(_Common):
     """A conversation."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
-    functions: list[CodeFunction] | None = None
+    functions: list[CodeFunction] = []
     tools: Annotated[list[Tool], Field(max_length=MOST_TOOLS)] = []
     tool_choice: Choice | None = None
 
@@ -166,7 +166,6 @@ def parse_input(body: dict[str, Any]) -> TextInput:
 
     Raises:
         InvalidInput: naming each field that is wrong, and its bound.
-        FeatureUnavailable: functions, well-formed, but not offered here.
     """
     given = {name: value for name, value in body.items() if value is not None}
     if ("prompt" in given) == ("messages" in given):
@@ -176,8 +175,6 @@ def parse_input(body: dict[str, Any]) -> TextInput:
         parsed: TextInput = (PromptInput if "prompt" in given else MessagesInput).model_validate(given)
     except ValidationError as error:
         raise InvalidInput(problem_lines(error)) from None
-    if isinstance(parsed, MessagesInput) and parsed.functions:
-        raise FeatureUnavailable("This server does not call functions yet: send the request without functions.")
     if isinstance(parsed, PromptInput):
         stray = [name for name in ("functions", "tools") if given.get(name)]
         if stray:
@@ -195,7 +192,9 @@ def to_request(model: str, parsed: TextInput, account: str, adapter: Adapter | N
         prompt = parsed.prompt
     else:
         messages = tuple(turn.typed() for turn in parsed.messages)
-        tools, choice = parsed.tools, tool_choice(parsed.tool_choice, parsed.tools)
+        tools = parsed.tools
+        names = [*(tool.name for tool in tools), *(function.name for function in parsed.functions)]
+        choice = tool_choice(parsed.tool_choice, names)
     if tools and choice != "none" and parsed.raw:
         raise InvalidInput(["tools: not with raw, which leaves no place to tell the model of them"])
     if tools and choice != "none" and form is not None:

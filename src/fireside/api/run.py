@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from fireside.api.body import parse_object, read_body
 from fireside.api.context import Context
 from fireside.api.envelope import Envelope, ErrorInfo, answer, error_envelope
+from fireside.api.functions import FunctionCallObject, function_call_object, runnable_functions
 from fireside.api.generation import TokenUsage, respond, usage_object
 from fireside.api.inputs import TextInput, parse_input, to_request
 from fireside.api.operation import GENERATING, Doc, Operation
@@ -89,14 +90,16 @@ class TextRuns:
         context = self._context
         spec = context.service.resolve(model)
         parsed = parse_input(fields())
+        functions = await runnable_functions(context.settings, parsed)
         request = to_request(model, parsed, scope["path_params"]["account_id"])
         await respond(
             context,
             spec,
             request,
-            _RunForm(form, request, padded=context.settings.stream_padding),
+            _RunForm(form, request, padded=context.settings.stream_padding, with_functions=bool(functions)),
             lora=parsed.lora,
             stream=parsed.stream,
+            functions=functions,
             scope=scope,
             receive=receive,
             send=send,
@@ -109,11 +112,13 @@ class RunResult(msgspec.Struct, frozen=True):
     Args:
         response: the text; in JSON mode the JSON itself; null when the model called tools and said nothing.
         tool_calls: where tools were offered.
+        function_calls: where the request has functions.
     """
 
     response: Any
     usage: TokenUsage
     tool_calls: list[CallObject] | UnsetType = UNSET
+    function_calls: list[FunctionCallObject] | UnsetType = UNSET
 
 
 class RunFrame(msgspec.Struct, frozen=True):
@@ -121,12 +126,14 @@ class RunFrame(msgspec.Struct, frozen=True):
 
     Args:
         tool_calls: calls that the model has made since the frame before.
+        function_calls: those that are done.
         p: text of random length, where the server pads its frames.
         errors: the same error once more, as the envelope has it.
     """
 
     response: str | UnsetType = UNSET
     tool_calls: list[CallObject] | UnsetType = UNSET
+    function_calls: list[FunctionCallObject] | UnsetType = UNSET
     p: str | UnsetType = UNSET
     usage: TokenUsage | UnsetType = UNSET
     error: ErrorInfo | UnsetType = UNSET
@@ -136,10 +143,13 @@ class RunFrame(msgspec.Struct, frozen=True):
 class _RunForm:
     """Implements `fireside.api.generation.Form`."""
 
-    def __init__(self, form: Callable[..., Response], request: TextRequest, *, padded: bool) -> None:
+    def __init__(
+        self, form: Callable[..., Response], request: TextRequest, *, padded: bool, with_functions: bool
+    ) -> None:
         self._form = form
         self._request = request
         self._padded = padded
+        self._with_functions = with_functions
 
     def whole(self, delta: Delta, headers: Mapping[str, str]) -> Response:
         response: object = delta.text
@@ -148,13 +158,15 @@ class _RunForm:
         elif delta.tool_calls:
             response = delta.text.strip() or None
         calls = [call_object(call) for call in delta.tool_calls] if self._request.offered_tools else UNSET
-        return self._form(RunResult(response, usage_object(delta.usage), calls), headers=headers)
+        done = [function_call_object(call) for call in delta.function_calls] if self._with_functions else UNSET
+        return self._form(RunResult(response, usage_object(delta.usage), calls, done), headers=headers)
 
     def piece(self, delta: Delta) -> bytes:
-        if not delta.text and not delta.tool_calls:
+        if not (delta.text or delta.tool_calls or delta.function_calls):
             return b""
         calls = [call_object(call) for call in delta.tool_calls] or UNSET
-        return frame(RunFrame(delta.text, calls, padding() if self._padded else UNSET))
+        done = [function_call_object(call) for call in delta.function_calls] or UNSET
+        return frame(RunFrame(delta.text, calls, done, padding() if self._padded else UNSET))
 
     def end(self, delta: Delta) -> bytes:
         return self.piece(delta) + frame(RunFrame("", usage=usage_object(delta.usage)))

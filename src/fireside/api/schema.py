@@ -57,6 +57,20 @@ OUTPUT_SCHEMA: dict[str, Any] = {
                         "required": ["name", "arguments"],
                     },
                 },
+                "function_calls": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {
+                            "name": {"type": "string"},
+                            "arguments": {"type": "object"},
+                            "result": {},
+                            "error": {"type": "string"},
+                            "milliseconds": {"type": "integer", "minimum": 0},
+                        },
+                        "required": ["name", "arguments", "milliseconds"],
+                    },
+                },
                 "usage": {
                     "type": "object",
                     "properties": dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), _USAGE),

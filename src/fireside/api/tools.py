@@ -1,7 +1,7 @@
 """Tools, calls of tools and forms of an answer, as the hosted service and OpenAI write them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, cast
 
 import msgspec
@@ -113,16 +113,15 @@ class ResponseFormat(_Strict):
         return JsonForm(_inner_schema(self.json_schema))
 
 
-def tool_choice(choice: Choice | None, tools: list[Tool]) -> ToolChoice:
-    """The checked choice. Raises InvalidInput when the tools do not go with it, or with each other."""
-    names = [tool.name for tool in tools]
+def tool_choice(choice: Choice | None, names: Sequence[str]) -> ToolChoice:
+    """The checked choice among what may be called. Raises InvalidInput when the two do not go together."""
     if twice := {name for name in names if names.count(name) > 1}:
         raise InvalidInput([f"tools: two have the name {min(twice)!r}"])
     if isinstance(choice, NamedChoice):
         if choice.function.name not in names:
             raise InvalidInput([f"tool_choice: tools has no {choice.function.name!r}"])
         return NamedTool(choice.function.name)
-    if choice == "required" and not tools:
+    if choice == "required" and not names:
         raise InvalidInput(["tool_choice: there are no tools to call"])
     return choice or "auto"
 

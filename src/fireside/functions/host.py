@@ -4,17 +4,13 @@ With the argument "compile" it writes the compiled JavaScript engine instead, wh
 job: a process that has it starts in a fraction of a second.
 """
 
-import codecs
-import json
 import os
 import signal
 import sys
 
 from fireside.functions.lockdown import lock_down, start_clock
 from fireside.functions.machine import Machine, Stopped, compile_engine
-from fireside.functions.messages import Failed, Job, Outcome, Returned, encode, job_decoder
-
-codecs.lookup("utf-16-le")  # Python loads it at its first use, when files can be opened no more
+from fireside.functions.messages import Job, Outcome, Returned, encode, job_decoder
 
 
 def run(job: Job) -> Outcome:
@@ -23,25 +19,9 @@ def run(job: Job) -> Outcome:
         machine = Machine(job.engine, job.memory_bytes)
         start_clock(job.seconds)
         lock_down()
-        return Returned(_plain(machine.run(job.name, job.code, job.arguments)))
+        return Returned(machine.run(job.name, job.code, job.arguments))
     except Stopped as stopped:
         return stopped.failed
-
-
-def _plain(text: str) -> str:
-    """JSON text with nothing in it that other readers stumble over: no half characters, no huge numbers.
-
-    Raises Stopped when it cannot be had.
-    """
-    try:
-        value = json.loads(text)
-        again = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except (ValueError, RecursionError):
-        raise Stopped(
-            Failed("exception", "The function returned JSON that is nested too deeply or has too large a number.")
-        ) from None
-    # JavaScript's halves of characters become U+FFFD; halves that belong together become one.
-    return again.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Returned(msgspec.Struct, frozen=True, tag=True):
-    """The function returned, or its promise was kept. `json` is the value as JSON text of at most MAX_RESULT_BYTES."""
+    """The function returned, or its promise was kept. `json` is the value as JSON text."""
 
     json: str
 

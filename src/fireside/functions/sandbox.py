@@ -6,14 +6,17 @@ WebAssembly in there (`machine.py`). The kernel counts its processor time, and h
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
 from pathlib import Path
 
+import msgspec
+
 import fireside
 from fireside.errors import EngineFailed
-from fireside.functions.messages import MAX_RESULT_BYTES, Failed, Job, Outcome, encode, outcome_decoder
+from fireside.functions.messages import MAX_RESULT_BYTES, Failed, Job, Outcome, Returned, encode, outcome_decoder
 
 PATIENCE = 60.0
 """Seconds on the wall clock that a call may take besides ten times its processor time: machines can be busy."""
@@ -22,6 +25,7 @@ COMPILE_PATIENCE = 300.0
 
 _MAX_ENGINE_BYTES = 64 * 1024 * 1024
 _MAX_OUTCOME_BYTES = 2 * MAX_RESULT_BYTES
+_LAST_WORDS_SECONDS = 5.0
 _READ_SIZE = 1 << 16
 _OUT_OF_TIME = {getattr(signal, name, None) for name in ("SIGPROF", "SIGXCPU")} - {None}
 
@@ -68,7 +72,11 @@ class Sandbox:
                 return Failed("limit", f"The function was not done within {patience:g} seconds.")
         if status != 0:
             return self._death(status)
-        return outcome_decoder.decode(answer)
+        try:
+            outcome = outcome_decoder.decode(answer)
+        except msgspec.DecodeError:
+            return Failed("crash", "The sandbox of the function sent something that could not be read.")
+        return _plain(outcome.json) if isinstance(outcome, Returned) else outcome
 
     def _death(self, status: int) -> Failed:
         if -status in _OUT_OF_TIME:
@@ -89,10 +97,25 @@ class Sandbox:
             return self._engine
 
 
-async def _run_host(arguments: tuple[str, ...], job: bytes, most: int, seconds: float) -> tuple[int, bytes]:
-    """Run the sandbox process from beginning to end: its exit status, and at most so many bytes of what it wrote.
+def _plain(text: str) -> Outcome:
+    """JSON text on one line, with nothing in it that other readers stumble over: half characters, endless depth.
 
-    Raises TimeoutError, when the process has been killed.
+    It comes from a process that ran foreign code, so that it is taken for JSON only once it has been read as such.
+    """
+    try:
+        again = json.dumps(json.loads(text), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return Failed(
+            "exception", "The function returned JSON that is nested too deeply, or a number too large for it."
+        )
+    # JavaScript's half characters become U+FFFD; halves that belong together become one.
+    return Returned(again.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+
+
+async def _run_host(arguments: tuple[str, ...], job: bytes, most: int, seconds: float) -> tuple[int, bytes]:
+    """Run the sandbox process from beginning to end: its exit status and what it wrote.
+
+    A process that writes more than `most` bytes is killed. Raises TimeoutError, when the process has been killed.
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -113,18 +136,27 @@ async def _run_host(arguments: tuple[str, ...], job: bytes, most: int, seconds: 
             return await _output(process, most)
     finally:
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await _output(process, 0)
+            _kill(process)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                    await _output(process, 0)
 
 
 async def _output(process: asyncio.subprocess.Process, most: int) -> tuple[int, bytes]:
-    """Exit status and output. Output is read to its end, which asyncio needs to see the process's own; kept is less."""
+    """Exit status and output, which is read to its end: asyncio needs to see that before the process's own."""
     assert process.stdout is not None
     kept = bytearray()
     while piece := await process.stdout.read(_READ_SIZE):
-        kept += piece[: most - len(kept)]
+        if len(kept) + len(piece) > most:
+            _kill(process)
+        else:
+            kept += piece
     return await process.wait(), bytes(kept)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
 
 
 def _environment() -> dict[str, str]:

@@ -20,6 +20,9 @@ MAX_FUNCTIONS = 32
 MAX_CODE = 32_768
 """Most characters of one function's code."""
 
+MAX_TOTAL_CODE = 4 * MAX_CODE
+"""Most characters of all functions' code together: reading it takes time."""
+
 _NAME = re.compile(r"[A-Za-z0-9_$-]{1,64}")
 
 
@@ -68,6 +71,8 @@ def functions_of(given: Sequence[tuple[str, str]]) -> tuple[Function, ...]:
     """
     if len(given) > MAX_FUNCTIONS:
         raise InvalidInput([f"functions: should have at most {MAX_FUNCTIONS} items"])
+    if sum(len(code) for _, code in given) > MAX_TOTAL_CODE:
+        raise InvalidInput([f"functions: should have at most {MAX_TOTAL_CODE} characters of code together"])
     found: dict[str, Function] = {}
     for place, (name, code) in enumerate(given):
         if not _NAME.fullmatch(name):

@@ -205,8 +205,9 @@ def string_value(literal: str) -> str:
 
     def meant(match: re.Match[str]) -> str:
         if code := match[1] or match[2] or match[3]:
-            number = int(code, 16)
-            return chr(number) if number < 0xD800 or 0xDFFF < number < 0x110000 else "\ufffd"
+            return chr(min(int(code, 16), 0x10FFFF))
         return _PLAIN_ESCAPES.get(match[4], match[4])
 
-    return _ESCAPE.sub(meant, literal[1:-1])
+    # JavaScript's strings are UTF-16: two halves of a character may come apart, and one alone is no text.
+    units = _ESCAPE.sub(meant, literal[1:-1]).encode("utf-16-le", "surrogatepass")
+    return units.decode("utf-16-le", "replace")

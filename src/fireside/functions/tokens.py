@@ -57,7 +57,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _TEMPLATE = re.compile(r"(?:[^`\\$]|\\.|\$(?!\{))*+(?:`|\$\{)", re.DOTALL)
-_REGEX = re.compile(r"/(?![*/])(?:[^\\/\[\n]|\\.|\[(?:[^\]\\\n]|\\.){0,1000}+\]){1,1000}+/\w*+")
+_REGEX = re.compile(r"/(?![*/])(?:[^\\/\[\n]|\\[^\n]|\[(?:[^\]\\\n]|\\[^\n])*+\])++/\w*+")
 _DOC_MARGIN = re.compile(r"^[ \t]*+\*?+[ \t]?", re.MULTILINE)
 
 
@@ -67,55 +67,70 @@ def tokens_of(code: str) -> list[Token]:
     Raises:
         CodeError: a string, template or comment has no end.
     """
+    scanner = _Scanner(code)
     found: list[Token] = []
-    braces: list[int] = []  # of the templates that are open: how many braces are open within their substitution
     doc = ""
-    place = 0
-    while place < len(code):
-        kind, end = _next(code, place, found, bool(braces) and braces[-1] == 0)
-        text = code[place:end]
-        place = end
-        if kind == "space":
-            continue
+    while (piece := scanner.next(found[-1] if found else None)) is not None:
+        kind, text = piece
         if kind == "comment":
-            doc = _DOC_MARGIN.sub("", text[3:-2]).strip() if text.startswith("/**") and len(text) > 4 else doc
-            continue
-        if kind == "template":
-            if text[0] == "}":
-                braces.pop()
-            if text.endswith("${"):
-                braces.append(0)
-        elif braces and text in ("{", "}"):
-            braces[-1] += 1 if text == "{" else -1
-        found.append(Token(kind, text, doc))
-        doc = ""
+            if text.startswith("/**") and len(text) > 4:
+                doc = _DOC_MARGIN.sub("", text[3:-2]).strip()
+        elif kind != "space":
+            found.append(Token(kind, text, doc))
+            doc = ""
     return found
 
 
-def _next(
-    code: str, place: int, before: list[Token], ends_substitution: bool
-) -> tuple[Kind | Literal["space", "comment"], int]:
-    """Kind and end of what stands at `place`."""
-    character = code[place]
-    if character == "`" or (character == "}" and ends_substitution):
-        if not (match := _TEMPLATE.match(code, place + 1)):
-            raise CodeError("a template has no end")
-        return "template", match.end()
-    if character == "/" and _regex_may_follow(before) and (match := _REGEX.match(code, place)):
-        return "regex", match.end()
-    match = _TOKEN.match(code, place)
-    assert match is not None  # its last alternative takes anything
-    if match[0] in ("'", '"'):
-        raise CodeError("a string has no end")
-    if match[0] == "/" and code.startswith("/*", place):
-        raise CodeError("a comment has no end")
-    return match.lastgroup, match.end()  # type: ignore[return-value]  # the names of the groups are the kinds
+class _Scanner:
+    """Cuts one piece after the other off the code."""
+
+    def __init__(self, code: str) -> None:
+        self._code = code
+        self._place = 0
+        self._substitutions: list[int] = []  # those of templates that are open: how many braces are open in each
+        self._no_regex_before = 0
+
+    def next(self, last: Token | None) -> tuple[Kind | Literal["space", "comment"], str] | None:
+        """Kind and text of the next piece, which may depend on the token before; None at the end."""
+        place = self._place
+        if place >= len(self._code):
+            return None
+        kind, self._place = self._find(place, last)
+        text = self._code[place : self._place]
+        if kind == "template":
+            if text[0] == "}":
+                self._substitutions.pop()
+            if text.endswith("${"):
+                self._substitutions.append(0)
+        elif self._substitutions and text in ("{", "}"):
+            self._substitutions[-1] += 1 if text == "{" else -1
+        return kind, text
+
+    def _find(self, place: int, last: Token | None) -> tuple[Kind | Literal["space", "comment"], int]:
+        """Kind and end of what stands at `place`."""
+        code, character = self._code, self._code[place]
+        if character == "`" or (character == "}" and self._substitutions and self._substitutions[-1] == 0):
+            if not (match := _TEMPLATE.match(code, place + 1)):
+                raise CodeError("a template has no end")
+            return "template", match.end()
+        if character == "/" and place >= self._no_regex_before and _regex_may_follow(last):
+            if match := _REGEX.match(code, place):
+                return "regex", match.end()
+            # Once is enough: to look at the rest of the line again and again would take long.
+            line_end = code.find("\n", place)
+            self._no_regex_before = len(code) if line_end < 0 else line_end
+        match = _TOKEN.match(code, place)
+        assert match is not None  # its last alternative takes anything
+        if match[0] in ("'", '"'):
+            raise CodeError("a string has no end")
+        if match[0] == "/" and code.startswith("/*", place):
+            raise CodeError("a comment has no end")
+        return match.lastgroup, match.end()  # type: ignore[return-value]  # the names of the groups are the kinds
 
 
-def _regex_may_follow(before: list[Token]) -> bool:
-    if not before:
+def _regex_may_follow(last: Token | None) -> bool:
+    if last is None:
         return True
-    last = before[-1]
     if last.kind == "name":
         return last.text in _BEFORE_REGEX
     return last.kind == "punctuator" and last.text not in (")", "]", "++", "--")
