@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.adapter_files import adapter_bytes, write_adapter, write_gguf_adapter
-from bench.fireside_engine import random_prompt, run_streams, running_engine
+from bench.fireside_engine import SAMPLING, random_prompt, run_streams, running_engine
 from bench.http_client import ask
 from bench.model import make_once
 from bench.peers.command import end_of
@@ -196,7 +196,12 @@ class LlamaAdapters:
 
 
 async def _complete(port: int, tokens: int, lora: list[dict[str, float]]) -> int:
-    body = {"prompt": random_prompt(_PROMPT_TOKENS), "n_predict": tokens, "temperature": 0, "stream": True}
+    body = {
+        "prompt": random_prompt(_PROMPT_TOKENS),
+        "n_predict": tokens,
+        "temperature": SAMPLING.temperature,
+        "stream": True,
+    }
     answer = await ask(port, "/completion", {**body, "ignore_eos": True, "cache_prompt": False, "lora": lora})
     return answer.tokens
 

@@ -18,7 +18,10 @@ from fireside.engine.process import ProcessEngine
 from fireside.engine.types import Adapter, GenerationRequest, Sampling
 from fireside.errors import FiresideError
 
-GREEDY = Sampling(temperature=0.0)
+SAMPLING = Sampling(temperature=0.01)
+"""All but greedy, and without a seed, like the requests that most people send."""
+
+SEEDED = Sampling(temperature=0.01, seed=1)
 _SAVE_SECONDS = 300.0
 
 
@@ -64,6 +67,9 @@ class Fireside:
                     # One prompt is prefilled per step: the first stream runs that much longer than the last.
                     times = await run_streams(engine, prompts, workload.decode_tokens + batch)
                     turn.decode[batch] = decode_rate(times)
+                prompts = [random_prompt(workload.prompt_tokens)]
+                times = await run_streams(engine, prompts, workload.decode_tokens + 1, sampling=SEEDED)
+                turn.seeded = decode_rate(times)
         turn.memory = memory.peak
         return turn
 
@@ -100,16 +106,20 @@ async def running_engine(options: EngineOptions) -> AsyncIterator[tuple[ProcessE
 
 
 async def run_streams(
-    engine: ProcessEngine, prompts: Sequence[list[int]], tokens: int, adapters: Sequence[Adapter | None] | None = None
+    engine: ProcessEngine,
+    prompts: Sequence[list[int]],
+    tokens: int,
+    adapters: Sequence[Adapter | None] | None = None,
+    sampling: Sampling = SAMPLING,
 ) -> list[list[float]]:
-    """Generate for all prompts at once, greedily and with no stop token; when each token of each came, in seconds.
+    """Generate for all prompts at once, with no stop token; when each token of each came, in seconds.
 
     Args:
         adapters: of each prompt; None is the same as none for all.
     """
 
     async def stream(ids: list[int], adapter: Adapter | None) -> list[float]:
-        request = GenerationRequest(prompt_ids=ids, max_tokens=tokens, sampling=GREEDY, adapter=adapter)
+        request = GenerationRequest(prompt_ids=ids, max_tokens=tokens, sampling=sampling, adapter=adapter)
         async with aclosing(engine.generate(request)) as made:  # type: ignore[type-var]
             return [time.perf_counter() async for _ in made]
 

@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench.fireside_engine import GREEDY, running_engine
+from bench.fireside_engine import SAMPLING, running_engine
 from bench.http_client import Answer, ask
 from bench.peers.command import end_of
 from bench.server_process import free_port, running_server
@@ -78,7 +78,13 @@ class _Firesides:
         self._path = path
 
     async def ask(self, prompt: str, tokens: int) -> Answer:
-        body = {"prompt": prompt, "raw": True, "stream": True, "max_tokens": tokens, "temperature": 0}
+        body = {
+            "prompt": prompt,
+            "raw": True,
+            "stream": True,
+            "max_tokens": tokens,
+            "temperature": SAMPLING.temperature,
+        }
         return await ask(self._port, self._path, body)
 
 
@@ -104,7 +110,7 @@ class _LlamaCpps:
         self._port = port
 
     async def ask(self, prompt: str, tokens: int) -> Answer:
-        body = {"prompt": prompt, "n_predict": tokens, "temperature": 0, "stream": True}
+        body = {"prompt": prompt, "n_predict": tokens, "temperature": SAMPLING.temperature, "stream": True}
         return await ask(self._port, "/completion", {**body, "ignore_eos": True, "cache_prompt": False})
 
 
@@ -138,7 +144,7 @@ class _Direct:
     async def ask(self, prompt: str, tokens: int) -> Answer:
         began = time.perf_counter()
         ids = self._tokenizer.encode(prompt, control=True)
-        request = GenerationRequest(prompt_ids=ids, max_tokens=tokens, sampling=GREEDY)
+        request = GenerationRequest(prompt_ids=ids, max_tokens=tokens, sampling=SAMPLING)
         async with aclosing(self._engine.generate(request)) as made:  # type: ignore[type-var]
             times = [time.perf_counter() async for _ in made]
         return Answer(began, times[0], times[-1], len(times))

@@ -80,4 +80,5 @@ def engine_rows(batches: Sequence[int], prefill_tokens: int) -> list[Row[Turn]]:
         ("  of it anonymous (GB)", lambda turn: gigabytes(lambda m: m.anonymous, turn.memory), False),
         (f"prefill {prefill_tokens} (tokens/s)", lambda turn: turn.prefill, True),
         *((f"decode, batch {batch} (tokens/s)", decode(batch), True) for batch in batches),
+        ("decode, batch 1, with a seed (tokens/s)", lambda turn: turn.seeded, False),
     ]

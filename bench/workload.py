@@ -43,6 +43,7 @@ class Turn:
     cold_load: float | None = None
     prefill: float | None = None
     decode: dict[int, float] = field(default_factory=dict)
+    seeded: float | None = None
     memory: Memory | None = None
     cold_memory: Memory | None = None
 

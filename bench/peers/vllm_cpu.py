@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench.fireside_engine import SAMPLING
 from bench.memory import PeakMemory
 from bench.peers import command
 from bench.rates import decode_rate
@@ -57,6 +58,7 @@ class VllmCpu:
             "decode_tokens": workload.decode_tokens,
             "batches": workload.batches,
             "seed": 1,
+            "temperature": SAMPLING.temperature,
             "eager": self._eager,
         }
         turn = Turn()

@@ -1,7 +1,7 @@
 """Runs inside vLLM's own environment: loads a checkpoint, times prefill and decode, and writes JSON lines.
 
 Its first argument is a JSON object: model, context_length, prefill_tokens, prompt_tokens, decode_tokens, batches, seed,
-eager. It stands alone: neither Fireside nor the rest of the benchmark is there to import.
+temperature, eager. It stands alone: neither Fireside nor the rest of the benchmark is there to import.
 """
 
 import json
@@ -55,7 +55,7 @@ def run(llm: object, prompts: list[list[int]], tokens: int) -> list[list[float]]
     from vllm import SamplingParams
 
     engine = llm.llm_engine  # type: ignore[attr-defined]
-    sampling = SamplingParams(temperature=0.0, max_tokens=tokens, ignore_eos=True, detokenize=False)
+    sampling = SamplingParams(temperature=TASK["temperature"], max_tokens=tokens, ignore_eos=True, detokenize=False)
     for index, ids in enumerate(prompts):
         engine.add_request(str(index), {"prompt_token_ids": ids}, sampling)
     times: list[list[float]] = [[] for _ in prompts]

@@ -95,6 +95,9 @@ class Settings(BaseSettings):
         bool,
         Field(description="Pad stream frames to random lengths, so that who watches the line cannot guess the tokens."),
     ] = False
+    web_downloads: Annotated[bool, Field(description="Offer on the web pages to download models of the catalog.")] = (
+        True
+    )
     drain_seconds: Annotated[float, Field(ge=0, description="On shutdown, wait this long for running answers.")] = 30.0
     echo_tokens_per_second: Annotated[float, Field(ge=0, description="Speed of the echo engine; 0 is unlimited.")] = 0.0
 

@@ -8,29 +8,41 @@ import httpx
 import pytest
 from starlette.routing import Route
 
-from fireside.api import binding
+from fireside.api import binding, docs
 from fireside.api.app import create_app, create_router
-from fireside.api.auth import PUBLIC_PATHS, is_loopback
+from fireside.api.auth import is_loopback, is_public
 from fireside.api.context import Context
+from fireside.api.openai import errors as openai_errors
 from fireside.errors import ConfigError
+from fireside.playground.assets import load_assets
 from fireside.settings import Settings
 from fireside.store.store import Store
 from support.echo_service import EchoService
-from support.live_server import LiveServer, check_binding_error, check_error, check_raw_error, live_server, wait_until
+from support.live_server import (
+    LiveServer,
+    check_binding_error,
+    check_error,
+    check_openai_error,
+    check_raw_error,
+    live_server,
+    wait_until,
+)
 
 
 def _routes() -> list[tuple[str, str]]:
-    router = create_router(Context(Settings(), EchoService(), None, None))  # type: ignore[arg-type]
+    router = create_router(Context(Settings(), EchoService(), None, None, None))  # type: ignore[arg-type]
     found = []
     for route in router.routes:
         assert isinstance(route, Route)
         path = route.path.replace("{account_id}", "acc").replace("{model:path}", "@cf/fireside/echo")
+        path = path.replace("{version}", load_assets().version).replace("{name:path}", "style.css")
         found += [(method, path) for method in sorted(route.methods or ())]
     return found
 
 
 ROUTES = _routes()
-GUARDED = [(method, path) for method, path in ROUTES if path not in PUBLIC_PATHS]
+GUARDED = [(method, path) for method, path in ROUTES if not is_public(path)]
+PUBLIC = sorted({path for _, path in ROUTES if is_public(path)})
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +55,9 @@ def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServe
 
 
 def checker(path: str) -> Callable[[httpx.Response, int, int], str]:
-    return check_binding_error if binding.PATHS.fullmatch(path) else check_error
+    if binding.PATHS.fullmatch(path):
+        return check_binding_error
+    return check_openai_error if openai_errors.PATHS.fullmatch(path) else check_error
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -53,6 +67,9 @@ def bearer(token: str) -> dict[str, str]:
 def test_the_route_table_is_whole() -> None:
     assert ("POST", "/client/v4/accounts/acc/ai/run/@cf/fireside/echo") in GUARDED
     assert len(GUARDED) > 10
+    pages = {"/", "/playground", "/models/@cf/fireside/echo", f"/static/{load_assets().version}/style.css"}
+    assert set(PUBLIC) == {"/health", "/healthz", "/ready", "/openapi.json", *docs.PATHS, *pages}
+    assert ("POST", "/api/models/@cf/fireside/echo/download") in GUARDED
 
 
 @pytest.mark.parametrize(("method", "path"), [*GUARDED, ("GET", "/nowhere"), ("OPTIONS", GUARDED[0][1])])
@@ -67,7 +84,7 @@ def test_every_route_needs_a_token(locked: tuple[LiveServer, str], method: str, 
     assert allowed.status_code not in (401, 403)
 
 
-@pytest.mark.parametrize("path", sorted(PUBLIC_PATHS))
+@pytest.mark.parametrize("path", PUBLIC)
 def test_public_paths_need_none(locked: tuple[LiveServer, str], path: str) -> None:
     assert locked[0].client.get(path, headers={"authorization": "Bearer wrong"}).status_code == 200
 

@@ -42,17 +42,9 @@ def test_not_ready(tmp_path: Path, state: str, shown: str) -> None:
         assert server.client.get("/health").status_code == 200
 
 
-def test_home_says_where_the_playground_will_be(shared_server: LiveServer) -> None:
-    response = shared_server.client.get("/")
-    assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert "default-src 'none'" in response.headers["content-security-policy"]
-    assert response.headers["x-content-type-options"] == "nosniff"
-    assert "playground will be" in response.text
-
-
 def test_models_search(shared_server: LiveServer) -> None:
     found = search(shared_server)
-    assert found["result_info"] == {"page": 1, "per_page": 50, "count": 3, "total_count": 3}
+    assert found["result_info"] == {"page": 1, "per_page": 50, "count": 3, "total_count": 3, "total_pages": 1}
     [model] = [model for model in found["result"] if model["name"] == LORA]
     properties = {entry["property_id"]: entry["value"] for entry in model.pop("properties")}
     assert properties == {

@@ -87,6 +87,8 @@ def client_environment(server: LiveServer, tmp_path: Path) -> dict[str, str]:
         "CLOUDFLARE_API_TOKEN": "any",
         "CLOUDFLARE_ACCOUNT_ID": "acc",
         "WRANGLER_SEND_METRICS": "false",
+        "CLOUDFLARE_CF_FETCH_ENABLED": "false",
+        "WRANGLER_REGISTRY_PATH": str(tmp_path / "registry"),
         "WRANGLER_LOG_PATH": str(tmp_path / "logs"),
         "XDG_CONFIG_HOME": str(tmp_path / "config"),
         "NO_PROXY": "127.0.0.1",

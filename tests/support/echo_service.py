@@ -11,7 +11,8 @@ from uuid import UUID
 
 from fireside import errors
 from fireside.catalog.spec import EngineSpec, ModelSpec, NoSource, PromptSpec
-from fireside.serving.types import Delta, ModelStatus, TextRequest, Usage
+from fireside.prompting import ByteTokenizer, build_prompt, prompt_pieces
+from fireside.serving.types import Delta, JsonForm, ModelStatus, Preview, TextRequest, Usage
 
 PLAIN = "@cf/fireside/echo"
 LORA = "@hf/mistral/mistral-7b-instruct-v0.2"
@@ -93,8 +94,11 @@ class EchoService:
             order = words[0].strip()
             if order in ORDERS:
                 raise ORDERS[order]
-            if len(words) + request.max_tokens > CONTEXT_LENGTH:
-                raise errors.ContextOverflow(len(words), request.max_tokens, CONTEXT_LENGTH)
+            if isinstance(request.form, JsonForm):
+                words = ["{}"]  # what is JSON, whatever was asked
+            limit = min(request.max_tokens, CONTEXT_LENGTH - len(words)) if request.clip else request.max_tokens
+            if len(words) + limit > CONTEXT_LENGTH or limit < 1:
+                raise errors.ContextOverflow(len(words), limit, CONTEXT_LENGTH)
             await asyncio.sleep(self.prefill)
             request.meter.prompt_tokens = len(words)
             if order.startswith("!later:"):
@@ -104,7 +108,7 @@ class EchoService:
                 raise ORDERS["!" + order.removeprefix("!later:")]
             endless = order == "!endless"
             made = 0
-            while endless or made < min(len(words), request.max_tokens):
+            while endless or made < min(len(words), limit):
                 await asyncio.sleep(self.delay)
                 request.meter.completion_tokens += 1
                 yield Delta(words[made % len(words)])
@@ -121,3 +125,9 @@ class EchoService:
 
     async def status(self, model: str) -> ModelStatus:
         return ModelStatus(self.state, progress=0.5 if self.state == "loading" else None)
+
+    async def preview(self, request: TextRequest) -> Preview:
+        spec = self.resolve(request.model)
+        given = {"prompt": request.prompt, "messages": request.messages, "raw": request.raw, "spec": spec.prompt}
+        pieces = prompt_pieces(**given, tokenizer=ByteTokenizer())
+        return Preview(spec.id, tuple(pieces), len(build_prompt(**given, tokenizer=ByteTokenizer())))

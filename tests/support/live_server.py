@@ -87,6 +87,18 @@ def check_binding_error(response: httpx.Response, status: int, code: int) -> str
     return str(message)
 
 
+def check_openai_error(response: httpx.Response, status: int, code: int) -> str:
+    """The same for what OpenAI's clients read, which is the envelope and an error object."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json"
+    said = response.json()
+    error = said.pop("error")
+    message = check_error_body(json.dumps(said).encode(), code)
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"] == message
+    return message
+
+
 def check_error_body(body: bytes, code: int) -> str:
     """Assert that this is the envelope of an error; its message."""
     envelope = json.loads(body)

@@ -1,14 +1,48 @@
 """The small routes that clients such as wrangler ask before they act: token, user, accounts, memberships."""
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from fireside.api.context import Context
-from fireside.api.envelope import answer
+from fireside.api.envelope import Envelope, Notice, ResultInfo, answer
+from fireside.api.operation import Doc, Endpoint, Operation
 
 LOCAL_ID = "local"
 """Stands for token, user and account while the server has no tokens. Any other account id works just as well then."""
+
+
+class TokenState(Struct, frozen=True):
+    """Whether a token works."""
+
+    id: str
+    status: str
+
+
+class User(Struct, frozen=True):
+    """Who a token belongs to: Fireside knows accounts only."""
+
+    id: str
+    email: str = ""
+    first_name: None = None
+    last_name: None = None
+
+
+class Account(Struct, frozen=True):
+    """An account."""
+
+    id: str
+    name: str
+    type: str = "standard"
+
+
+class Membership(Struct, frozen=True):
+    """A user's part in an account."""
+
+    id: str
+    status: str
+    account: Account
 
 
 def routes(context: Context) -> list[Route]:
@@ -18,40 +52,43 @@ def routes(context: Context) -> list[Route]:
         grant = request.state.grant
         token_id = LOCAL_ID if grant is None else grant.token_id
         text = "This server has no tokens: none is needed" if grant is None else "This API Token is valid and active"
-        message: dict[str, object] = {"code": 10000, "message": text, "type": None}
-        return answer({"id": token_id, "status": "active"}, messages=[message])
+        return answer(TokenState(token_id, "active"), messages=[Notice(10000, text)])
 
     async def user(request: Request) -> Response:
-        return answer({"id": _account_id(request), "email": "", "first_name": None, "last_name": None})
+        return answer(User(account_of(request)))
 
     async def accounts(request: Request) -> Response:
-        return answer([_account(request)], extra=_ONE_PAGE)
+        return answer([_account(request)], result_info=_ONE_PAGE)
 
     async def account(request: Request) -> Response:
-        account_id = request.path_params["account_id"]
-        return answer({"id": account_id, "name": account_id, "type": "standard"})
+        return answer(_account(request))
 
     async def memberships(request: Request) -> Response:
-        membership = {"id": _account_id(request), "status": "accepted", "account": _account(request)}
-        return answer([membership], extra=_ONE_PAGE)
+        membership = Membership(account_of(request), "accepted", _account(request))
+        return answer([membership], result_info=_ONE_PAGE)
+
+    def get(path: str, endpoint: Endpoint, name: str, summary: str, result: object) -> Operation:
+        doc = Doc(id=name, tag="Account", summary=summary, result=result)
+        return Operation("GET", f"/client/v4/{path}", endpoint, doc)
 
     return [
-        Route("/client/v4/user/tokens/verify", verify_token),
-        Route("/client/v4/user", user),
-        Route("/client/v4/accounts", accounts),
-        Route("/client/v4/accounts/{account_id}", account),
-        Route("/client/v4/memberships", memberships),
+        get("user/tokens/verify", verify_token, "verifyToken", "Does my token work?", Envelope[TokenState]),
+        get("user", user, "getUser", "Whose token is it?", Envelope[User]),
+        get("accounts", accounts, "listAccounts", "The token's account", Envelope[list[Account]]),
+        get("accounts/{account_id}", account, "getAccount", "One account", Envelope[Account]),
+        get("memberships", memberships, "listMemberships", "The user's accounts", Envelope[list[Membership]]),
     ]
 
 
-_ONE_PAGE = {"result_info": {"page": 1, "per_page": 20, "count": 1, "total_count": 1, "total_pages": 1}}
+_ONE_PAGE = ResultInfo(1, 20, 1, 1, 1)
 
 
-def _account_id(request: Request) -> str:
+def account_of(request: Request) -> str:
+    """The account that a request is for: of its path, else of its token, else the one of a server without tokens."""
     grant = request.state.grant
-    return LOCAL_ID if grant is None else str(grant.account_id)
+    return str(request.path_params.get("account_id") or (LOCAL_ID if grant is None else grant.account_id))
 
 
-def _account(request: Request) -> dict[str, object]:
-    account_id = _account_id(request)
-    return {"id": account_id, "name": account_id, "type": "standard"}
+def _account(request: Request) -> Account:
+    account_id = account_of(request)
+    return Account(account_id, account_id)

@@ -1,24 +1,47 @@
 """Puts the routes together."""
 
 from starlette.exceptions import HTTPException
-from starlette.routing import Router
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fireside.api import account, binding, finetunes, health, home, models, run
+from fireside.api import account, binding, console, docs, finetunes, health, models, openapi, pages, run
 from fireside.api.auth import Guard, check_exposure
 from fireside.api.boundary import Boundary
 from fireside.api.context import Context
+from fireside.api.openai import errors as openai_errors
+from fireside.api.openai import routes as openai
 from fireside.finetunes.service import FineTunes
+from fireside.serving.downloads import Downloads
 from fireside.serving.types import TextService
 from fireside.settings import Settings
 from fireside.store.store import Store
 
 
+def all_routes(context: Context) -> list[Route]:
+    """Every route there is, one for each path and method."""
+    resources = (pages, health, account, models, finetunes, binding, run, openai, console)
+    routes = [route for resource in resources for route in resource.routes(context)]
+    return [*routes, *openapi.routes(routes), *docs.routes()]
+
+
 def create_router(context: Context) -> Router:
     """All routes, with neither guard nor error handling."""
-    resources = (home, health, account, models, finetunes, binding, run)
-    routes = [route for resource in resources for route in resource.routes(context)]
-    return Router(routes, redirect_slashes=False, default=_not_found)
+    by_path: dict[str, list[Route]] = {}
+    for route in all_routes(context):
+        by_path.setdefault(route.path, []).append(route)
+    joined = [_join(routes) for routes in by_path.values()]
+    return Router(joined, redirect_slashes=False, default=_not_found)
+
+
+def _join(routes: list[Route]) -> Route:
+    """One route for a path with several methods: the router's answer to any other method then names all of them."""
+    apps = {method: route.app for route in routes for method in route.methods or ()}
+
+    class ByMethod:
+        async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+            await apps[scope["method"]](scope, receive, send)
+
+    return routes[0] if len(routes) == 1 else Route(routes[0].path, ByMethod(), methods=list(apps))
 
 
 def create_app(settings: Settings, service: TextService, store: Store) -> ASGIApp:
@@ -29,8 +52,9 @@ def create_app(settings: Settings, service: TextService, store: Store) -> ASGIAp
     check_exposure(settings, store)
     tuned = FineTunes(settings, store.finetunes, service.models())
     tuned.sweep()
-    router = create_router(Context(settings, service, store, tuned))
-    return Boundary(router, Guard(settings, store), {binding.PATHS: binding.error_answer})
+    context = Context(settings, service, store, tuned, Downloads(settings))
+    forms = {binding.PATHS: binding.error_answer, openai_errors.PATHS: openai_errors.error_answer}
+    return Boundary(create_router(context), Guard(settings, store), forms)
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -4,7 +4,8 @@ While no token was ever made (only possible on loopback) everybody on this machi
 in the user's browser is on this machine, too: so the Host header must then be a loopback name (against DNS rebinding),
 an Origin header, if any, must be one as well, and no CORS header is ever sent.
 
-Once a token exists, each request but those for `PUBLIC_PATHS` needs one, and an account's routes need that account's.
+Once a token exists, each request but those for public paths (probes, web pages) needs one, and an account's routes need
+that account's.
 """
 
 import asyncio
@@ -15,13 +16,16 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from fireside.api import docs, openapi
 from fireside.errors import ConfigError, NoSuchRoute, NotAuthenticated, NotPermitted
+from fireside.playground.assets import STATIC_PATH
 from fireside.settings import Settings
 from fireside.store.store import Store
 from fireside.store.tokens import TokenGrant
 
 PROBE_PATHS = frozenset({"/health", "/healthz", "/ready"})
-PUBLIC_PATHS = PROBE_PATHS | {"/"}
+PUBLIC_PATHS = PROBE_PATHS | docs.PATHS | {openapi.DOCUMENT_PATH, "/", "/playground"}
+_PUBLIC_FOLDERS = ("/models/", f"{STATIC_PATH}/")
 
 _AUTHENTICATION_ERROR = "Authentication error"
 _ACCOUNT = re.compile(r"/client/v4/accounts/([^/]*)(?:/.*)?", re.DOTALL)
@@ -29,6 +33,11 @@ _ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PROXIED_AUTHORIZATION = "mf-header-authorization"
 """miniflare hands on the headers that a Worker set for its binding under such names."""
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,512})", re.IGNORECASE)
+
+
+def is_public(path: str) -> bool:
+    """Whether the path is answered without a token: it holds nothing that is not in every copy of Fireside."""
+    return path in PUBLIC_PATHS or path.startswith(_PUBLIC_FOLDERS)
 
 
 def is_loopback(host: str) -> bool:
@@ -51,6 +60,12 @@ def check_exposure(settings: Settings, store: Store) -> None:
         )
 
 
+def check_may_write(grant: TokenGrant | None) -> None:
+    """Raises NotPermitted for a token that may only read. Without tokens everybody may write."""
+    if grant is not None and not grant.can_write:
+        raise NotPermitted("This token may only read: make one that may write (fireside token create).")
+
+
 class Guard:
     """Admits or refuses a request before it is routed."""
 
@@ -69,7 +84,7 @@ class Guard:
         is_open = self._on_loopback and not await asyncio.to_thread(self._store.has_tokens)
         if is_open:
             _check_local(headers)
-        grant = None if is_open or path in PUBLIC_PATHS else await self._grant(headers)
+        grant = None if is_open or is_public(path) else await self._grant(headers)
         account = _ACCOUNT.fullmatch(path)
         if account is not None:
             _check_account(account[1], grant)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fireside.finetunes.service import FineTunes
+from fireside.serving.downloads import Downloads
 from fireside.serving.types import TextService
 from fireside.settings import Settings
 from fireside.store.store import Store
@@ -16,3 +17,4 @@ class Context:
     service: TextService
     store: Store
     finetunes: FineTunes
+    downloads: Downloads

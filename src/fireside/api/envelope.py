@@ -1,12 +1,59 @@
 """The one shape of every JSON answer: `{"result", "success", "errors", "messages"}`."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
 from fireside.api.errors import error_headers, wire_error, wire_message
+
+Result = TypeVar("Result")
+
+
+class ErrorInfo(msgspec.Struct, frozen=True):
+    """What is wrong. The code is one of the table of errors."""
+
+    code: int
+    message: str
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Something said beside a result."""
+
+    code: int
+    message: str
+    type: None = None
+
+
+class ResultInfo(msgspec.Struct, frozen=True):
+    """Which part of a listing this is."""
+
+    page: int
+    per_page: int
+    count: int
+    total_count: int
+    total_pages: int
+
+
+class Envelope(msgspec.Struct, Generic[Result], frozen=True):
+    """An answer. `result_info` comes with listings."""
+
+    result: Result
+    success: bool = True
+    errors: Sequence[ErrorInfo] = ()
+    messages: Sequence[Notice] = ()
+    result_info: ResultInfo | UnsetType = UNSET
+
+
+class ErrorEnvelope(msgspec.Struct, frozen=True):
+    """A refusal or a failure."""
+
+    errors: list[ErrorInfo]
+    result: None = None
+    success: bool = False
+    messages: Sequence[Notice] = ()
 
 
 class JsonResponse(Response):
@@ -22,23 +69,17 @@ class JsonResponse(Response):
 def answer(
     result: object,
     *,
-    messages: list[dict[str, object]] | None = None,
-    extra: Mapping[str, object] | None = None,
+    messages: Sequence[Notice] = (),
+    result_info: ResultInfo | UnsetType = UNSET,
     headers: Mapping[str, str] | None = None,
 ) -> JsonResponse:
-    """A 200 with `result` in the envelope; `extra` adds keys beside it (`result_info` of a listing)."""
-    body = {"result": result, "success": True, "errors": [], "messages": messages or [], **(extra or {})}
-    return JsonResponse(body, headers=headers)
+    """A 200 with `result` in the envelope."""
+    return JsonResponse(Envelope(result, messages=messages, result_info=result_info), headers=headers)
 
 
-def error_envelope(error: BaseException) -> dict[str, object]:
-    """The envelope of an error, as an object."""
-    return {
-        "result": None,
-        "success": False,
-        "errors": [{"code": wire_error(error).code, "message": wire_message(error)}],
-        "messages": [],
-    }
+def error_envelope(error: BaseException) -> ErrorEnvelope:
+    """The envelope of an error."""
+    return ErrorEnvelope([ErrorInfo(wire_error(error).code, wire_message(error))])
 
 
 def error_answer(error: BaseException) -> JsonResponse:

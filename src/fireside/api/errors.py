@@ -67,10 +67,12 @@ RETRY_AFTER_SECONDS = 1
 
 def wire_error(error: BaseException) -> WireError:
     """The table's entry for an error; any error that is not Fireside's own is an internal one."""
-    for kind in type(error).__mro__:
-        if kind in WIRE_ERRORS:
-            return WIRE_ERRORS[kind]
-    return INTERNAL_ERROR
+    return wire_error_of(type(error))
+
+
+def wire_error_of(kind: type[BaseException]) -> WireError:
+    """The same for a kind of error."""
+    return next((WIRE_ERRORS[base] for base in kind.__mro__ if base in WIRE_ERRORS), INTERNAL_ERROR)
 
 
 def wire_message(error: BaseException) -> str:

@@ -1,22 +1,39 @@
 """LoRA fine-tunes: `…/ai/finetunes` and what is under it."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from fireside.api.auth import check_may_write
 from fireside.api.body import parse_object, read_body
 from fireside.api.context import Context
-from fireside.api.envelope import answer
+from fireside.api.envelope import Envelope, answer
 from fireside.api.inputs import problem_lines
+from fireside.api.models import exact_model
+from fireside.api.nullable import null_is_unset
+from fireside.api.operation import Doc, Operation
 from fireside.api.upload import receive_file
-from fireside.catalog.spec import ModelSpec
-from fireside.errors import InvalidInput, NotPermitted, UnknownModel
+from fireside.errors import (
+    BadAdapter,
+    FineTuneExists,
+    FineTuneNotFound,
+    InvalidInput,
+    InvalidModelId,
+    LoraUnsupported,
+    NotPermitted,
+    StoreUnavailable,
+    TooManyFineTunes,
+    UnknownModel,
+)
+from fireside.finetunes.checks import FILE_NAMES
 from fireside.finetunes.status import status_of
 from fireside.store.finetunes import FineTune
 
@@ -26,7 +43,7 @@ _BASE = "/client/v4/accounts/{account_id}/ai/finetunes"
 class CreateInput(BaseModel):
     """Body of a creation."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, json_schema_extra=null_is_unset)
 
     model: Annotated[str, Field(max_length=200)]
     name: Annotated[str, Field(max_length=100)]
@@ -34,18 +51,95 @@ class CreateInput(BaseModel):
     public: bool = False
 
 
+class Asset(Struct, frozen=True):
+    """A file of a fine-tune. `in_use` is False while it waits for the other one."""
+
+    file_name: str
+    size: int
+    sha256: str
+    in_use: bool
+
+
+class FineTuneFacts(Struct, frozen=True):
+    """One fine-tune as clients see it. `status` is ready, incomplete or failed."""
+
+    id: str
+    account_id: str
+    model: str
+    name: str
+    description: str
+    created_at: str
+    modified_at: str
+    public: bool
+    status: str
+    status_message: str
+    assets: list[Asset]
+
+
+class Deleted(Struct, frozen=True):
+    """What is gone."""
+
+    id: str
+    name: str
+
+
+class Uploaded(Struct, frozen=True):
+    """What has become of a file. `success` is where the official SDKs look for it."""
+
+    file_name: str
+    finetune_id: str
+    status: str
+    status_message: str
+    success: bool = True
+
+
 def routes(context: Context) -> list[Route]:
     """Create, list, read, delete, upload."""
     routes = _Routes(context)
+    one = f"{_BASE}/{{finetune}}"
+    upload = _doc(
+        "uploadFineTune",
+        "Upload one of its two files",
+        Uploaded,
+        form={
+            "file_name": {"type": "string", "enum": list(FILE_NAMES)},
+            "file": {"type": "string", "format": "binary"},
+        },
+        raises=[*_WRITING, FineTuneNotFound, BadAdapter],
+    )
     return [
-        Route(_BASE, routes.create, methods=["POST"]),
-        Route(_BASE, routes.list_own),
-        Route(f"{_BASE}/public", routes.list_public),
-        Route(f"{_BASE}/{{finetune}}", routes.read),
-        Route(f"{_BASE}/{{finetune}}", routes.delete, methods=["DELETE"]),
+        Operation(
+            "POST",
+            _BASE,
+            routes.create,
+            _doc("createFineTune", "Make a fine-tune", FineTuneFacts, body=CreateInput, raises=[*_WRITING, *_MAKING]),
+        ),
+        Operation("GET", _BASE, routes.list_own, _doc("listFineTunes", "The account's", list[FineTuneFacts])),
+        Operation(
+            "GET",
+            f"{_BASE}/public",
+            routes.list_public,
+            _doc("listPublicFineTunes", "Those that every account may use", list[FineTuneFacts]),
+        ),
+        Operation("GET", one, routes.read, _doc("getFineTune", "One", FineTuneFacts, raises=[FineTuneNotFound])),
+        Operation(
+            "DELETE",
+            one,
+            routes.delete,
+            _doc("deleteFineTune", "Delete one", Deleted, raises=[*_WRITING, FineTuneNotFound]),
+        ),
+        Operation("POST", f"{one}/finetune-assets", routes.upload, upload),
         # Both methods: a file that is uploaded again replaces the one before.
-        Route(f"{_BASE}/{{finetune}}/finetune-assets", routes.upload, methods=["POST", "PUT"]),
+        Operation("PUT", f"{one}/finetune-assets", routes.upload, replace(upload, id="replaceFineTuneFile")),
     ]
+
+
+_WRITING = (NotPermitted, StoreUnavailable)
+_MAKING = (UnknownModel, InvalidModelId, LoraUnsupported, FineTuneExists, TooManyFineTunes)
+
+
+def _doc(name: str, summary: str, result: Any, **more: Any) -> Doc:
+    return Doc(id=name, tag="Fine-tunes", summary=summary, result=Envelope[result], **more)
 
 
 class _Routes:
@@ -67,7 +161,8 @@ class _Routes:
         made = await asyncio.to_thread(
             self._finetunes.create,
             account,
-            model=self._model(wanted.model),
+            # Not what stands in for it: adapters are made for one model.
+            model=exact_model(self._context.service, wanted.model),
             name=wanted.name,
             description=wanted.description,
             public=wanted.public,
@@ -89,7 +184,7 @@ class _Routes:
     async def delete(self, request: Request) -> Response:
         account = _writer(request)
         gone = await asyncio.to_thread(self._finetunes.delete, account, request.path_params["finetune"])
-        return answer({"id": gone.id, "name": gone.name})
+        return answer(Deleted(gone.id, gone.name))
 
     async def upload(self, request: Request) -> Response:
         account, reference = _writer(request), request.path_params["finetune"]
@@ -111,53 +206,37 @@ class _Routes:
             kept = await asyncio.to_thread(self._take, account, reference, fields["file_name"], path)
         finally:
             path.unlink(missing_ok=True)
-        uploaded = {
-            "file_name": fields["file_name"],
-            "finetune_id": kept.id,
-            "success": True,  # where the official SDKs look for it
-            "status": status_of(kept).state,
-            "status_message": status_of(kept).message,
-        }
-        return answer(uploaded)
+        status = status_of(kept)
+        return answer(Uploaded(fields["file_name"], kept.id, status.state, status.message))
 
     def _take(self, account: str, reference: str, name: str, path: Path) -> FineTune:
         kept = self._finetunes.upload(account, reference, name, path)
         self._finetunes.sweep()
         return kept
 
-    def _model(self, model: str) -> ModelSpec:
-        """The very model of this id: a stand-in's adapters would not fit it. Raises UnknownModel, InvalidModelId."""
-        for spec in self._context.service.models():
-            if spec.id == model:
-                return spec
-        self._context.service.resolve(model)
-        raise UnknownModel(f"No such model {model} or task")
 
-
-def describe(finetune: FineTune) -> dict[str, Any]:
+def describe(finetune: FineTune) -> FineTuneFacts:
     """One fine-tune as clients see it."""
     status = status_of(finetune)
-    return {
-        "id": finetune.id,
-        "account_id": finetune.account_id,
-        "model": finetune.model,
-        "name": finetune.name,
-        "description": finetune.description,
-        "created_at": f"{finetune.created_at:%Y-%m-%dT%H:%M:%SZ}",
-        "modified_at": f"{finetune.modified_at:%Y-%m-%dT%H:%M:%SZ}",
-        "public": finetune.public,
-        "status": status.state,
-        "status_message": status.message,
-        "assets": [
-            {"file_name": file.name, "size": file.size, "sha256": file.sha256, "in_use": file.version is not None}
+    return FineTuneFacts(
+        id=finetune.id,
+        account_id=finetune.account_id,
+        model=finetune.model,
+        name=finetune.name,
+        description=finetune.description,
+        created_at=f"{finetune.created_at:%Y-%m-%dT%H:%M:%SZ}",
+        modified_at=f"{finetune.modified_at:%Y-%m-%dT%H:%M:%SZ}",
+        public=finetune.public,
+        status=status.state,
+        status_message=status.message,
+        assets=[
+            Asset(file.name, file.size, file.sha256, file.version is not None)
             for file in (*finetune.files, *finetune.waiting)
         ],
-    }
+    )
 
 
 def _writer(request: Request) -> str:
     """The account, if the request may change it. Raises NotPermitted for a read-only token."""
-    grant = request.state.grant
-    if grant is not None and not grant.can_write:
-        raise NotPermitted("This token may only read: make one that may write (fireside token create).")
+    check_may_write(request.state.grant)
     return str(request.path_params["account_id"])

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from fireside.api.tools import MOST_TOOLS, Call, Choice, ResponseFormat, Tool, tool_choice
+from fireside.api.nullable import null_is_unset
+from fireside.api.tools import MOST_TOOLS, Choice, EarlierCall, ResponseFormat, Tool, tool_choice
 from fireside.engine.types import Adapter, Sampling
 from fireside.errors import FeatureUnavailable, InvalidInput
 from fireside.prompting.messages import Message, Role
@@ -71,9 +72,11 @@ class _Input(BaseModel):
 class ChatMessage(_Input):
     """One turn of a conversation."""
 
+    model_config = ConfigDict(json_schema_extra=null_is_unset)
+
     role: Role
     content: Content
-    tool_calls: list[Call] = []
+    tool_calls: list[EarlierCall] = []
     tool_call_id: str | None = None
     name: str | None = None
 
@@ -111,6 +114,8 @@ class Options(_Input):
 
 
 class _Common(_Input):
+    model_config = ConfigDict(json_schema_extra=null_is_unset)
+
     raw: Annotated[Flag, Field(description="Apply no chat template.")] = False
     stream: Annotated[bool, Field(description="Answer with server-sent events.")] = False
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS, description="Most tokens to generate."), _WHOLE] = 256

@@ -1,26 +1,71 @@
 """What models there are, and what they take: `…/ai/models/search`, its tasks and authors, `…/ai/models/schema`."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
+from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from fireside.api.context import Context
-from fireside.api.envelope import answer
+from fireside.api.envelope import Envelope, ResultInfo, answer
 from fireside.api.inputs import problem_lines
+from fireside.api.operation import Doc, Endpoint, Operation
 from fireside.api.schema import INPUT_SCHEMA, OUTPUT_SCHEMA
 from fireside.catalog.spec import ModelSpec
-from fireside.errors import InvalidInput
+from fireside.errors import InvalidInput, InvalidModelId, UnknownModel
+from fireside.serving.types import TextService
 
-TASK = {
-    "id": "c329a1f9-323d-4e91-b2aa-582dd4188d34",
-    "name": "Text Generation",
-    "description": "Family of generative text models, such as large language models (LLM), that can be adapted for a "
-    "variety of natural language tasks.",
-}
+
+class Task(Struct, frozen=True):
+    """What models do."""
+
+    id: str
+    name: str
+    description: str
+
+
+class Property(Struct, frozen=True):
+    """A fact about a model."""
+
+    property_id: str
+    value: str
+
+
+class ModelFacts(Struct, frozen=True):
+    """One model as the search lists it."""
+
+    id: str
+    source: int
+    name: str
+    description: str
+    task: Task
+    created_at: str
+    tags: list[str]
+    properties: list[Property]
+
+
+class ModelSchema(Struct, frozen=True):
+    """Input and output of a model, as JSON schemas."""
+
+    input: dict[str, Any]
+    output: dict[str, Any]
+
+
+class Author(Struct, frozen=True):
+    """Who made a model."""
+
+    name: str
+
+
+TASK = Task(
+    "c329a1f9-323d-4e91-b2aa-582dd4188d34",
+    "Text Generation",
+    "Family of generative text models, such as large language models (LLM), that can be adapted for a variety of "
+    "natural language tasks.",
+)
 _SOURCES = {"@cf": 1, "@hf": 2}
 
 
@@ -38,28 +83,44 @@ class SearchQuery(BaseModel):
     hide_experimental: bool = False
 
 
+class SchemaQuery(BaseModel):
+    """Query of a model's schema."""
+
+    model: Annotated[str, Field(min_length=1, description="A model's id, as @hf/author/name.")]
+
+
 def routes(context: Context) -> list[Route]:
     """Search and schema."""
 
     async def schema(request: Request) -> Response:
-        model = request.query_params.get("model", "")
-        if not model:
-            raise InvalidInput(["model: name the model in the query, as in ?model=@hf/author/name"])
-        context.service.resolve(model)
-        return answer({"input": INPUT_SCHEMA, "output": OUTPUT_SCHEMA})
+        context.service.resolve(_checked(SchemaQuery, request).model)
+        return answer(ModelSchema(INPUT_SCHEMA, OUTPUT_SCHEMA))
 
     async def tasks(request: Request) -> Response:
         return answer([TASK])
 
     async def authors(request: Request) -> Response:
         names = sorted({_author(spec) for spec in context.service.models()})
-        return answer([{"name": name} for name in names])
+        return answer([Author(name) for name in names])
 
+    def get(path: str, endpoint: Endpoint, name: str, summary: str, result: object, **more: Any) -> Operation:
+        doc = Doc(id=name, tag="Models", summary=summary, result=result, **more)
+        return Operation("GET", f"/client/v4/accounts/{{account_id}}/ai/{path}", endpoint, doc)
+
+    wanted = {"query": SearchQuery, "raises": [InvalidInput]}
+    named = {"query": SchemaQuery, "raises": [InvalidInput, UnknownModel, InvalidModelId]}
     return [
-        Route("/client/v4/accounts/{account_id}/ai/models/search", search_endpoint(context)),
-        Route("/client/v4/accounts/{account_id}/ai/models/schema", schema),
-        Route("/client/v4/accounts/{account_id}/ai/tasks/search", tasks),
-        Route("/client/v4/accounts/{account_id}/ai/authors/search", authors),
+        get(
+            "models/search",
+            search_endpoint(context),
+            "searchModels",
+            "Find models",
+            Envelope[list[ModelFacts]],
+            **wanted,
+        ),
+        get("models/schema", schema, "getModelSchema", "What a model takes and gives", Envelope[ModelSchema], **named),
+        get("tasks/search", tasks, "listTasks", "What models do", Envelope[list[Task]]),
+        get("authors/search", authors, "listAuthors", "Who made models", Envelope[list[Author]]),
     ]
 
 
@@ -67,21 +128,39 @@ def search_endpoint(context: Context) -> Callable[[Request], Awaitable[Response]
     """The model search: the REST API and the Workers binding have it at paths of their own."""
 
     async def search(request: Request) -> Response:
-        try:
-            given = {name: value for name, value in request.query_params.items() if value}
-            query = SearchQuery.model_validate(given)
-        except ValidationError as error:
-            raise InvalidInput(problem_lines(error)) from None
+        query = _checked(SearchQuery, request)
         found = [spec for spec in context.service.models() if _matches(spec, query)]
         start = (query.page - 1) * query.per_page
         page = found[start : start + query.per_page]
-        info = {"page": query.page, "per_page": query.per_page, "count": len(page), "total_count": len(found)}
-        return answer([describe(spec) for spec in page], extra={"result_info": info})
+        pages = -(-len(found) // query.per_page)
+        info = ResultInfo(query.page, query.per_page, len(page), len(found), pages)
+        return answer([describe(spec) for spec in page], result_info=info)
 
     return search
 
 
-def describe(spec: ModelSpec) -> dict[str, Any]:
+Query = TypeVar("Query", bound=BaseModel)
+
+
+def _checked(kind: type[Query], request: Request) -> Query:
+    """The query; an empty parameter counts as not given. Raises InvalidInput."""
+    given = {name: value for name, value in request.query_params.items() if value}
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        raise InvalidInput(problem_lines(error)) from None
+
+
+def exact_model(service: TextService, model: str) -> ModelSpec:
+    """The very model of this id, and no stand-in for it. Raises UnknownModel, InvalidModelId."""
+    for spec in service.models():
+        if spec.id == model:
+            return spec
+    service.resolve(model)
+    raise UnknownModel(f"No such model {model} or task")
+
+
+def describe(spec: ModelSpec) -> ModelFacts:
     """One model as the search lists it."""
     properties = [
         ("beta", "true" if spec.beta else None),
@@ -89,16 +168,16 @@ def describe(spec: ModelSpec) -> dict[str, Any]:
         ("info", spec.info_url),
         ("context_window", str(spec.context_length)),
     ]
-    return {
-        "id": str(spec.uuid),
-        "source": _source(spec),
-        "name": spec.id,
-        "description": spec.description,
-        "task": TASK,
-        "created_at": spec.created_at,
-        "tags": list(spec.tags),
-        "properties": [{"property_id": name, "value": value} for name, value in properties if value is not None],
-    }
+    return ModelFacts(
+        id=str(spec.uuid),
+        source=_source(spec),
+        name=spec.id,
+        description=spec.description,
+        task=TASK,
+        created_at=spec.created_at,
+        tags=list(spec.tags),
+        properties=[Property(name, value) for name, value in properties if value is not None],
+    )
 
 
 def _source(spec: ModelSpec) -> int:
@@ -113,6 +192,6 @@ def _matches(spec: ModelSpec, query: SearchQuery) -> bool:
     return (
         query.author.lower() in ("", _author(spec).lower())
         and query.search.lower() in f"{spec.id} {spec.description}".lower()
-        and query.task.lower() in ("", TASK["id"], TASK["name"].lower())
+        and query.task.lower() in ("", TASK.id, TASK.name.lower())
         and query.source in (None, _source(spec))
     )

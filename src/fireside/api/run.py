@@ -3,15 +3,12 @@
 The way from a model's name and its input fields to an answer is `TextRuns`; the Workers binding goes the same way.
 """
 
-import asyncio
-import logging
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.routing import Route
@@ -19,25 +16,28 @@ from starlette.types import Receive, Scope, Send
 
 from fireside.api.body import parse_object, read_body
 from fireside.api.context import Context
-from fireside.api.disconnect import UntilGone
-from fireside.api.envelope import answer
+from fireside.api.envelope import Envelope, ErrorInfo, answer, error_envelope
+from fireside.api.generation import TokenUsage, respond, usage_object
 from fireside.api.inputs import TextInput, parse_input, to_request
-from fireside.api.sse import EventStream, usage_object
-from fireside.api.tools import call_object
-from fireside.catalog.spec import ModelSpec
-from fireside.engine.types import Adapter
-from fireside.errors import EngineFailed, LoraUnsupported, RequestTimeout
-from fireside.prompting.messages import ToolCall
-from fireside.serving.types import Delta, JsonForm, Meter, TextRequest
+from fireside.api.operation import GENERATING, Doc, Operation
+from fireside.api.sse import frame, padding
+from fireside.api.tools import CallObject, call_object
+from fireside.serving.types import Delta, JsonForm, TextRequest
 from fireside.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 
 def routes(context: Context) -> list[Route]:
     """The run route."""
-    path = "/client/v4/accounts/{account_id}/ai/run/{model:path}"
-    return [Route(path, _Run(context), methods=["POST"])]
+    doc = Doc(
+        id="runModel",
+        tag="Run",
+        summary="Generate text",
+        body=TextInput,
+        result=Envelope[RunResult],
+        frames=RunFrame,
+        raises=GENERATING,
+    )
+    return [Operation("POST", "/client/v4/accounts/{account_id}/ai/run/{model:path}", _Run(context), doc)]
 
 
 class _Run:
@@ -61,7 +61,7 @@ async def read_request(settings: Settings, scope: Scope, receive: Receive) -> by
 
 
 class TextRuns:
-    """Text generations of one account each: looked up, run, answered whole or as a stream, and counted."""
+    """Text generations of one account each, asked for and answered in the hosted service's own form."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -84,85 +84,81 @@ class TextRuns:
             form: makes the whole answer of the result object and `headers`.
 
         Raises:
-            FiresideError: while nothing is sent yet; later ones end the stream with a frame of their own.
+            FiresideError: as `respond` does.
         """
-        settings, service = self._context.settings, self._context.service
-        account = scope["path_params"]["account_id"]
-        spec = service.resolve(model)
+        context = self._context
+        spec = context.service.resolve(model)
         parsed = parse_input(fields())
-        adapter = await self._adapter(account, spec, parsed)
-        headers = {} if spec.id == model else {"fireside-served-by": spec.id}
-        # The service promises an iterator that can be closed; to the type checker that is a generator.
-        text_request = to_request(model, parsed, account, adapter)
-        deltas = cast(AsyncGenerator[Delta, None], service.generate(text_request))
-        try:
-            if parsed.stream:
-                stream = EventStream(
-                    deltas,
-                    headers=headers,
-                    keep_alive=settings.keep_alive_seconds,
-                    write_timeout=settings.write_timeout,
-                    timeout=settings.request_timeout,
-                    padding=settings.stream_padding,
-                )
-                await stream(scope, receive, send)
-                return
-            async with UntilGone(receive), aclosing(deltas):
-                whole = await _collect(deltas, settings.request_timeout)
-            response = form(_result(text_request, whole), headers=headers)
-            await response(scope, receive, send)
-        finally:
-            # However it ended: a client that went away has used what was made for it.
-            await self._record(account, spec.id, text_request.meter)
-
-    async def _adapter(self, account: str, spec: ModelSpec, parsed: TextInput) -> Adapter | None:
-        """The files of the fine-tune that is named. Raises LoraUnsupported, and what `FineTunes.local` does."""
-        if parsed.lora is None:
-            return None
-        if not spec.lora:
-            raise LoraUnsupported(
-                f"The model {spec.id} does not support LoRA inference: send the request without lora."
-            )
-        found = await asyncio.to_thread(self._context.finetunes.local, account, parsed.lora, spec)
-        return Adapter(found.version, str(found.folder))
-
-    async def _record(self, account: str, model: str, meter: Meter) -> None:
-        """Add to the account's usage. The client has its answer by now: a failure here is for the log alone."""
-        if not meter.prompt_tokens:
-            return
-        try:
-            await asyncio.to_thread(
-                self._context.store.record_usage, account, model, meter.prompt_tokens, meter.completion_tokens
-            )
-        except Exception:
-            logger.exception("Usage of account %s could not be recorded", account)
+        request = to_request(model, parsed, scope["path_params"]["account_id"])
+        await respond(
+            context,
+            spec,
+            request,
+            _RunForm(form, request, padded=context.settings.stream_padding),
+            lora=parsed.lora,
+            stream=parsed.stream,
+            scope=scope,
+            receive=receive,
+            send=send,
+        )
 
 
-async def _collect(deltas: AsyncGenerator[Delta, None], seconds: float) -> Delta:
-    """The whole answer as one piece. Raises RequestTimeout, and what the generation raises."""
-    texts: list[str] = []
-    calls: list[ToolCall] = []
-    try:
-        async with asyncio.timeout(seconds):
-            async for delta in deltas:
-                texts.append(delta.text)
-                calls += delta.tool_calls
-                if delta.usage is not None:
-                    return replace(delta, text="".join(texts), tool_calls=tuple(calls))
-    except TimeoutError:
-        raise RequestTimeout(f"The answer was not done within {seconds:g} seconds.") from None
-    raise EngineFailed("The answer broke off without an end.")
+class RunResult(msgspec.Struct, frozen=True):
+    """The whole answer.
+
+    Args:
+        response: the text; in JSON mode the JSON itself; null when the model called tools and said nothing.
+        tool_calls: where tools were offered.
+    """
+
+    response: Any
+    usage: TokenUsage
+    tool_calls: list[CallObject] | UnsetType = UNSET
 
 
-def _result(request: TextRequest, whole: Delta) -> dict[str, object]:
-    """The result object: JSON as JSON rather than as its text, and calls beside what was said before them."""
-    assert whole.usage is not None
-    response: object = whole.text
-    if isinstance(request.form, JsonForm):
-        response = msgspec.Raw(whole.text.encode())
-    elif whole.tool_calls:
-        response = whole.text.strip() or None
-    result = {"response": response, "usage": usage_object(whole.usage)}
-    if request.offered_tools:
-        result["tool_calls"] = [call_object(call) for call in whole.tool_calls]
-    return result
+class RunFrame(msgspec.Struct, frozen=True):
+    """A frame of a stream: a piece of the answer, the usage at its end, or the error that cut it short.
+
+    Args:
+        tool_calls: calls that the model has made since the frame before.
+        p: text of random length, where the server pads its frames.
+        errors: the same error once more, as the envelope has it.
+    """
+
+    response: str | UnsetType = UNSET
+    tool_calls: list[CallObject] | UnsetType = UNSET
+    p: str | UnsetType = UNSET
+    usage: TokenUsage | UnsetType = UNSET
+    error: ErrorInfo | UnsetType = UNSET
+    errors: list[ErrorInfo] | UnsetType = UNSET
+
+
+class _RunForm:
+    """Implements `fireside.api.generation.Form`."""
+
+    def __init__(self, form: Callable[..., Response], request: TextRequest, *, padded: bool) -> None:
+        self._form = form
+        self._request = request
+        self._padded = padded
+
+    def whole(self, delta: Delta, headers: Mapping[str, str]) -> Response:
+        response: object = delta.text
+        if isinstance(self._request.form, JsonForm):
+            response = msgspec.Raw(delta.text.encode())  # as the model wrote it
+        elif delta.tool_calls:
+            response = delta.text.strip() or None
+        calls = [call_object(call) for call in delta.tool_calls] if self._request.offered_tools else UNSET
+        return self._form(RunResult(response, usage_object(delta.usage), calls), headers=headers)
+
+    def piece(self, delta: Delta) -> bytes:
+        if not delta.text and not delta.tool_calls:
+            return b""
+        calls = [call_object(call) for call in delta.tool_calls] or UNSET
+        return frame(RunFrame(delta.text, calls, padding() if self._padded else UNSET))
+
+    def end(self, delta: Delta) -> bytes:
+        return self.piece(delta) + frame(RunFrame("", usage=usage_object(delta.usage)))
+
+    def error(self, error: BaseException) -> bytes:
+        [said] = error_envelope(error).errors
+        return frame(RunFrame(error=said, errors=[said]))

@@ -11,15 +11,14 @@ import logging
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from typing import Protocol
 
 import msgspec
 from starlette.types import Receive, Scope, Send
 
 from fireside.api.disconnect import ClientGone, UntilGone
-from fireside.api.envelope import error_envelope
-from fireside.api.tools import call_object
 from fireside.errors import EngineFailed, FiresideError, RequestTimeout, ShuttingDown
-from fireside.serving.types import Delta, Usage
+from fireside.serving.types import Delta
 
 logger = logging.getLogger(__name__)
 
@@ -29,45 +28,32 @@ ABORT = "fireside.abort"
 """ASGI extension of Fireside's own server: its "abort" drops the connection at once, unsent bytes and all."""
 
 _PADDING = "abdefghijklmnopqrstuvwxyz0123456789"
-_encode = msgspec.json.encode
 
 
-def usage_object(usage: Usage) -> dict[str, int]:
-    """Usage as clients read it."""
-    return {
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.completion_tokens,
-        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-    }
+class Frames(Protocol):
+    """How one kind of answer is written as frames; each method returns whole frames, blank lines included."""
+
+    def piece(self, delta: Delta) -> bytes:
+        """A piece that is not the last; empty when there is nothing to say of it."""
+        ...
+
+    def end(self, delta: Delta) -> bytes:
+        """The last piece, with its usage. `data: [DONE]` is not part of it."""
+        ...
+
+    def error(self, error: BaseException) -> bytes:
+        """An error in a stream that has begun."""
+        ...
 
 
-def delta_frame(delta: Delta) -> bytes:
-    """The frame of one piece of the answer."""
-    return b"data: " + _encode(_fields(delta)) + b"\n\n"
+def frame(data: object) -> bytes:
+    """One frame of JSON."""
+    return b"data: " + msgspec.json.encode(data) + b"\n\n"
 
 
-def padded_frame(delta: Delta) -> bytes:
-    """The same with padding of random length, so that who watches the line cannot tell tokens by their lengths."""
-    padding = _PADDING[: random.randrange(len(_PADDING))]  # noqa: S311  (a length, not a secret)
-    return b"data: " + _encode({**_fields(delta), "p": padding}) + b"\n\n"
-
-
-def _fields(delta: Delta) -> dict[str, object]:
-    if not delta.tool_calls:
-        return {"response": delta.text}
-    return {"response": delta.text, "tool_calls": [call_object(call) for call in delta.tool_calls]}
-
-
-def usage_frame(usage: Usage) -> bytes:
-    """The frame after the last piece."""
-    return b"data: " + _encode({"response": "", "usage": usage_object(usage)}) + b"\n\n"
-
-
-def error_frame(error: BaseException) -> bytes:
-    """The frame of an error in a stream that has begun."""
-    errors = error_envelope(error)["errors"]
-    assert isinstance(errors, list)
-    return b"data: " + _encode({"error": errors[0], "errors": errors}) + b"\n\n"
+def padding() -> str:
+    """Text of random length, so that who watches the line cannot tell tokens by their lengths."""
+    return _PADDING[: random.randrange(len(_PADDING))]  # noqa: S311  (a length, not a secret)
 
 
 class EventStream:
@@ -75,30 +61,30 @@ class EventStream:
 
     Args:
         deltas: the answer; closed when the client goes, or when it breaks off for any other reason.
+        frames: how it is written.
         headers: further response headers.
         keep_alive: seconds without output after which a comment is sent.
         write_timeout: seconds after which a client that does not read is dropped.
         timeout: most seconds for the whole answer.
-        padding: add the field `p` to each frame.
     """
 
     def __init__(
         self,
         deltas: AsyncGenerator[Delta, None],
+        frames: Frames,
         *,
         headers: Mapping[str, str],
         keep_alive: float,
         write_timeout: float,
         timeout: float,
-        padding: bool,
     ) -> None:
         self._deltas = deltas
+        self._frames = frames
         self._headers = headers
         self._keep_alive = keep_alive
         self._write_timeout = write_timeout
         self._pause = min(keep_alive, write_timeout)
         self._timeout = timeout
-        self._frame = padded_frame if padding else delta_frame
         self._started = False
         self._beat: asyncio.Task[None] | None = None
         self._writing_since: float | None = None
@@ -124,17 +110,15 @@ class EventStream:
                 self._beat.cancel()
 
     async def _pump(self) -> None:
-        frame = self._frame
+        frames = self._frames
         try:
             async with asyncio.timeout(self._timeout):
                 async for delta in self._deltas:
-                    piece = frame(delta) if delta.text or delta.tool_calls else b""
-                    if delta.usage is None:
-                        if piece:
-                            await self._write(piece)
-                        continue
-                    await self._write(piece + usage_frame(delta.usage) + DONE, more=False)
-                    return
+                    if delta.usage is not None:
+                        await self._write(frames.end(delta) + DONE, more=False)
+                        return
+                    if body := frames.piece(delta):
+                        await self._write(body)
         except TimeoutError:
             raise RequestTimeout(f"The answer was not done within {self._timeout:g} seconds.") from None
         raise EngineFailed("The answer broke off without an end.")
@@ -145,7 +129,7 @@ class EventStream:
             error = ShuttingDown("The server is shutting down.")
         elif not isinstance(error, FiresideError):
             logger.error("A stream broke off", exc_info=error)
-        await self._write(error_frame(error) + DONE, more=False)
+        await self._write(self._frames.error(error) + DONE, more=False)
 
     async def _write(self, body: bytes, *, more: bool = True) -> None:
         if self._beat is not None:

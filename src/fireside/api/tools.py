@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from fireside.api.nullable import null_is_unset
 from fireside.errors import InvalidInput
 from fireside.prompting import messages
 from fireside.serving.types import JsonForm, NamedTool, RegexForm, ToolChoice
@@ -20,14 +21,16 @@ Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", json_schema_extra=null_is_unset)
 
 
 def _unwrapped(value: object) -> object:
-    """What stands inside `{"type": "function", "function": {…}}`; an id beside it comes along."""
-    if isinstance(value, dict) and isinstance(value.get("function"), dict):
-        return {**value["function"], **({"id": value["id"]} if "id" in value else {})}
-    return value
+    """What stands inside `{"type": "function", "function": {…}}`, an id beside it with it; without its nulls."""
+    if not isinstance(value, dict):
+        return value
+    if isinstance(value.get("function"), dict):
+        value = {**value["function"], **({"id": value["id"]} if "id" in value else {})}
+    return {key: item for key, item in value.items() if item is not None}
 
 
 class Tool(_Strict):
@@ -40,15 +43,14 @@ class Tool(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _unwrap(cls, value: object) -> object:
-        value = _unwrapped(value)
-        return {key: item for key, item in value.items() if item is not None} if isinstance(value, dict) else value
+        return _unwrapped(value)
 
     def typed(self) -> messages.Tool:
         """For prompting and serving."""
         return messages.Tool(self.name, self.description, self.parameters)
 
 
-class Call(_Strict):
+class EarlierCall(_Strict):
     """A call in an assistant's turn: arguments as an object, or as its JSON text inside OpenAI's `function`."""
 
     id: str = ""
@@ -125,9 +127,16 @@ def tool_choice(choice: Choice | None, tools: list[Tool]) -> ToolChoice:
     return choice or "auto"
 
 
-def call_object(call: messages.ToolCall) -> dict[str, object]:
-    """A call as the hosted service answers it. The arguments go out as the model wrote them."""
-    return {"name": call.name, "arguments": msgspec.Raw(call.arguments.encode())}
+class CallObject(msgspec.Struct, frozen=True):
+    """A call as the hosted service answers it."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+def call_object(call: messages.ToolCall) -> CallObject:
+    """The call; its arguments go out as the model wrote them."""
+    return CallObject(call.name, cast(Any, msgspec.Raw(call.arguments.encode())))
 
 
 def _is_object(text: str) -> bool:

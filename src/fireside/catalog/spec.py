@@ -116,6 +116,7 @@ class ModelSpec(_Strict):
     Args:
         uuid: the hosted service's where it has one, else made from the id.
         context_length: most tokens of prompt and answer together.
+        download_bytes: about how much a download brings, where the source does not say; only shown.
     """
 
     id: Annotated[str, Field(pattern=MODEL_ID_PATTERN)]
@@ -127,6 +128,7 @@ class ModelSpec(_Strict):
     info_url: str | None = None
     tags: tuple[str, ...] = ()
     context_length: int = Field(ge=1)
+    download_bytes: int | None = Field(default=None, ge=1)
     source: Source
     prompt: PromptSpec
     engine: EngineSpec

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from fireside import __version__
-from fireside.cli import doctor, finetune, models, pull, run, serve, token
+from fireside.cli import doctor, finetune, models, pull, run, serve, token, worker
 from fireside.errors import FiresideError
 
 
@@ -61,4 +61,5 @@ app.command()(pull.pull)
 app.command()(models.models)
 app.add_typer(token.app, name="token")
 app.add_typer(finetune.app, name="finetune")
+app.add_typer(worker.app, name="worker")
 app.command()(doctor.doctor)

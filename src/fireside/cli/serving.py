@@ -36,7 +36,7 @@ def run_server(settings: Settings, catalog: Catalog, *, no_pull: bool) -> None:
     load, as others may: that is printed.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    for chatty in ("uvicorn", "httpx2", "httpx", "httpcore", "huggingface_hub"):
+    for chatty in ("alembic", "uvicorn", "httpx2", "httpx", "httpcore", "huggingface_hub"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     with open_store(settings) as store:
         # Both before a long download, not after it.

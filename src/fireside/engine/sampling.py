@@ -103,6 +103,11 @@ class Sampler:
         return int(candidates[_pick(weights, number)])
 
 
+def is_reproducible(sampling: Sampling) -> bool:
+    """Whether the same request is to give the same answer again: greedy, or with a seed."""
+    return sampling.seed is not None or sampling.temperature < COLDEST
+
+
 def check_best(logits: Logits, best: int) -> None:
     """Raise EngineFailed when logits [vocab], whose argmax is `best`, are not fit to choose from.
 

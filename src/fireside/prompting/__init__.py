@@ -4,7 +4,7 @@ from fireside.prompting.byte_tokenizer import ByteTokenizer
 from fireside.prompting.detokenizer import Detokenizer
 from fireside.prompting.folder import open_tokenizer
 from fireside.prompting.messages import Message, Role
-from fireside.prompting.prompt import build_prompt, prompt_text
+from fireside.prompting.prompt import build_prompt, prompt_pieces, prompt_text
 from fireside.prompting.styles import Piece, render
 from fireside.prompting.tokenizer import Tokenizer
 from fireside.prompting.vocabulary import Vocabulary
@@ -19,6 +19,7 @@ __all__ = [
     "Vocabulary",
     "build_prompt",
     "open_tokenizer",
+    "prompt_pieces",
     "prompt_text",
     "render",
 ]

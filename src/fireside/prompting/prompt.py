@@ -1,13 +1,17 @@
 """The one way from a request to what the model reads: scoped, unscoped or raw."""
 
+import re
 from collections.abc import Sequence
 
 from fireside.catalog.spec import PromptSpec
 from fireside.errors import InvalidInput, UnsupportedWeights
 from fireside.prompting.messages import Message
-from fireside.prompting.styles import BLANK_LINE, Piece, render
+from fireside.prompting.styles import BLANK_LINE, Piece, control_texts, render
 from fireside.prompting.tools import spelt_out
 from fireside.prompting.vocabulary import Lead, Vocabulary
+
+_LIKE_A_TOKEN = re.compile(r"<[^<>\s]{1,64}>")
+"""How special tokens are spelt: which of the candidates are any, the tokenizer knows."""
 
 
 def build_prompt(
@@ -60,10 +64,48 @@ def prompt_text(
     tokenizer: Vocabulary,
 ) -> str:
     """The exact text the model sees, control tokens spelt out. Arguments and InvalidInput as in `build_prompt`."""
-    pieces = [] if raw else _pieces(prompt, messages, note, spec)
-    text = _raw_text(prompt, messages) if raw else "".join(piece.text for piece in pieces)
-    bos = tokenizer.bos_token
-    return bos + text if tokenizer.add_bos and bos is not None and not text.startswith(bos) else text
+    pieces = prompt_pieces(prompt=prompt, messages=messages, raw=raw, note=note, spec=spec, tokenizer=tokenizer)
+    return "".join(piece.text for piece in pieces)
+
+
+def prompt_pieces(
+    *,
+    prompt: str | None = None,
+    messages: Sequence[Message] | None = None,
+    raw: bool = False,
+    note: str = "",
+    spec: PromptSpec,
+    tokenizer: Vocabulary | None,
+) -> list[Piece]:
+    """The same text in pieces, so that control tokens can be told from text that looks like them.
+
+    Without a tokenizer (the model is not on this machine) control tokens in a raw text are those that the model's style
+    has, and a BOS that only the tokenizer would add is missing. Other arguments and InvalidInput as in `build_prompt`.
+    """
+    pieces = _raw_pieces(prompt, messages, spec, tokenizer) if raw else _pieces(prompt, messages, note, spec)
+    if tokenizer is not None and tokenizer.add_bos and tokenizer.bos_token is not None:
+        bos = Piece(tokenizer.bos_token, control=True)
+        if pieces[:1] != [bos]:
+            pieces.insert(0, bos)
+    return pieces
+
+
+def _raw_pieces(
+    prompt: str | None, messages: Sequence[Message] | None, spec: PromptSpec, tokenizer: Vocabulary | None
+) -> list[Piece]:
+    text = _raw_text(prompt, messages)
+    known = control_texts(spec)
+    pieces: list[Piece] = []
+    plain_from = 0
+    for match in _LIKE_A_TOKEN.finditer(text):
+        token = match[0]
+        if token in known if tokenizer is None else tokenizer.special_id(token) is not None:
+            if plain := text[plain_from : match.start()]:
+                pieces.append(Piece(plain, control=False))
+            pieces.append(Piece(token, control=True))
+            plain_from = match.end()
+    rest = text[plain_from:]
+    return [*pieces, Piece(rest, control=False)] if rest else pieces
 
 
 def _pieces(prompt: str | None, messages: Sequence[Message] | None, note: str, spec: PromptSpec) -> list[Piece]:

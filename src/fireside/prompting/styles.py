@@ -58,6 +58,12 @@ def render(messages: Sequence[Message], spec: PromptSpec) -> list[Piece]:
     return _STYLES[spec.style](messages)
 
 
+def control_texts(spec: PromptSpec) -> frozenset[str]:
+    """The control tokens that the model's style writes, and those that end its answers."""
+    conversation = [Message("user", "a"), Message("assistant", "b"), Message("user", "c")]
+    return frozenset(piece.text for piece in render(conversation, spec) if piece.control) | frozenset(spec.stop)
+
+
 def _chatml(messages: Sequence[Message]) -> list[Piece]:
     pieces: list[Piece] = []
     for message in messages:

@@ -53,6 +53,7 @@ class ModelPool:
 
     settings: Settings
     _entries: dict[str, _Entry] = field(default_factory=dict)
+    _failures: dict[str, str] = field(default_factory=dict)
     _ending: set[asyncio.Task[None]] = field(default_factory=set)
     _closed: bool = False
 
@@ -80,7 +81,7 @@ class ModelPool:
         entry = self._entries.get(spec.id)
         if entry is None:
             if is_downloaded(self.settings.data_dir, spec):
-                return ModelStatus("idle")
+                return ModelStatus("idle", self._failures.get(spec.id, ""))
             return ModelStatus("not-downloaded", f"fireside pull {spec.id}")
         if not entry.loading.done():
             return ModelStatus("loading", entry.phase, entry.done / max(entry.total, 1))
@@ -90,6 +91,13 @@ class ModelPool:
             return ModelStatus("ready", stats=await entry.loading.result().engine.stats())
         except (ModelNotReady, EngineError) as error:
             return ModelStatus("loading", str(error))
+
+    def tokenizer(self, spec: ModelSpec) -> Vocabulary | None:
+        """The tokenizer of a model that is loaded, else None."""
+        entry = self._entries.get(spec.id)
+        if entry is None or not entry.loading.done() or entry.loading.cancelled() or entry.loading.exception():
+            return None
+        return entry.loading.result().tokenizer
 
     async def close(self) -> None:
         """End all engines, for good."""
@@ -120,6 +128,7 @@ class ModelPool:
         return entry
 
     async def _load(self, spec: ModelSpec) -> LoadedModel:
+        self._failures.pop(spec.id, None)
         try:
             path = locate(self.settings.data_dir, spec)
             tokenizer: Vocabulary
@@ -139,8 +148,9 @@ class ModelPool:
             except BaseException:
                 await engine.close()
                 raise
-        except Exception:
-            # Not kept: once the operator has mended it, the next request must find it well.
+        except Exception as error:
+            self._failures[spec.id] = str(error)
+            # The entry is not kept: once the operator has mended it, the next request must find it well.
             asyncio.get_running_loop().call_later(FAILURE_SECONDS, self._forget_failed, spec.id)
             raise
         return LoadedModel(spec, engine, tokenizer, stop_ids, info.context_length)

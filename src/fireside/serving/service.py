@@ -11,11 +11,12 @@ from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import GenerationRequest, Token
 from fireside.errors import EngineLost, FormNotMet
 from fireside.prompting import Vocabulary, build_prompt
-from fireside.prompting.tools import json_note, tools_note
 from fireside.serving.grammars import grammar_of
+from fireside.serving.notes import note_of
 from fireside.serving.pool import ModelPool
+from fireside.serving.preview import Previewer
 from fireside.serving.reader import AnswerReader
-from fireside.serving.types import Delta, JsonForm, Meter, ModelStatus, TextRequest, Usage
+from fireside.serving.types import Delta, Meter, ModelStatus, Preview, TextRequest, Usage
 from fireside.settings import Settings
 from fireside.weights.locate import is_downloaded
 
@@ -27,6 +28,7 @@ class Service:
         self._settings = settings
         self._catalog = catalog
         self._pool = ModelPool(settings)
+        self._previewer = Previewer(settings)
 
     def models(self) -> list[ModelSpec]:
         """See `TextService.models`."""
@@ -42,6 +44,12 @@ class Service:
     async def status(self, model: str) -> ModelStatus:
         """See `TextService.status`."""
         return await self._pool.status(self._catalog.get(model))
+
+    async def preview(self, request: TextRequest) -> Preview:
+        """See `TextService.preview`."""
+        spec = self.resolve(request.model)
+        loaded = self._pool.tokenizer(spec)
+        return await asyncio.to_thread(self._previewer.preview, request, spec, loaded)
 
     async def load(self, model: str) -> None:
         """Load a model before anyone asks for it. Raises as `generate` does."""
@@ -103,17 +111,8 @@ def _prepare(request: TextRequest, spec: ModelSpec, tokenizer: Vocabulary) -> tu
         prompt=request.prompt,
         messages=request.messages,
         raw=request.raw,
-        note=_note(request),
+        note=note_of(request),
         spec=spec.prompt,
         tokenizer=tokenizer,
     )
     return ids, grammar
-
-
-def _note(request: TextRequest) -> str:
-    """What the model is told beside the conversation. A pattern would tell it nothing."""
-    if isinstance(request.form, JsonForm):
-        return json_note(request.form.schema)
-    if request.offered_tools:
-        return tools_note(request.offered_tools, must=request.tool_choice != "auto")
-    return ""

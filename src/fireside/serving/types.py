@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import Adapter, EngineStats, Sampling
 from fireside.prompting.messages import Message, Tool, ToolCall
+from fireside.prompting.styles import Piece
 
 
 @dataclass(slots=True)
@@ -94,6 +95,24 @@ class Usage:
     completion_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A call of one of the request's functions, which ran here. One of `result` and `error` is set.
+
+    Args:
+        arguments: the text of a JSON object.
+        result: JSON text.
+        error: why there is no result.
+        milliseconds: how long it took.
+    """
+
+    name: str
+    arguments: str
+    milliseconds: int
+    result: str | None = None
+    error: str | None = None
+
+
 FinishReason = Literal["stop", "length", "tool_calls"]
 
 
@@ -103,12 +122,29 @@ class Delta:
 
     Args:
         tool_calls: whole calls, as they are completed, each with an id that is unique in the conversation.
+        function_calls: those that ran here, as they are done.
     """
 
     text: str
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    function_calls: tuple[FunctionCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a model would read for a request.
+
+    Args:
+        model: id of the model that would answer.
+        pieces: the exact text in stretches, control tokens apart.
+        tokens: its length; None while the model's tokenizer is not on this machine.
+    """
+
+    model: str
+    pieces: tuple[Piece, ...]
+    tokens: int | None
 
 
 ModelState = Literal["ready", "loading", "not-downloaded", "failed", "idle"]
@@ -116,7 +152,10 @@ ModelState = Literal["ready", "loading", "not-downloaded", "failed", "idle"]
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """State of one model on this server. "idle" is downloaded, but not loaded (it loads on first use)."""
+    """State of one model on this server.
+
+    "idle" is downloaded, but not loaded: it loads on first use. Its `detail` says why the last load failed, if it did.
+    """
 
     state: ModelState
     detail: str = ""
@@ -146,3 +185,10 @@ class TextService(Protocol):
         ...
 
     async def status(self, model: str) -> ModelStatus: ...
+
+    async def preview(self, request: TextRequest) -> Preview:
+        """What the model would read for this request, whose sampling and adapter do not matter.
+
+        Raises InvalidModelId, UnknownModel, InvalidInput, ModelError leaves.
+        """
+        ...

@@ -159,3 +159,39 @@ def test_a_full_cache_makes_requests_wait_not_fail(model: Model) -> None:
 def test_ids_outside_the_vocabulary_are_refused(model: Model, bad: list[int]) -> None:
     with pytest.raises(ValueError, match="vocabulary"):
         model.open().submit(0, GenerationRequest(prompt_ids=bad, max_tokens=1))
+
+
+def test_a_free_request_beside_them_changes_nothing_for_the_others(model: Model) -> None:
+    """Without a seed the last of an odd number of rows takes a quicker way; the rows before it do not notice."""
+    free = GenerationRequest(prompt_ids=prompt(20, 9), max_tokens=40, sampling=Sampling(temperature=0.8))
+    alone = [run(model.open(), [request])[0] for request in requests()[1:5]]
+    for count in (1, 2, 3, 4):
+        mixed = run(model.open(), [*requests()[1 : 1 + count], free])
+        assert mixed[:-1] == alone[:count]
+        assert run(model.open(), [free, *requests()[1 : 1 + count]])[1:] == alone[:count]
+
+
+def test_what_a_free_request_left_is_reused_only_where_it_is_exact(model: Model) -> None:
+    runner = model.open()
+    free = GenerationRequest(prompt_ids=prompt(50), max_tokens=30, sampling=Sampling(temperature=0.8))
+    (answer,) = run(runner, [free])
+    conversation = [*free.prompt_ids, *ids(answer), *prompt(9, 1)]
+    seeded = GenerationRequest(prompt_ids=conversation, max_tokens=12, sampling=SAMPLINGS[1])
+    expected = run(model.open(), [seeded])
+    before = runner.stats().reused_tokens
+    assert run(runner, [seeded]) == expected
+    assert runner.stats().reused_tokens - before == 50
+    again = GenerationRequest(prompt_ids=conversation, max_tokens=2, sampling=Sampling(temperature=0.8))
+    run(runner, [again])
+    assert runner.stats().reused_tokens - before >= 50 + 79
+
+
+def test_leading_rows_of_an_odd_batch_are_bit_for_bit_those_of_an_even_one(model: Model) -> None:
+    logits = []
+    for count in (3, 4, 2):
+        decoder = model.open()._decoder
+        for row in range(count):
+            decoder.prefill(row, 0, prompt(6, row))
+        logits.append(decoder.decode([5, 6, 7, 8][:count], [6] * count)[:2].copy())
+    assert np.array_equal(logits[0], logits[1])
+    assert np.array_equal(logits[0], logits[2])

@@ -18,7 +18,7 @@ Logits = NDArray[np.float32]
 
 def even(count: int) -> int:
     """`count`, or one more. ONNX Runtime's kernels treat every token of an even number alike, whatever its neighbours;
-    so prompts and batches are padded to one."""
+    of an odd number they treat the last one otherwise, which costs less, and differs in the last bits."""
     return count + count % 2
 
 
@@ -66,8 +66,8 @@ class Decoder:
     def decode(self, ids: list[int], past: list[int], adapters: Sequence[Slot | None] | None = None) -> Logits:
         """Append one token to each of the rows 0 to B - 1; logits [B, vocab].
 
-        B must be even (see `even`) where the cache has that many rows; a row to be left alone gets any id, and `past`
-        as it is: the position after its last one is scratch.
+        A row to be left alone gets any id, and `past` as it is: the position after its last one is scratch. Logits do
+        not depend on the other rows, but for the last one of an odd B (see `even`).
 
         Args:
             adapters: of each row; None is the same as none for all.

@@ -22,12 +22,14 @@ class Row:
 
     Args:
         tokens: int32 [positions]; the first `length` are the ids whose keys and values the row holds.
+        exact: how many leading positions are bit for bit what a prefill computes.
         reserved: positions that its running request may come to use; 0 when idle.
         touched: highest position written since the memory was last given back.
     """
 
     tokens: NDArray[np.int32]
     length: int = 0
+    exact: int = 0
     tenant: str = ""
     reserved: int = 0
     touched: int = 0
@@ -37,17 +39,19 @@ class Row:
     def idle(self) -> bool:
         return self.reserved == 0
 
-    def append(self, ids: list[int]) -> None:
+    def append(self, ids: list[int], *, exact: bool = True) -> None:
         end = self.length + len(ids)
+        if exact and self.exact == self.length:
+            self.exact = end
         self.tokens[self.length : end] = ids
         self.length = end
         self.touched = max(self.touched, end)
 
-    def common_prefix(self, ids: NDArray[np.int32], tenant: str) -> int:
-        """How many leading tokens the row shares with `ids`."""
+    def common_prefix(self, ids: NDArray[np.int32], tenant: str, *, exact: bool) -> int:
+        """How many leading tokens the row shares with `ids`; of its `exact` ones, if they are to be."""
         if tenant != self.tenant:
             return 0
-        count = min(self.length, len(ids))
+        count = min(self.exact if exact else self.length, len(ids))
         differ = np.flatnonzero(self.tokens[:count] != ids[:count])
         return int(differ[0]) if len(differ) else count
 
@@ -69,16 +73,19 @@ class RowTable:
     def __post_init__(self) -> None:
         self.rows = [Row(np.zeros(self.cache.positions, dtype=np.int32)) for _ in range(self.cache.rows)]
 
-    def place(self, prompt_ids: list[int], reserve: int, tenant: str) -> int | None:
+    def place(self, prompt_ids: list[int], reserve: int, tenant: str, *, exact: bool = True) -> int | None:
         """A row for a new request, holding as much of its prompt as could be reused; None when there is no room yet.
 
         At least one token of the prompt is left to compute, since its logits choose the answer's first token.
+
+        Args:
+            exact: reuse nothing that could differ from a prefill of the same tokens.
         """
         idle = [index for index in range(self.slots) if self.rows[index].idle]
         if not idle:
             return None
         ids = np.asarray(prompt_ids, dtype=np.int32)
-        shared = [min(row.common_prefix(ids, tenant), len(ids) - 1) for row in self.rows]
+        shared = [min(row.common_prefix(ids, tenant, exact=exact), len(ids) - 1) for row in self.rows]
         source = max(range(len(self.rows)), key=lambda index: shared[index])
         reused = shared[source] if shared[source] >= SHORTEST_REUSE else 0
         takes_over = reused and self.rows[source].idle and source < self.slots
@@ -94,6 +101,7 @@ class RowTable:
         if reused and target != source:
             self.cache.copy(source, target, reused)
         row = self.rows[target]
+        row.exact = min(self.rows[source].exact, reused)
         row.tokens[:reused] = ids[:reused]
         row.length, row.tenant, row.reserved = reused, tenant, reserve
         row.touched = max(row.touched, reused)
@@ -136,4 +144,4 @@ class RowTable:
 
     def _release(self, index: int) -> None:
         self.cache.release(index)
-        self.rows[index].length = self.rows[index].touched = 0
+        self.rows[index].length = self.rows[index].exact = self.rows[index].touched = 0

@@ -23,7 +23,7 @@ from fireside.engine.onnx.lora import Slot
 from fireside.engine.onnx.rows import RowTable
 from fireside.engine.protocol import Progress
 from fireside.engine.runner import Outcome
-from fireside.engine.sampling import Sampler, check_best
+from fireside.engine.sampling import Sampler, check_best, is_reproducible
 from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
 from fireside.errors import FiresideError
 
@@ -143,7 +143,7 @@ class OnnxRunner:
             reserve = len(request.prompt_ids) + request.max_tokens
             # An adapter changes keys and values: what one computed is no prefix for another.
             owner = request.tenant if request.adapter is None else f"{request.tenant}\n{request.adapter.id}"
-            row = self._table.place(request.prompt_ids, reserve, owner)
+            row = self._table.place(request.prompt_ids, reserve, owner, exact=is_reproducible(request.sampling))
             if row is None:
                 self._release(request)
                 kept.append((number, request))
@@ -179,7 +179,10 @@ class OnnxRunner:
 
     def _decode(self) -> list[tuple[int, Outcome]]:
         rows = self._table.rows
-        count = even(max(self._decoding) + 1)
+        top = max(self._decoding)
+        # Half the work for a single stream, of which nobody asked that it be the same again.
+        alone = top % 2 == 0 and not is_reproducible(self._decoding[top].request.sampling)
+        count = top + 1 if alone else even(top + 1)
         ids = [0] * count
         adapters: list[Slot | None] = [None] * count
         for index, sequence in self._decoding.items():
@@ -190,7 +193,7 @@ class OnnxRunner:
         best = logits.argmax(axis=1) if any(_takes_best(sequence) for sequence in self._decoding.values()) else None
         made = []
         for sequence in list(self._decoding.values()):
-            rows[sequence.row].append([sequence.pending])
+            rows[sequence.row].append([sequence.pending], exact=not (alone and sequence.row == top))
             made += self._accept(sequence, logits[sequence.row], best)
         return made
 

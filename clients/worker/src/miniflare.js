@@ -1,0 +1,24 @@
+// Options for miniflare, and for whatever passes options on to it: vitest's Workers pool, for one.
+
+import { readFileSync } from "node:fs";
+import { bindingURL } from "./ai.js";
+
+/** The value of miniflare's option `ai`: Cloudflare's own binding, with Fireside behind it. For a server without tokens. */
+export function firesideAI(url, { account = "local", binding = "AI" } = {}) {
+  return { binding, remoteProxyConnectionString: new URL(bindingURL(url, account)) };
+}
+
+/** A member of miniflare's `workers`, for `serviceBindings: { AI: "fireside-ai" }`: works with a token, too. */
+export function firesideWorker(url, { account = "local", token, name = "fireside-ai" } = {}) {
+  const module = (path) => ({
+    type: "ESModule",
+    path,
+    contents: readFileSync(new URL(path, import.meta.url), "utf8"),
+  });
+  return {
+    name,
+    modules: [module("worker.js"), module("ai.js")],
+    compatibilityDate: "2026-04-21",
+    bindings: { FIRESIDE_URL: url, FIRESIDE_ACCOUNT: account, ...(token && { FIRESIDE_TOKEN: token }) },
+  };
+}

@@ -1,0 +1,112 @@
+"""What only the web pages ask: models with their states, downloads, and what a model would read. `/api/…`.
+
+Made for the pages of the same version and may change with them; programs use `/client/v4/…`.
+"""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fireside import __version__
+from fireside.api.auth import check_may_write
+from fireside.api.body import parse_object, read_body
+from fireside.api.context import Context
+from fireside.api.envelope import answer
+from fireside.api.inputs import parse_input, to_request
+from fireside.api.models import describe, exact_model
+from fireside.catalog.spec import ModelSpec, WheelSource
+from fireside.serving.types import ModelStatus
+
+_MODEL = "/api/models/{model:path}"
+
+
+def routes(context: Context) -> list[Route]:
+    """States, downloads, previews."""
+    routes = _Routes(context)
+    return [
+        Route("/api/models", routes.list_models),
+        Route(f"{_MODEL}/download", routes.start_download, methods=["POST"]),
+        Route(f"{_MODEL}/download", routes.stop_download, methods=["DELETE"]),
+        Route(f"{_MODEL}/preview", routes.preview, methods=["POST"]),
+    ]
+
+
+class _Routes:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    async def list_models(self, request: Request) -> Response:
+        settings, specs = self._context.settings, self._context.service.models()
+        server = {
+            "version": __version__,
+            "default_model": settings.default_model,
+            "finetune_max_mb": settings.finetune_max_mb,
+        }
+        return answer({"server": server, "models": await asyncio.gather(*map(self._describe, specs))})
+
+    async def start_download(self, request: Request) -> Response:
+        spec = self._writable(request)
+        await asyncio.to_thread(self._context.downloads.start, spec)
+        return answer(await self._describe(spec))
+
+    async def stop_download(self, request: Request) -> Response:
+        spec = self._writable(request)
+        await asyncio.to_thread(self._context.downloads.stop, spec)
+        return answer(await self._describe(spec))
+
+    async def preview(self, request: Request) -> Response:
+        settings, service = self._context.settings, self._context.service
+        body = await read_body(
+            request.headers, request.receive, max_bytes=settings.max_body_bytes, timeout=settings.body_timeout
+        )
+        model = request.path_params["model"]
+        seen = await service.preview(to_request(model, parse_input(parse_object(body)), account=""))
+        pieces = [{"text": piece.text, "control": piece.control} for piece in seen.pieces]
+        return answer({"model": seen.model, "pieces": pieces, "tokens": seen.tokens})
+
+    def _writable(self, request: Request) -> ModelSpec:
+        """The model of the path, if the request may change what is on this machine."""
+        check_may_write(request.state.grant)
+        return exact_model(self._context.service, request.path_params["model"])
+
+    async def _describe(self, spec: ModelSpec) -> dict[str, Any]:
+        settings, service, downloads = self._context.settings, self._context.service, self._context.downloads
+        answering = service.resolve(spec.id).id
+        context_length = min(settings.context_length or spec.context_length, spec.context_length)
+        return {
+            **msgspec.to_builtins(describe(spec)),
+            "context_length": context_length,
+            "lora": spec.lora,
+            "beta": spec.beta,
+            "prompt_style": spec.prompt.style,
+            "default_system": spec.prompt.default_system,
+            "answered_by": None if answering == spec.id else answering,
+            "can_download": downloads.can_fetch(spec),
+            "download_bytes": spec.source.size if isinstance(spec.source, WheelSource) else spec.download_bytes,
+            **await self._state(spec),
+        }
+
+    async def _state(self, spec: ModelSpec) -> dict[str, Any]:
+        status = await self._context.service.status(spec.id)
+        download = self._context.downloads.status(spec)
+        if status.state == "idle" and status.detail:
+            status = ModelStatus("failed", f"{status.detail} The next request tries again.")
+        if status.state != "not-downloaded" or download is None:
+            return _state(status)
+        if download.error is not None:
+            return _state(ModelStatus("failed", download.error))
+        share = download.done / download.total if download.total else None
+        progress = {"phase": download.phase, "share": share, "done": download.done, "total": download.total}
+        return {"state": "downloading", "detail": download.phase, "progress": progress, "stats": None}
+
+
+def _state(status: ModelStatus) -> dict[str, Any]:
+    progress = None
+    if status.state == "loading":
+        progress = {"phase": status.detail, "share": status.progress, "done": 0, "total": 0}
+    stats = None if status.stats is None else msgspec.to_builtins(status.stats)
+    return {"state": status.state, "detail": status.detail, "progress": progress, "stats": stats}

@@ -1,0 +1,133 @@
+"""One text generation, whatever route asked for it: adapter, answer (whole or as a stream), usage."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Protocol, cast
+
+import msgspec
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from fireside.api.context import Context
+from fireside.api.disconnect import UntilGone
+from fireside.api.sse import EventStream, Frames
+from fireside.catalog.spec import ModelSpec
+from fireside.engine.types import Adapter
+from fireside.errors import EngineFailed, LoraUnsupported, RequestTimeout
+from fireside.prompting.messages import ToolCall
+from fireside.serving.types import Delta, TextRequest, Usage
+
+logger = logging.getLogger(__name__)
+
+
+class TokenUsage(msgspec.Struct, frozen=True):
+    """Tokens of one request."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+def usage_object(usage: Usage | None) -> TokenUsage:
+    """Usage as clients read it; of an answer's last piece, which always has one."""
+    assert usage is not None
+    made, read = usage.completion_tokens, usage.prompt_tokens
+    return TokenUsage(read, made, read + made)
+
+
+class Form(Frames, Protocol):
+    """How a route writes its answer."""
+
+    def whole(self, delta: Delta, headers: Mapping[str, str]) -> Response:
+        """The answer to a request that asked for no stream, all in one piece."""
+        ...
+
+
+async def respond(
+    context: Context,
+    spec: ModelSpec,
+    request: TextRequest,
+    form: Form,
+    *,
+    lora: str | None,
+    stream: bool,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Generate and answer; `scope`'s body must have been read.
+
+    Args:
+        spec: the model that answers, as `request.model` was resolved.
+        request: without its adapter; its tenant is the account.
+        lora: id or name of a fine-tune.
+
+    Raises:
+        FiresideError: while nothing is sent yet; later ones end the stream with a frame of their own.
+    """
+    settings = context.settings
+    headers = {} if spec.id == request.model else {"fireside-served-by": spec.id}
+    request = replace(request, adapter=await _adapter(context, spec, request.tenant, lora))
+    # The service promises an iterator that can be closed; to the type checker that is a generator.
+    deltas = cast(AsyncGenerator[Delta, None], context.service.generate(request))
+    try:
+        if stream:
+            events = EventStream(
+                deltas,
+                form,
+                headers=headers,
+                keep_alive=settings.keep_alive_seconds,
+                write_timeout=settings.write_timeout,
+                timeout=settings.request_timeout,
+            )
+            await events(scope, receive, send)
+            return
+        async with UntilGone(receive), aclosing(deltas):
+            delta = await _collect(deltas, settings.request_timeout)
+        response = form.whole(delta, headers)
+        await response(scope, receive, send)
+    finally:
+        # However it ended: a client that went away has used what was made for it.
+        await _record(context, spec, request)
+
+
+async def _adapter(context: Context, spec: ModelSpec, account: str, lora: str | None) -> Adapter | None:
+    """The files of the fine-tune that is named. Raises LoraUnsupported, and what `FineTunes.local` does."""
+    if lora is None:
+        return None
+    if not spec.lora:
+        raise LoraUnsupported(f"The model {spec.id} does not support LoRA inference: send the request without lora.")
+    found = await asyncio.to_thread(context.finetunes.local, account, lora, spec)
+    return Adapter(found.version, str(found.folder))
+
+
+async def _record(context: Context, spec: ModelSpec, request: TextRequest) -> None:
+    """Add to the account's usage. The client has its answer by now: a failure here is for the log alone."""
+    account, meter = request.tenant, request.meter
+    if not meter.prompt_tokens:
+        return
+    try:
+        await asyncio.to_thread(
+            context.store.record_usage, account, spec.id, meter.prompt_tokens, meter.completion_tokens
+        )
+    except Exception:
+        logger.exception("Usage of account %s could not be recorded", account)
+
+
+async def _collect(deltas: AsyncGenerator[Delta, None], seconds: float) -> Delta:
+    """The whole answer as one piece. Raises RequestTimeout, and what the generation raises."""
+    pieces: list[str] = []
+    calls: list[ToolCall] = []
+    try:
+        async with asyncio.timeout(seconds):
+            async for delta in deltas:
+                pieces.append(delta.text)
+                calls += delta.tool_calls
+                if delta.usage is not None:
+                    return replace(delta, text="".join(pieces), tool_calls=tuple(calls))
+    except TimeoutError:
+        raise RequestTimeout(f"The answer was not done within {seconds:g} seconds.") from None
+    raise EngineFailed("The answer broke off without an end.")

@@ -1,0 +1,93 @@
+"""From OpenAI's fields to one `TextRequest`."""
+
+from fireside.api.openai.inputs import (
+    COMPLETION_TOKENS,
+    LONGEST_ANSWER,
+    ChatInput,
+    CompletionInput,
+    FunctionTool,
+    NamedChoice,
+    ObjectFormat,
+    ResponseFormat,
+    SchemaFormat,
+    Turn,
+)
+from fireside.errors import FeatureUnavailable, InvalidInput
+from fireside.prompting.messages import Message, Tool, ToolCall
+from fireside.serving.types import JsonForm, NamedTool, TextRequest, ToolChoice
+
+
+def chat_request(parsed: ChatInput, model: str, account: str) -> TextRequest:
+    """The request of a chat completion for `model` (an id without a fine-tune's name).
+
+    Raises InvalidInput when tool_choice does not fit tools, FeatureUnavailable for forms and tools together.
+    """
+    tools = tuple(_tool(tool) for tool in parsed.tools)
+    limit = parsed.max_completion_tokens or parsed.max_tokens
+    request = TextRequest(
+        model=model,
+        messages=tuple(_message(turn) for turn in parsed.messages),
+        max_tokens=limit or LONGEST_ANSWER,
+        clip=limit is None,
+        sampling=parsed.sampling(),
+        tenant=account,
+        stop=tuple(parsed.stop),
+        form=_form(parsed.response_format),
+        tools=tools,
+        tool_choice=_tool_choice(parsed.tool_choice, tools),
+    )
+    if request.form is not None and request.offered_tools:
+        raise FeatureUnavailable("response_format: not together with tools that may be called.")
+    return request
+
+
+def completion_request(parsed: CompletionInput, model: str, account: str) -> TextRequest:
+    """The request of a completion: the prompt goes to the model as it is."""
+    return TextRequest(
+        model=model,
+        prompt=parsed.prompt[0],
+        raw=True,
+        max_tokens=parsed.max_tokens or COMPLETION_TOKENS,
+        clip=parsed.max_tokens is None,
+        sampling=parsed.sampling(),
+        tenant=account,
+        stop=tuple(parsed.stop),
+    )
+
+
+def _message(turn: Turn) -> Message:
+    calls = tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in turn.tool_calls or ())
+    role = "system" if turn.role == "developer" else turn.role
+    name = turn.name if turn.role == "tool" else None
+    return Message(role, turn.content, calls, turn.tool_call_id, name)
+
+
+def _tool(tool: FunctionTool) -> Tool:
+    function = tool.function
+    return Tool(function.name, function.description, function.parameters)
+
+
+def _form(wanted: ResponseFormat | None) -> JsonForm | None:
+    match wanted:
+        case ObjectFormat():
+            return JsonForm()
+        case SchemaFormat(json_schema=named):
+            return JsonForm(named.schema_)
+        case _:
+            return None
+
+
+def _tool_choice(choice: str | NamedChoice, tools: tuple[Tool, ...]) -> ToolChoice:
+    match choice:
+        case NamedChoice(function=wanted):
+            if wanted.name not in {tool.name for tool in tools}:
+                raise InvalidInput([f"tool_choice: there is no tool {wanted.name} among tools"])
+            return NamedTool(wanted.name)
+        case "required":
+            if not tools:
+                raise InvalidInput(["tool_choice: required goes with tools, and there are none"])
+            return "required"
+        case "none":
+            return "none"
+        case _:
+            return "auto"

@@ -1,0 +1,61 @@
+"""The sandbox process: `python -m fireside.functions.host` reads one Job, writes one Outcome and ends.
+
+With the argument "compile" it writes the compiled JavaScript engine instead, which the server then sends with every
+job: a process that has it starts in a fraction of a second.
+"""
+
+import codecs
+import json
+import os
+import signal
+import sys
+
+from fireside.functions.lockdown import lock_down, start_clock
+from fireside.functions.machine import Machine, Stopped, compile_engine
+from fireside.functions.messages import Failed, Job, Outcome, Returned, encode, job_decoder
+
+codecs.lookup("utf-16-le")  # Python loads it at its first use, when files can be opened no more
+
+
+def run(job: Job) -> Outcome:
+    """Do the job. From here on this process may do next to nothing but compute."""
+    try:
+        machine = Machine(job.engine, job.memory_bytes)
+        start_clock(job.seconds)
+        lock_down()
+        return Returned(_plain(machine.run(job.name, job.code, job.arguments)))
+    except Stopped as stopped:
+        return stopped.failed
+
+
+def _plain(text: str) -> str:
+    """JSON text with nothing in it that other readers stumble over: no half characters, no huge numbers.
+
+    Raises Stopped when it cannot be had.
+    """
+    try:
+        value = json.loads(text)
+        again = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        raise Stopped(
+            Failed("exception", "The function returned JSON that is nested too deeply or has too large a number.")
+        ) from None
+    # JavaScript's halves of characters become U+FFFD; halves that belong together become one.
+    return again.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def main() -> None:
+    # Ctrl-C in a terminal reaches the whole process group; the server decides when a call ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.argv[1:] == ["compile"]:
+        sys.stdout.buffer.write(compile_engine())
+        return
+    outcome = run(job_decoder.decode(sys.stdin.buffer.read()))
+    answer = memoryview(encode(outcome))
+    while answer:
+        answer = answer[os.write(1, answer) :]
+    os._exit(0)  # no tidying up: that would want system calls which are closed by now
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Foreign JavaScript, run where it can do no harm: as the rest of Fireside sees it.
+
+Each call has a process of its own, with an empty environment and nothing but two pipes, and a JavaScript engine inside
+WebAssembly in there (`machine.py`). The kernel counts its processor time, and here is a stop-watch besides.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+
+import fireside
+from fireside.errors import EngineFailed
+from fireside.functions.messages import MAX_RESULT_BYTES, Failed, Job, Outcome, encode, outcome_decoder
+
+PATIENCE = 60.0
+"""Seconds on the wall clock that a call may take besides ten times its processor time: machines can be busy."""
+
+COMPILE_PATIENCE = 300.0
+
+_MAX_ENGINE_BYTES = 64 * 1024 * 1024
+_MAX_OUTCOME_BYTES = 2 * MAX_RESULT_BYTES
+_READ_SIZE = 1 << 16
+_OUT_OF_TIME = {getattr(signal, name, None) for name in ("SIGPROF", "SIGXCPU")} - {None}
+
+
+class Sandbox:
+    """Runs functions. Use it from one event loop.
+
+    Args:
+        seconds: most processor time of a call.
+        memory_mb: most memory of a call's JavaScript engine, in MiB.
+    """
+
+    def __init__(self, seconds: float, memory_mb: int) -> None:
+        self._seconds = seconds
+        self._memory_bytes = memory_mb * 1024 * 1024
+        self._engine: bytes | None = None
+        self._compiling = asyncio.Lock()
+        self._places = asyncio.Semaphore(os.cpu_count() or 1)
+
+    async def call(self, name: str, code: str, arguments: tuple[str | None, ...]) -> Outcome:
+        """Call a function once, in an engine that has seen nothing else.
+
+        Args:
+            name: the function's name.
+            code: JavaScript: a function expression, or statements that declare a function of that name.
+            arguments: one JSON text per parameter; None is undefined.
+
+        Raises:
+            EngineFailed: the JavaScript engine could not be compiled. Whatever the code does is an outcome.
+        """
+        job = Job(
+            engine=await self._compiled(),
+            name=name,
+            code=code,
+            arguments=arguments,
+            seconds=self._seconds,
+            memory_bytes=self._memory_bytes,
+        )
+        patience = PATIENCE + 10 * self._seconds
+        async with self._places:
+            try:
+                status, answer = await _run_host((), encode(job), _MAX_OUTCOME_BYTES, patience)
+            except TimeoutError:
+                return Failed("limit", f"The function was not done within {patience:g} seconds.")
+        if status != 0:
+            return self._death(status)
+        return outcome_decoder.decode(answer)
+
+    def _death(self, status: int) -> Failed:
+        if -status in _OUT_OF_TIME:
+            return Failed("limit", f"The function took more than {self._seconds:g} seconds of processor time.")
+        return Failed("crash", f"The sandbox of the function ended with status {status}.")
+
+    async def _compiled(self) -> bytes:
+        """The JavaScript engine in machine code, made once. It stays in memory: a file could be tampered with."""
+        async with self._compiling:
+            if self._engine is None:
+                try:
+                    status, compiled = await _run_host(("compile",), b"", _MAX_ENGINE_BYTES, COMPILE_PATIENCE)
+                except TimeoutError:
+                    status, compiled = -1, b""
+                if status != 0 or not compiled:
+                    raise EngineFailed("The sandbox for functions cannot be made: standard error says why.")
+                self._engine = compiled
+            return self._engine
+
+
+async def _run_host(arguments: tuple[str, ...], job: bytes, most: int, seconds: float) -> tuple[int, bytes]:
+    """Run the sandbox process from beginning to end: its exit status, and at most so many bytes of what it wrote.
+
+    Raises TimeoutError, when the process has been killed.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-s",
+        "-m",
+        "fireside.functions.host",
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env=_environment(),
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            assert process.stdin is not None
+            process.stdin.write(job)
+            process.stdin.close()
+            return await _output(process, most)
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await _output(process, 0)
+
+
+async def _output(process: asyncio.subprocess.Process, most: int) -> tuple[int, bytes]:
+    """Exit status and output. Output is read to its end, which asyncio needs to see the process's own; kept is less."""
+    assert process.stdout is not None
+    kept = bytearray()
+    while piece := await process.stdout.read(_READ_SIZE):
+        kept += piece[: most - len(kept)]
+    return await process.wait(), bytes(kept)
+
+
+def _environment() -> dict[str, str]:
+    """Where Fireside lies, and what Windows cannot do without."""
+    needed = {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if sys.platform == "win32" else {}
+    return {"PYTHONPATH": str(Path(fireside.__file__).parents[1]), **needed}

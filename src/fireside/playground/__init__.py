@@ -1,0 +1,1 @@
+"""The web pages: static files, and what a server needs to know of them."""

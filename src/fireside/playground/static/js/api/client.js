@@ -1,0 +1,126 @@
+/** The API's resources, one function for each thing the pages ask. All throw `ApiError`. */
+
+import { accountPath, request } from "./session.js";
+
+/**
+ * @typedef {object} Model
+ * @property {string} name its id
+ * @property {string} id a uuid
+ * @property {string} description
+ * @property {{name: string}} task
+ * @property {boolean} lora
+ * @property {boolean} beta
+ * @property {number} context_length
+ * @property {{property_id: string, value: string}[]} properties
+ * @property {string} prompt_style
+ * @property {string | null} default_system
+ * @property {string | null} answered_by the model that stands in for it
+ * @property {boolean} can_download
+ * @property {number | null} download_bytes
+ * @property {"ready" | "loading" | "idle" | "not-downloaded" | "downloading" | "failed"} state
+ * @property {string} detail
+ * @property {{phase: string, share: number | null, done: number, total: number} | null} progress
+ * @property {{running: number, waiting: number} | null} stats
+ *
+ * @typedef {object} FineTune
+ * @property {string} id
+ * @property {string} name
+ * @property {string} model
+ * @property {string} description
+ * @property {"ready" | "incomplete" | "failed"} status
+ * @property {string} status_message
+ * @property {string} account_id
+ *
+ * @typedef {object} Preview
+ * @property {string} model
+ * @property {{text: string, control: boolean}[]} pieces
+ * @property {number | null} tokens
+ */
+
+/**
+ * @param {string} path
+ * @param {RequestInit} [options]
+ * @returns {Promise<any>} what is under `result`
+ */
+async function result(path, options) {
+  return (await (await request(path, options)).json()).result;
+}
+
+/**
+ * @param {unknown} body
+ * @param {AbortSignal} [signal]
+ * @returns {RequestInit}
+ */
+function posted(body, signal) {
+  return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal };
+}
+
+/** @returns {Promise<{server: {version: string, default_model: string, finetune_max_mb: number}, models: Model[]}>} */
+export const listModels = () => result("/api/models");
+
+/** @param {string} model */
+export const startDownload = (model) => result(`/api/models/${model}/download`, { method: "POST" });
+
+/** @param {string} model */
+export const stopDownload = (model) => result(`/api/models/${model}/download`, { method: "DELETE" });
+
+/**
+ * What the model would read for a request.
+ *
+ * @param {string} model
+ * @param {object} body
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Preview>}
+ */
+export const preview = (model, body, signal) => result(`/api/models/${model}/preview`, posted(body, signal));
+
+/**
+ * @param {string} model
+ * @returns {Promise<{input: any, output: any}>}
+ */
+export async function schemas(model) {
+  return result(`${await accountPath()}/models/schema?model=${encodeURIComponent(model)}`);
+}
+
+/** @returns {Promise<FineTune[]>} the account's own and those that everybody may use */
+export async function listFineTunes() {
+  const path = `${await accountPath()}/finetunes`;
+  const [own, shared] = await Promise.all([result(path), result(`${path}/public`)]);
+  const ids = new Set(own.map((/** @type {FineTune} */ tune) => tune.id));
+  return [...own, ...shared.filter((/** @type {FineTune} */ tune) => !ids.has(tune.id))];
+}
+
+/**
+ * @param {{model: string, name: string}} wanted
+ * @returns {Promise<FineTune>}
+ */
+export async function createFineTune(wanted) {
+  return result(`${await accountPath()}/finetunes`, posted(wanted));
+}
+
+/**
+ * @param {string} id
+ * @returns {Promise<FineTune>}
+ */
+export async function readFineTune(id) {
+  return result(`${await accountPath()}/finetunes/${encodeURIComponent(id)}`);
+}
+
+/** @param {string} id */
+export async function deleteFineTune(id) {
+  return result(`${await accountPath()}/finetunes/${encodeURIComponent(id)}`, { method: "DELETE" });
+}
+
+/**
+ * @param {string} id
+ * @param {File} file
+ */
+export async function uploadAsset(id, file) {
+  const form = new FormData();
+  form.set("file_name", file.name);
+  form.set("file", file);
+  return result(`${await accountPath()}/finetunes/${encodeURIComponent(id)}/finetune-assets`, {
+    method: "POST",
+    body: form,
+  });
+}

@@ -1,0 +1,35 @@
+/** The model's facts as a list of terms. */
+
+import { h } from "../lib/dom.js";
+import { count, size } from "../lib/format.js";
+
+const STYLES = {
+  chatml: "ChatML",
+  mistral: "Mistral, [INST] … [/INST]",
+  plain: "Plain text, no template",
+};
+
+/** @param {import("../api/client.js").Model} model */
+export function propertyList(model) {
+  const info = model.properties.find((property) => property.property_id === "info")?.value;
+  const link = info && /^https?:\/\//.test(info);
+  const rows = [
+    ["Model id", h("code", {}, model.name)],
+    ["Task", model.task.name],
+    ["Context window", `${count(model.context_length)} tokens, prompt and answer together`],
+    ["LoRA fine-tunes", model.lora ? "Taken: by id or name, in the field lora" : "Not taken"],
+    ["Chat style", /** @type {Record<string, string>} */ (STYLES)[model.prompt_style] ?? model.prompt_style],
+    ["Default system message", model.default_system ?? "None"],
+    ["Beta", model.beta ? "Yes" : "No"],
+    model.download_bytes && ["Download", size(model.download_bytes)],
+    link && ["More about it", h("a", { href: info, rel: "noopener noreferrer", target: "_blank" }, info)],
+  ];
+  return h(
+    "dl",
+    { class: "properties" },
+    ...rows.filter(Boolean).map((row) => {
+      const [term, value] = /** @type {[string, any]} */ (row);
+      return h("div", {}, h("dt", {}, term), h("dd", { dir: "auto" }, value));
+    }),
+  );
+}

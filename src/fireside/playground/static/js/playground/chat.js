@@ -1,0 +1,105 @@
+/** `<fs-chat>`: the turns of the conversation, and what there is to see before the first. */
+
+import { states } from "../api/states.js";
+import { announce } from "../lib/announce.js";
+import { fill, h } from "../lib/dom.js";
+import { shortName } from "../lib/format.js";
+import "../parts/model-state.js";
+import { playground } from "./controller.js";
+import "./turn.js";
+
+const IDEAS = [
+  "Why is pizza so good?",
+  "Name three fruits and say what each tastes like.",
+  "Write a limerick about a campfire.",
+  "Explain recursion to a ten-year-old.",
+];
+const NEAR_END = 120;
+const SPOKEN_LENGTH = 400;
+
+class Chat extends HTMLElement {
+  /** @type {Map<string, any>} views by turn id */
+  #views = new Map();
+  #turns = h("div", { class: "turns" });
+  #ideas = h("div", { class: "welcome" });
+  #state = h("fs-model-state");
+
+  connectedCallback() {
+    fill(this, h("div", { class: "skeleton chat-skeleton", "aria-hidden": "true" }, h("div"), h("div"), h("div")));
+    playground.addEventListener("turns", () => this.#draw());
+    playground.addEventListener("settings", () => this.#welcome());
+    playground.addEventListener("running", () => this.#drawRunning());
+    playground.addEventListener("answer", (event) => this.#more(/** @type {CustomEvent} */ (event).detail));
+    states.addEventListener("change", () => this.#welcome());
+  }
+
+  #draw() {
+    if (!this.contains(this.#turns)) fill(this, this.#ideas, this.#turns);
+    const { turns } = playground.current;
+    const ids = new Set(turns.map((turn) => turn.id));
+    for (const [id, view] of this.#views) {
+      if (ids.has(id)) continue;
+      view.remove();
+      this.#views.delete(id);
+    }
+    turns.forEach((turn, index) => {
+      const view = this.#views.get(turn.id) ?? h("fs-turn");
+      this.#views.set(turn.id, view);
+      view.show(turn, index);
+      if (this.#turns.children[index] !== view) this.#turns.insertBefore(view, this.#turns.children[index] ?? null);
+    });
+    this.#welcome();
+    this.scrollTop = this.scrollHeight;
+  }
+
+  #drawRunning() {
+    this.#draw();
+    if (playground.running) announce("Answering.");
+    else this.#speak();
+  }
+
+  /** @param {{turn: string, lane: number}} detail */
+  #more({ turn, lane }) {
+    const atEnd = this.scrollHeight - this.scrollTop - this.clientHeight < NEAR_END;
+    this.#views.get(turn)?.more(lane);
+    // Whoever has scrolled up is reading.
+    if (atEnd) requestAnimationFrame(() => (this.scrollTop = this.scrollHeight));
+  }
+
+  /** Once, at the end: a live region that grows with each token is read over and over. */
+  #speak() {
+    const answers = playground.current.turns.at(-1)?.answers ?? [];
+    const said = answers.map((answer) => {
+      if (!answer) return "";
+      if (answer.state === "failed") return `Failed: ${answer.error?.message}`;
+      const text = answer.text.length > SPOKEN_LENGTH ? `${answer.text.slice(0, SPOKEN_LENGTH)}…` : answer.text;
+      return `${answer.state === "stopped" ? "Stopped" : "Answer"}: ${text}`;
+    });
+    announce(said.join(" "));
+  }
+
+  #welcome() {
+    this.#ideas.hidden = playground.current.turns.length > 0;
+    const model = states.get(playground.current.lanes[0]?.model ?? "");
+    if (this.#ideas.hidden || !model) return;
+    if (this.#ideas.dataset.model !== model.name) {
+      this.#ideas.dataset.model = model.name;
+      fill(
+        this.#ideas,
+        h("h2", {}, `Ask ${shortName(model.name)}`),
+        h("p", { class: "lead", dir: "auto" }, model.description),
+        h(
+          "div",
+          { class: "ideas" },
+          ...IDEAS.map((idea) =>
+            h("button", { type: "button", class: "idea", onclick: () => playground.send(idea) }, idea),
+          ),
+        ),
+        this.#state,
+      );
+    }
+    this.#state.model = model;
+  }
+}
+
+customElements.define("fs-chat", Chat);

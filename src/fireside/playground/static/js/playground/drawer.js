@@ -1,0 +1,59 @@
+/** `<fs-drawer-button>`: opens a side panel where the window is too narrow to show it all the time. */
+
+import { h } from "../lib/dom.js";
+import { icon } from "../lib/icons.js";
+
+/** The style sheet has the same widths. */
+const WIDE = {
+  conversations: matchMedia("(min-width: 58rem)"),
+  settings: matchMedia("(min-width: 72rem)"),
+};
+
+class DrawerButton extends HTMLElement {
+  connectedCallback() {
+    const id = /** @type {keyof typeof WIDE} */ (this.getAttribute("for"));
+    const label = this.getAttribute("label");
+    const button = h(
+      "button",
+      { type: "button", class: "icon-button", "aria-label": label, "aria-controls": id, title: label },
+      icon(this.getAttribute("icon") ?? "menu"),
+    );
+    const drawer = () => /** @type {HTMLElement} */ (document.getElementById(id));
+    let open = false;
+    const show = () => {
+      const wide = WIDE[id].matches;
+      this.hidden = wide;
+      button.setAttribute("aria-expanded", String(open));
+      const element = drawer();
+      element.inert = !wide && !open;
+      element.classList.toggle("open", open && !wide);
+      document.body.classList.toggle(`shows-${id}`, open && !wide);
+    };
+    const set = (/** @type {boolean} */ now) => {
+      if (open === now) return;
+      open = now;
+      show();
+      if (WIDE[id].matches) return;
+      if (open) /** @type {HTMLElement | null} */ (drawer().querySelector("button, select, input"))?.focus();
+      else button.focus();
+    };
+    button.addEventListener("click", () => set(!open));
+    addEventListener("keydown", (event) => event.key === "Escape" && !document.querySelector("dialog[open]") && set(false));
+    addEventListener("pointerdown", (event) => {
+      const target = /** @type {Node} */ (event.target);
+      // A dialog that the drawer opened belongs to it.
+      const inside = drawer().contains(target) || this.contains(target);
+      if (!inside && !(target instanceof Element && target.closest("dialog, .toasts"))) set(false);
+    });
+    addEventListener("fs-close-drawers", () => set(false));
+    WIDE[id].addEventListener("change", show);
+    this.append(button);
+    // The panel stands behind this button in the page.
+    queueMicrotask(show);
+  }
+}
+
+/** Close what covers the conversation on a narrow window. */
+export const closeDrawers = () => dispatchEvent(new Event("fs-close-drawers"));
+
+customElements.define("fs-drawer-button", DrawerButton);

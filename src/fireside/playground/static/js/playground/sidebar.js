@@ -1,0 +1,147 @@
+/** `<fs-conversations>`: begin, open, rename, delete, export and import conversations. */
+
+import { confirmed } from "../lib/dialog.js";
+import { fill, h } from "../lib/dom.js";
+import { icon } from "../lib/icons.js";
+import { toast } from "../lib/toast.js";
+import { playground } from "./controller.js";
+import { titleOf } from "./conversation.js";
+import { closeDrawers } from "./drawer.js";
+
+/** @typedef {import("./conversation.js").Conversation} Conversation */
+
+class Conversations extends HTMLElement {
+  #list = h("ul", { class: "conversation-list" });
+  #renaming = "";
+
+  connectedCallback() {
+    const file = h("input", { type: "file", accept: ".json,application/json", hidden: true, "aria-label": "File to import" });
+    file.addEventListener("change", () => this.#import(file));
+    fill(
+      this,
+      h("button", { type: "button", class: "button primary wide", onclick: begin }, icon("plus"), "New conversation"),
+      h("h2", { class: "panel-title" }, "Conversations"),
+      this.#list,
+      h("p", { class: "hint" }, "Kept in this browser only."),
+      h(
+        "div",
+        { class: "panel-actions" },
+        h("button", { type: "button", class: "button small", onclick: () => exportAll() }, icon("download"), "Export"),
+        h("button", { type: "button", class: "button small", onclick: () => file.click() }, icon("upload"), "Import"),
+        file,
+      ),
+    );
+    playground.addEventListener("list", () => this.#draw());
+    this.#draw();
+  }
+
+  #draw() {
+    if (this.#renaming) return;
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset.key;
+    fill(
+      this.#list,
+      playground.conversations.length
+        ? playground.conversations.map((conversation) => this.#item(conversation))
+        : h("li", { class: "hint" }, "None yet. Say something, and it appears here."),
+    );
+    if (focused) /** @type {HTMLElement | null} */ (this.querySelector(`[data-key="${CSS.escape(focused)}"]`))?.focus();
+  }
+
+  /** @param {Conversation} conversation */
+  #item(conversation) {
+    const { id } = conversation;
+    const title = titleOf(conversation);
+    const current = conversation === playground.current;
+    const action = (/** @type {string} */ name, /** @type {string} */ sign, /** @type {() => void} */ run) =>
+      h(
+        "button",
+        { type: "button", class: "icon-button", "aria-label": `${name} ${title}`, title: name, "data-key": `${name} ${id}`, onclick: run },
+        icon(sign),
+      );
+    return h(
+      "li",
+      { class: current ? "current" : "" },
+      h(
+        "button",
+        {
+          type: "button",
+          class: "conversation-title",
+          dir: "auto",
+          "aria-current": current ? "true" : null,
+          "data-key": `open ${id}`,
+          onclick: () => (playground.open(id), closeDrawers()),
+        },
+        title,
+      ),
+      action("Rename", "edit", () => this.#rename(conversation)),
+      action("Export", "download", () => download(conversation)),
+      action("Delete", "trash", () => remove(conversation)),
+    );
+  }
+
+  /** @param {Conversation} conversation */
+  #rename(conversation) {
+    this.#renaming = conversation.id;
+    const field = h("input", { "aria-label": "Title", maxlength: "200", dir: "auto", ".value": titleOf(conversation) });
+    const finish = (/** @type {boolean} */ keep) => {
+      if (!this.#renaming) return;
+      this.#renaming = "";
+      if (keep) playground.rename(conversation.id, field.value);
+      this.#draw();
+      /** @type {HTMLElement | null} */ (this.querySelector(`[data-key="Rename ${CSS.escape(conversation.id)}"]`))?.focus();
+    };
+    field.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+      if (event.key === "Enter") finish(true);
+      else if (event.key === "Escape") (event.stopPropagation(), finish(false));
+    });
+    field.addEventListener("blur", () => finish(true));
+    const items = [...this.#list.children];
+    const index = playground.conversations.indexOf(conversation);
+    fill(items[index], field);
+    field.select();
+  }
+
+  /** @param {HTMLInputElement} input */
+  async #import(input) {
+    const file = input.files?.[0];
+    if (!file) return;
+    input.value = "";
+    const { imported } = await import("./transfer.js");
+    try {
+      const found = await imported(file);
+      playground.add(found);
+      toast(found.length === 1 ? "One conversation was imported." : `${found.length} conversations were imported.`);
+      closeDrawers();
+    } catch (error) {
+      toast(/** @type {Error} */ (error).message);
+    }
+  }
+}
+
+function begin() {
+  playground.begin();
+  closeDrawers();
+  document.getElementById("message")?.focus();
+}
+
+/** @param {Conversation} conversation */
+async function remove(conversation) {
+  const text = `“${titleOf(conversation)}” is kept nowhere else.`;
+  if (await confirmed("Delete this conversation?", text, "Delete")) await playground.remove(conversation.id);
+}
+
+function exportAll() {
+  if (playground.conversations.length) download(...playground.conversations);
+  else toast("There is nothing to export yet.");
+}
+
+/** @param {...Conversation} conversations */
+async function download(...conversations) {
+  const { exported } = await import("./transfer.js");
+  const url = URL.createObjectURL(new Blob([exported(conversations)], { type: "application/json" }));
+  const link = h("a", { href: url, download: `fireside-${new Date().toISOString().slice(0, 10)}.json` });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+customElements.define("fs-conversations", Conversations);

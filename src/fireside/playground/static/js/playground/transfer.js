@@ -1,0 +1,167 @@
+/** Conversations as files. What comes back is checked: it may have been made by anybody. */
+
+import { MAX_LANES, newConversation } from "./conversation.js";
+
+const FORMAT = "fireside-conversations";
+const VERSION = 1;
+const MAX_BYTES = 32_000_000;
+const MAX_TURNS = 5000;
+
+/** @typedef {import("./conversation.js").Conversation} Conversation */
+
+/**
+ * @param {Conversation[]} conversations
+ * @returns {string}
+ */
+export const exported = (conversations) => JSON.stringify({ format: FORMAT, version: VERSION, conversations }, null, 2);
+
+/**
+ * The conversations in a file, each with an id of its own: an import never replaces what is here.
+ *
+ * @param {File} file
+ * @returns {Promise<Conversation[]>}
+ * @throws {Error} in words
+ */
+export async function imported(file) {
+  if (file.size > MAX_BYTES) throw new Error(`${file.name} is larger than ${MAX_BYTES / 1e6} MB.`);
+  let data;
+  try {
+    data = JSON.parse(await file.text());
+  } catch {
+    throw new Error(`${file.name} is not JSON. Choose a file that “Export” has made.`);
+  }
+  if (data?.format !== FORMAT || data.version !== VERSION || !Array.isArray(data.conversations)) {
+    throw new Error(`${file.name} holds no conversations of Fireside. Choose a file that “Export” has made.`);
+  }
+  return data.conversations.map((/** @type {any} */ item, /** @type {number} */ number) => {
+    try {
+      return conversation(item);
+    } catch (error) {
+      throw new Error(`Conversation ${number + 1} of ${file.name}: ${/** @type {Error} */ (error).message}`);
+    }
+  });
+}
+
+/**
+ * @param {any} data
+ * @returns {Conversation}
+ */
+function conversation(data) {
+  need(isObject(data), "is no object");
+  const lanes = list(data.lanes, "lanes", MAX_LANES).map((lane) => ({
+    model: text(lane?.model, "model"),
+    lora: text(lane?.lora, "lora"),
+  }));
+  need(lanes.length > 0, "has no model");
+  return {
+    ...newConversation(),
+    title: text(data.title, "title").slice(0, 200),
+    updated: finite(data.updated) ?? Date.now(),
+    mode: oneOf(data.mode, ["chat", "prompt", "raw"], "mode"),
+    system: text(data.system, "system"),
+    parameters: parameters(data.parameters),
+    lanes,
+    turns: list(data.turns, "turns", MAX_TURNS).map((turn) => ({
+      id: newConversation().id,
+      text: text(turn?.text, "text"),
+      answers: list(turn.answers, "answers", MAX_LANES).map((one) => (one === null ? null : answer(one))),
+    })),
+  };
+}
+
+/**
+ * @param {any} data
+ * @returns {import("./conversation.js").Answer}
+ */
+function answer(data) {
+  need(isObject(data), "an answer is no object");
+  const state = oneOf(data.state, ["running", "done", "stopped", "failed"], "state");
+  return {
+    text: text(data.text, "text"),
+    model: text(data.model, "model"),
+    lora: text(data.lora, "lora"),
+    servedBy: text(data.servedBy, "servedBy"),
+    state: state === "running" ? "stopped" : state,
+    parameters: parameters(data.parameters),
+    edited: data.edited === true,
+    error: isObject(data.error) ? failure(data.error) : null,
+    usage: isObject(data.usage) ? usage(data.usage) : null,
+    toolCalls: list(data.toolCalls, "toolCalls", 1000).filter(isObject),
+    pieces: finite(data.pieces) ?? 0,
+    firstMs: finite(data.firstMs),
+    lastMs: finite(data.lastMs),
+  };
+}
+
+/** @param {any} data */
+const usage = (data) => ({
+  prompt_tokens: finite(data.prompt_tokens) ?? 0,
+  completion_tokens: finite(data.completion_tokens) ?? 0,
+  total_tokens: finite(data.total_tokens) ?? 0,
+});
+
+/** @param {any} data */
+const failure = (data) => ({
+  message: text(data.message, "message"),
+  advice: text(data.advice, "advice"),
+  code: finite(data.code) ?? 0,
+  requestId: text(data.requestId, "requestId"),
+});
+
+/**
+ * Of parameters only the shape is checked here: the API checks the rest, and says what is wrong.
+ *
+ * @param {any} data
+ * @returns {Record<string, any>}
+ */
+function parameters(data) {
+  need(isObject(data), "parameters must be an object");
+  return Object.fromEntries(Object.entries(data).filter(([name]) => /^[a-z_]{1,40}$/i.test(name) && name !== "__proto__"));
+}
+
+/**
+ * @param {unknown} holds
+ * @param {string} problem
+ */
+function need(holds, problem) {
+  if (!holds) throw new Error(`it ${problem}.`);
+}
+
+/** @param {any} value */
+const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/**
+ * @param {any} value
+ * @param {string} name
+ * @returns {string}
+ */
+function text(value, name) {
+  need(typeof value === "string", `has a ${name} that is no text`);
+  return value;
+}
+
+/**
+ * @param {any} value
+ * @param {string} name
+ * @param {number} most
+ * @returns {any[]}
+ */
+function list(value, name, most) {
+  need(Array.isArray(value) && value.length <= most, `has ${name} that are no list of at most ${most}`);
+  return value;
+}
+
+/**
+ * @template {string} T
+ * @param {any} value
+ * @param {T[]} choices
+ * @param {string} name
+ * @returns {T}
+ */
+function oneOf(value, choices, name) {
+  need(choices.includes(value), `has a ${name} other than ${choices.join(", ")}`);
+  return value;
+}
+
+/** @param {any} value */
+const finite = (value) => (typeof value === "number" && Number.isFinite(value) ? value : null);

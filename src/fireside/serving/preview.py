@@ -1,0 +1,59 @@
+"""What a model would read for a request, without running it: only its tokenizer is opened, and that once."""
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from fireside.catalog.spec import ModelSpec
+from fireside.prompting import ByteTokenizer, Vocabulary, build_prompt, open_tokenizer, prompt_pieces
+from fireside.serving.notes import note_of
+from fireside.serving.types import Preview, TextRequest
+from fireside.settings import Settings
+from fireside.weights.locate import is_downloaded, locate
+
+KEPT_TOKENIZERS = 2
+"""Of models that are not loaded; each takes some tens of MB."""
+
+
+class Previewer:
+    """Safe to call from many threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._opened: OrderedDict[Path, Vocabulary] = OrderedDict()
+
+    def preview(self, request: TextRequest, spec: ModelSpec, loaded: Vocabulary | None) -> Preview:
+        """The prompt in pieces, and its length when the model's tokenizer is here. CPU and disk work.
+
+        Args:
+            loaded: the tokenizer of a loaded model.
+
+        Raises InvalidInput when there is nothing to say to the model, and what `open_tokenizer` and `build_prompt` do.
+        """
+        tokenizer = loaded or self._tokenizer(spec)
+        given: Any = {
+            "prompt": request.prompt,
+            "messages": request.messages,
+            "raw": request.raw,
+            "note": note_of(request),
+            "spec": spec.prompt,
+        }
+        pieces = prompt_pieces(**given, tokenizer=tokenizer)
+        tokens = None if tokenizer is None else len(build_prompt(**given, tokenizer=tokenizer))
+        return Preview(spec.id, tuple(pieces), tokens)
+
+    def _tokenizer(self, spec: ModelSpec) -> Vocabulary | None:
+        if not is_downloaded(self._settings.data_dir, spec):
+            return None
+        path = locate(self._settings.data_dir, spec)
+        if path is None:
+            return ByteTokenizer()
+        with self._lock:
+            if path not in self._opened:
+                self._opened[path] = open_tokenizer(path)
+            self._opened.move_to_end(path)
+            while len(self._opened) > KEPT_TOKENIZERS:
+                self._opened.popitem(last=False)
+            return self._opened[path]

@@ -1,0 +1,107 @@
+"""`wrangler dev`, unmodified, in projects that `fireside worker init` has changed: the seeds' Workers as they are."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from typer.testing import CliRunner
+
+from fireside.cli.main import app
+from support.compatibility import npm_version
+from support.live_server import LiveServer
+
+HERE = Path(__file__).parent
+CONFIGS = {
+    "wrangler.jsonc": """{
+  "name": "app", // mine
+  "main": "index.ts",
+  "compatibility_date": "2026-04-21",
+  "ai": { "binding": "AI" },
+}
+""",
+    "wrangler.toml": """name = "app"
+main = "index.ts"
+compatibility_date = "2025-01-01"
+
+[ai]
+binding = "AI"
+""",
+}
+
+Proven = Callable[[str, str, str, str], None]
+
+
+@contextmanager
+def wrangler_dev(folder: Path, environment: dict[str, str], project: Path, config: str) -> Iterator[str]:
+    """Run what `init` said, in the project's folder; the URL that it says."""
+    command = ["node", str(folder / "node_modules/wrangler/bin/wrangler.js"), "dev", "--port=0", "--inspector-port=0"]
+    command += ["-c", config, "-c", "fireside-ai/wrangler.jsonc"]
+    log = project / "wrangler.log"
+    with log.open("wb") as output:
+        # A session of its own, so that wrangler's own children end with it.
+        process = subprocess.Popen(
+            command, cwd=project, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            yield _ready(log, process)
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=30)
+
+
+def _ready(log: Path, process: subprocess.Popen[bytes]) -> str:
+    for _ in range(900):
+        found = re.search(r"Ready on (http://\S+)", log.read_text(encoding="utf-8"))
+        if found:
+            return found[1]
+        try:
+            process.wait(timeout=0.1)
+        except subprocess.TimeoutExpired:
+            continue
+        break
+    raise AssertionError(log.read_text(encoding="utf-8"))
+
+
+def make_project(folder: Path, config: str, worker: str, server: LiveServer, *options: str) -> Path:
+    folder.mkdir()
+    (folder / config).write_text(CONFIGS[config], encoding="utf-8")
+    (folder / "index.ts").write_bytes((HERE / "workers" / worker).read_bytes())
+    command = ["worker", "init", str(folder), "--url", server.url, "--account", "acc", *options]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    return folder
+
+
+def test_an_answer(
+    server: LiveServer, npm_clients: Path, client_environment: dict[str, str], tmp_path: Path, proven: Proven
+) -> None:
+    project = make_project(tmp_path / "project", "wrangler.jsonc", "openhermes.ts", server)
+    with wrangler_dev(npm_clients, client_environment, project, "wrangler.jsonc") as url:
+        answer = httpx.get(url, timeout=60, trust_env=False).json()
+    assert answer["response"] == "What is the origin of the phrase Hello, World"
+    assert answer["usage"]["total_tokens"] == 18
+    proven("wrangler", npm_version(npm_clients, "wrangler"), "`dev`: the Worker of the model's page", "works")
+
+
+def test_a_stream(
+    server: LiveServer, npm_clients: Path, client_environment: dict[str, str], tmp_path: Path, proven: Proven
+) -> None:
+    """With a token, and a configuration of its own for development."""
+    token, _ = server.store.create_token("acc", "test")
+    project = make_project(tmp_path / "project", "wrangler.toml", "openhermes_streaming.ts", server, "--dev-only")
+    (project / "fireside-ai/.dev.vars").write_text(f"FIRESIDE_TOKEN={token}\n", encoding="utf-8")
+    with wrangler_dev(npm_clients, client_environment, project, "wrangler.fireside.toml") as url:
+        response = httpx.get(url, timeout=60, trust_env=False)
+        assert response.headers["content-type"] == "text/event-stream"
+        *pieces, done, end = response.text.split("\n\n")
+        assert (done, end) == ("data: [DONE]", "")
+        said = [json.loads(piece.removeprefix("data: ")) for piece in pieces]
+        assert "".join(piece["response"] for piece in said) == "What is the origin of the phrase Hello, World"
+        assert said[-1]["usage"]["total_tokens"] == 18
+    proven("wrangler", npm_version(npm_clients, "wrangler"), "`dev`: the streaming Worker of the model's page", "works")

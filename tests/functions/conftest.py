@@ -1,0 +1,39 @@
+"""One sandbox for all tests: its engine is compiled once."""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from fireside.functions.messages import Failed, Outcome
+from fireside.functions.sandbox import Sandbox
+
+Call = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Sandbox:
+    return Sandbox(seconds=0.5, memory_mb=32)
+
+
+@pytest.fixture
+def call(sandbox: Sandbox) -> Call:
+    """Calls the function `f` that the code is or declares, with arguments given as JSON texts."""
+
+    def call(code: str, *arguments: str | None, name: str = "f") -> Outcome:
+        return asyncio.run(sandbox.call(name, code, arguments))
+
+    return call
+
+
+@pytest.fixture
+def value(call: Call) -> Callable[..., object]:
+    """The same, for functions that return: the result."""
+
+    def value(code: str, *arguments: str | None, name: str = "f") -> object:
+        outcome = call(code, *arguments, name=name)
+        assert not isinstance(outcome, Failed), outcome
+        return msgspec.json.decode(outcome.json)
+
+    return value
