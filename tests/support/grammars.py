@@ -1,6 +1,7 @@
 """Grammars over a vocabulary of bytes, and a model that says anything a grammar allows."""
 
 import json
+import string
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ STOP = 256
 BYTES = TokenTable(bytes_of=[*(bytes([byte]) for byte in range(256)), b""], stop_ids=[STOP])
 """A token a byte, and one that ends the answer."""
 
+_VISIBLE = string.ascii_letters + string.digits + string.punctuation
 _VOCABULARY = open_vocabulary(BYTES)
 
 
@@ -50,7 +52,7 @@ def takes_value(grammar: str, value: object) -> bool:
 
 
 def ramble(grammar: str, seed: int, *, most: int = 60) -> str:
-    """What a model says that likes all allowed bytes alike, and after `most` of them the shortest way to an end."""
+    """What a model says that likes all allowed bytes alike, and after `most` of them tries to come to an end."""
     random = np.random.default_rng(seed)
     constraint = open_constraint(grammar)
     said = bytearray()
@@ -58,7 +60,9 @@ def ramble(grammar: str, seed: int, *, most: int = 60) -> str:
         allowed = constraint.allowed().tolist()
         if STOP in allowed:
             break
-        byte = int(random.choice(allowed)) if len(said) < most else shortest_byte(allowed)
+        if len(said) >= most:
+            allowed = [byte for byte in allowed if chr(byte) in _VISIBLE] or allowed
+        byte = shortest_byte(allowed) if len(said) >= most and random.random() < 0.5 else int(random.choice(allowed))
         constraint.accept(byte)
         said.append(byte)
         assert len(said) < 5000, "the answer does not end"
