@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -266,3 +267,11 @@ def test_every_route_has_its_error_shape(shared_server: LiveServer) -> None:
         response = shared_server.client.request("PATCH", path)
         checker(path)(response, 405, 7001)
         assert response.headers["cf-ai-req-id"]
+
+
+def test_functions_want_what_runs_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wasmtime", None)  # as if it were not installed
+    with Store(tmp_path / "fireside.db") as store:
+        with pytest.raises(ConfigError, match=r"pip install 'fireside\[functions\]'"):
+            create_app(Settings(data_dir=tmp_path, functions=True), EchoService(), store)
+        assert create_app(Settings(data_dir=tmp_path), EchoService(), store)

@@ -1,5 +1,7 @@
 """Puts the routes together."""
 
+from importlib.util import find_spec
+
 from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -10,6 +12,7 @@ from fireside.api.boundary import Boundary
 from fireside.api.context import Context
 from fireside.api.openai import errors as openai_errors
 from fireside.api.openai import routes as openai
+from fireside.errors import ConfigError
 from fireside.finetunes.service import FineTunes
 from fireside.functions.sandbox import Sandbox
 from fireside.serving.downloads import Downloads
@@ -46,11 +49,14 @@ def _join(routes: list[Route]) -> Route:
 
 
 def create_app(settings: Settings, service: TextService, store: Store) -> ASGIApp:
-    """The whole HTTP API as an ASGI application. Raises ConfigError when it would lie open to the network.
+    """The whole HTTP API as an ASGI application.
 
-    Also when the blob store's URL is wrong.
+    Raises ConfigError when it would lie open to the network, when the blob store's URL is wrong, and when functions are
+    to run without what runs them.
     """
     check_exposure(settings, store)
+    if settings.functions and find_spec("wasmtime") is None:
+        raise ConfigError("Functions need an extra: pip install 'fireside[functions]'. Or turn FIRESIDE_FUNCTIONS off.")
     tuned = FineTunes(settings, store.finetunes, service.models())
     tuned.sweep()
     sandbox = Sandbox(settings.function_seconds, settings.function_memory_mb)
