@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from fireside.engine.types import Sampling
+from fireside.prompting.messages import ToolCall
 from support.echo_service import LORA, EchoService
 from support.live_server import LiveServer, live_server, wait_until
 
@@ -95,10 +96,11 @@ def test_passes_every_field_on(server: LiveServer) -> None:
     assert [(turn.role, turn.content) for turn in request.messages] == [
         ("system", "be brief"),
         ("user", "a b"),
-        ("assistant", '[{"name": "f", "arguments": {}}]'),
+        ("assistant", ""),
         ("tool", "42"),
         ("user", "go on"),
     ]
+    assert request.messages[2].tool_calls == (ToolCall("", "f", "{}"),)
     assert request.prompt is None
     assert request.raw
     assert request.max_tokens == 7

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
@@ -19,17 +20,20 @@ from fireside.engine.messages import EngineOptions
 from fireside.engine.process import ProcessEngine
 from fireside.engine.types import EngineStats, GenerationRequest, Sampling, Token
 from fireside.errors import (
+    BadGrammar,
     BadWeights,
     Busy,
     ContextOverflow,
     EngineFailed,
     EngineLost,
     FiresideError,
+    FormNotMet,
     ModelNotDownloaded,
     ModelNotReady,
     UnsupportedWeights,
 )
 from support.checkpoints import make_tiny_checkpoint
+from support.grammars import BYTES, json_grammar, regex_grammar
 from support.running import ids, open_runner, run
 
 pytestmark = [
@@ -658,4 +662,21 @@ async def test_weights_that_are_no_numbers_fail_requests_not_the_process(tmp_pat
             with pytest.raises(EngineFailed, match="not a number"):
                 await collect(engine, GenerationRequest(prompt_ids=[5], max_tokens=3, sampling=sampling))
         assert (await engine.stats()).running == 0
+        assert engine.pid == pid
+
+
+async def test_a_grammar_fails_its_own_request_and_not_the_process() -> None:
+    options = EngineOptions(kind="echo", context_length=4096, slots=4, tokens=BYTES)
+    links = {f"d{n}": {"properties": {"a": {"$ref": f"#/$defs/d{n + 1}"}}} for n in range(3000)}
+    async with running(options) as engine:
+        pid = engine.pid
+        for grammar, error in (
+            (regex_grammar("["), BadGrammar),
+            (json_grammar({"$defs": links, "$ref": "#/$defs/d0"}), BadGrammar),
+            (regex_grammar("a{9999}"), FormNotMet),
+        ):
+            with pytest.raises(error):
+                await collect(engine, msgspec.structs.replace(say("x", max_tokens=5), grammar=grammar))
+        assert await text_of(engine, msgspec.structs.replace(say("x"), grammar=regex_grammar("y"))) == "y"
+        assert await text_of(engine, say("fine")) == "fine"
         assert engine.pid == pid

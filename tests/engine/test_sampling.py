@@ -256,3 +256,23 @@ def test_huge_logits_do_not_overflow() -> None:
     biggest = np.finfo(np.float32).max
     logits = np.array([-biggest, biggest, 0, biggest], np.float32)
     assert set(draws({"temperature": 0.5}, logits, 30, [])) == {1, 3}
+
+
+@pytest.mark.parametrize("name", SAMPLINGS)
+def test_only_allowed_tokens_are_drawn_as_if_there_were_no_others(name: str) -> None:
+    logits = random_logits()
+    allowed = np.flatnonzero(np.arange(VOCAB) % 7 == 3)
+    barred = np.full(VOCAB, -np.inf, dtype=np.float32)
+    barred[allowed] = logits[allowed]
+    for seed in range(50):
+        sampling = Sampling(seed=seed, **SAMPLINGS[name])
+        token = Sampler(sampling, PROMPT, VOCAB).choose(logits, allowed)
+        assert token in allowed
+        assert token == Sampler(sampling, PROMPT, VOCAB).choose(barred)
+
+
+def test_penalties_know_allowed_tokens_by_their_ids() -> None:
+    logits = np.zeros(VOCAB, dtype=np.float32)
+    logits[[5, 6]] = 2, 1
+    sampler = Sampler(Sampling(temperature=0, presence_penalty=1.5), PROMPT, VOCAB)
+    assert [sampler.choose(logits, np.array([5, 6, 7])) for _ in range(3)] == [5, 6, 5]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fireside.catalog.spec import PromptSpec
 from fireside.errors import InvalidInput, UnsupportedWeights
-from fireside.prompting import ByteTokenizer, Message, Tokenizer, build_prompt, prompt_text
+from fireside.prompting import ByteTokenizer, Message, Tokenizer, build_prompt, prompt_pieces, prompt_text
 from support.texts import texts
 
 MISTRAL = PromptSpec(style="mistral")
@@ -124,3 +124,18 @@ def test_neither_prompt_nor_messages(build: object, raw: bool) -> None:
 def test_a_prompt_of_no_tokens_is_an_error(given: dict[str, object], field: str, raw: bool) -> None:
     with pytest.raises(InvalidInput, match=f"{field}: must hold some text, got none"):
         build_prompt(**given, raw=raw, spec=PLAIN, tokenizer=ByteTokenizer())  # type: ignore[arg-type]
+
+
+def test_pieces_tell_control_tokens_from_text_that_looks_like_them(mistral: Tokenizer, openhermes: Tokenizer) -> None:
+    said = [Message("user", "<s> </s>")]
+    pieces = prompt_pieces(messages=said, spec=MISTRAL, tokenizer=mistral)
+    assert [(piece.text, piece.control) for piece in pieces] == [("<s>", True), ("[INST] <s> </s> [/INST]", False)]
+    raw = prompt_pieces(messages=said, raw=True, spec=MISTRAL, tokenizer=mistral)
+    assert [(piece.text, piece.control) for piece in raw] == [("<s>", True), (" ", False), ("</s>", True)]
+    first = prompt_pieces(messages=said, spec=OPENHERMES, tokenizer=openhermes)[0]
+    assert (first.text, first.control) == ("<s>", True)
+
+
+def test_pieces_without_a_tokenizer_know_the_style() -> None:
+    raw = prompt_pieces(prompt="<s>[INST] a <b> <|im_end|>", raw=True, spec=MISTRAL, tokenizer=None)
+    assert [(piece.text, piece.control) for piece in raw] == [("<s>", True), ("[INST] a <b> <|im_end|>", False)]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fireside.engine.messages import EngineOptions, WeightsMode
+from fireside.engine.messages import EngineOptions, TokenTable, WeightsMode
 from fireside.engine.onnx.runner import OnnxRunner
 from fireside.engine.runner import Runner
 from fireside.engine.types import GenerationRequest, Token
@@ -18,10 +18,11 @@ def open_runner(
     context: int = 512,
     kv_memory: int = 0,
     adapter_memory: int = 0,
+    tokens: TokenTable | None = None,
 ) -> OnnxRunner:
     options = EngineOptions(
         kind="onnx", model_path=str(path), weights=weights, exact=exact, slots=slots, context_length=context,
-        kv_memory=kv_memory, adapter_memory=adapter_memory, threads=2,
+        kv_memory=kv_memory, adapter_memory=adapter_memory, threads=2, tokens=tokens,
     )  # fmt: skip
     return OnnxRunner(options, lambda phase, done, total: None)
 

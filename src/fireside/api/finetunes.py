@@ -16,8 +16,9 @@ from fireside.api.auth import check_may_write
 from fireside.api.body import parse_object, read_body
 from fireside.api.context import Context
 from fireside.api.envelope import Envelope, answer
-from fireside.api.inputs import null_is_unset, problem_lines
+from fireside.api.inputs import problem_lines
 from fireside.api.models import exact_model
+from fireside.api.nullable import null_is_unset
 from fireside.api.operation import Doc, Operation
 from fireside.api.upload import receive_file
 from fireside.errors import (

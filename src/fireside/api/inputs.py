@@ -2,19 +2,20 @@
 
 Bounds are those of the published model schemas, widened as the wire contract says. Decisions where they leave room:
 `prompt` and `messages` together are refused (the schema's `oneOf`); a field that is null counts as not given; 1.0 is an
-integer (JSON Schema's rule), "1" and true are not; of `tool_calls` beside a null content the model sees the JSON text.
+integer (JSON Schema's rule), "1" and true are not.
 """
 
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
+from fireside.api.nullable import null_is_unset
+from fireside.api.tools import MOST_TOOLS, Choice, EarlierCall, ResponseFormat, Tool, tool_choice
 from fireside.engine.types import Adapter, Sampling
-from fireside.errors import FeatureUnavailable, InvalidInput
+from fireside.errors import InvalidInput
 from fireside.prompting.messages import Message, Role
-from fireside.serving.types import TextRequest
+from fireside.serving.types import TextRequest, ToolChoice
 
 MAX_TEXT = 131_072
 """Most characters (code points) of a prompt, and of one message's content."""
@@ -45,18 +46,6 @@ def _text(content: object) -> object:
     return "".join(texts)
 
 
-def null_is_unset(schema: dict[str, Any]) -> None:
-    """Say in a model's schema what its reader does: a field that need not be given may be null just as well."""
-    required = schema.get("required", ())
-    for name, field in schema["properties"].items():
-        if name not in required and _NULL not in field.get("anyOf", ()):
-            about = {key: field.pop(key) for key in ("default", "description") if key in field}
-            choices = field["anyOf"] if set(field) == {"anyOf"} else [dict(field)]
-            schema["properties"][name] = {"anyOf": [*choices, _NULL], **about}
-
-
-_NULL = {"type": "null"}
-
 Flag = Annotated[
     bool,
     BeforeValidator(_flag),
@@ -83,15 +72,32 @@ class _Input(BaseModel):
 class ChatMessage(_Input):
     """One turn of a conversation."""
 
+    model_config = ConfigDict(json_schema_extra=null_is_unset)
+
     role: Role
     content: Content
+    tool_calls: list[EarlierCall] = []
+    tool_call_id: str | None = None
+    name: str | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _calls_as_content(cls, value: object) -> object:
-        if isinstance(value, dict) and value.get("content") is None and value.get("tool_calls"):
-            return {**value, "content": json.dumps(value["tool_calls"], ensure_ascii=False)}
-        return value
+    def _without_nulls(cls, value: object) -> object:
+        """A turn that calls tools need not say anything."""
+        if not isinstance(value, dict):
+            return value
+        given = {key: item for key, item in value.items() if item is not None}
+        return {"content": "", **given} if given.get("tool_calls") else given
+
+    def typed(self) -> Message:
+        """For prompting and serving. Fields that belong to another role are ignored, as unknown ones are."""
+        match self.role:
+            case "assistant":
+                return Message(self.role, self.content, tuple(call.typed() for call in self.tool_calls))
+            case "tool":
+                return Message(self.role, self.content, tool_call_id=self.tool_call_id, name=self.name)
+            case _:
+                return Message(self.role, self.content)
 
 
 class CodeFunction(_Input):
@@ -99,28 +105,6 @@ class CodeFunction(_Input):
 
     name: str
     code: str
-
-
-class Tool(_Input):
-    """A tool the model may call; also accepted inside `{"type": "function", "function": {…}}`."""
-
-    name: str
-    description: str = ""
-    parameters: dict[str, Any] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _unwrap(cls, value: object) -> object:
-        if isinstance(value, dict) and value.get("type") == "function" and "function" in value:
-            return value["function"]
-        return value
-
-
-class ResponseFormat(_Input):
-    """The form the answer must have."""
-
-    type: Literal["json_object", "json_schema"]
-    json_schema: Any = None
 
 
 class Options(_Input):
@@ -170,7 +154,8 @@ class MessagesInput(_Common):
 
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
     functions: list[CodeFunction] = []
-    tools: list[Tool] | None = None
+    tools: Annotated[list[Tool], Field(max_length=MOST_TOOLS)] = []
+    tool_choice: Choice | None = None
 
 
 TextInput = PromptInput | MessagesInput
@@ -181,7 +166,6 @@ def parse_input(body: dict[str, Any]) -> TextInput:
 
     Raises:
         InvalidInput: naming each field that is wrong, and its bound.
-        FeatureUnavailable: functions, tools or response_format, well-formed, but not offered here.
     """
     given = {name: value for name, value in body.items() if value is not None}
     if ("prompt" in given) == ("messages" in given):
@@ -191,24 +175,32 @@ def parse_input(body: dict[str, Any]) -> TextInput:
         parsed: TextInput = (PromptInput if "prompt" in given else MessagesInput).model_validate(given)
     except ValidationError as error:
         raise InvalidInput(problem_lines(error)) from None
-    if isinstance(parsed, MessagesInput) and parsed.tools:
-        raise FeatureUnavailable("This server does not offer tools yet: send the request without tools.")
     if isinstance(parsed, PromptInput):
         stray = [name for name in ("functions", "tools") if given.get(name)]
         if stray:
             raise InvalidInput([f"{name}: goes with messages, not with prompt" for name in stray])
-    if parsed.response_format is not None:
-        raise FeatureUnavailable("This server does not offer JSON mode yet: send the request without response_format.")
     return parsed
 
 
 def to_request(model: str, parsed: TextInput, account: str, adapter: Adapter | None = None) -> TextRequest:
-    """The typed request for `fireside.serving`."""
+    """The typed request for `fireside.serving`. Raises InvalidInput when fields do not go together."""
+    form = parsed.response_format.typed() if parsed.response_format else None
     prompt, messages = None, None
+    tools: list[Tool] = []
+    choice: ToolChoice = "auto"
     if isinstance(parsed, PromptInput):
         prompt = parsed.prompt
     else:
-        messages = tuple(Message(turn.role, turn.content) for turn in parsed.messages)
+        messages = tuple(turn.typed() for turn in parsed.messages)
+        tools = parsed.tools
+        names = [*(tool.name for tool in tools), *(function.name for function in parsed.functions)]
+        choice = tool_choice(parsed.tool_choice, names)
+    if tools and choice != "none" and parsed.raw:
+        raise InvalidInput(["tools: not with raw, which leaves no place to tell the model of them"])
+    if tools and choice != "none" and form is not None:
+        raise InvalidInput(
+            ['response_format: not with tools that may be called; leave one out, or say tool_choice "none"']
+        )
     return TextRequest(
         model=model,
         prompt=prompt,
@@ -219,6 +211,9 @@ def to_request(model: str, parsed: TextInput, account: str, adapter: Adapter | N
         adapter=adapter,
         tenant=account,
         wait=not parsed.options.reject_if_busy,
+        form=form,
+        tools=tuple(tool.typed() for tool in tools),
+        tool_choice=choice,
     )
 
 

@@ -139,15 +139,6 @@ def search_endpoint(context: Context) -> Callable[[Request], Awaitable[Response]
     return search
 
 
-def exact_model(service: TextService, model: str) -> ModelSpec:
-    """The very model of this id, and no stand-in for it. Raises UnknownModel, InvalidModelId."""
-    for spec in service.models():
-        if spec.id == model:
-            return spec
-    service.resolve(model)
-    raise UnknownModel(f"No such model {model} or task")
-
-
 Query = TypeVar("Query", bound=BaseModel)
 
 
@@ -158,6 +149,15 @@ def _checked(kind: type[Query], request: Request) -> Query:
         return kind.model_validate(given)
     except ValidationError as error:
         raise InvalidInput(problem_lines(error)) from None
+
+
+def exact_model(service: TextService, model: str) -> ModelSpec:
+    """The very model of this id, and no stand-in for it. Raises UnknownModel, InvalidModelId."""
+    for spec in service.models():
+        if spec.id == model:
+            return spec
+    service.resolve(model)
+    raise UnknownModel(f"No such model {model} or task")
 
 
 def describe(spec: ModelSpec) -> ModelFacts:

@@ -16,6 +16,8 @@ GENERATING = (
     e.UnknownModel,
     e.InvalidModelId,
     e.ContextOverflow,
+    e.BadGrammar,
+    e.FormNotMet,
     e.LoraUnsupported,
     e.FineTuneNotFound,
     e.FineTuneIncomplete,

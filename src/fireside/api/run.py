@@ -22,7 +22,8 @@ from fireside.api.generation import TokenUsage, respond, usage_object
 from fireside.api.inputs import TextInput, parse_input, to_request
 from fireside.api.operation import GENERATING, Doc, Operation
 from fireside.api.sse import frame, padding
-from fireside.serving.types import Delta
+from fireside.api.tools import CallObject, call_object
+from fireside.serving.types import Delta, JsonForm, TextRequest
 from fireside.settings import Settings
 
 
@@ -90,11 +91,12 @@ class TextRuns:
         spec = context.service.resolve(model)
         parsed = parse_input(fields())
         functions = await runnable_functions(context.settings, parsed)
+        request = to_request(model, parsed, scope["path_params"]["account_id"])
         await respond(
             context,
             spec,
-            to_request(model, parsed, scope["path_params"]["account_id"]),
-            _RunForm(form, padded=context.settings.stream_padding, with_functions=bool(functions)),
+            request,
+            _RunForm(form, request, padded=context.settings.stream_padding, with_functions=bool(functions)),
             lora=parsed.lora,
             stream=parsed.stream,
             functions=functions,
@@ -105,10 +107,17 @@ class TextRuns:
 
 
 class RunResult(msgspec.Struct, frozen=True):
-    """The whole answer. `function_calls` is there when the request has functions."""
+    """The whole answer.
 
-    response: str
+    Args:
+        response: the text; in JSON mode the JSON itself; null when the model called tools and said nothing.
+        tool_calls: where tools were offered.
+        function_calls: where the request has functions.
+    """
+
+    response: Any
     usage: TokenUsage
+    tool_calls: list[CallObject] | UnsetType = UNSET
     function_calls: list[FunctionCallObject] | UnsetType = UNSET
 
 
@@ -116,12 +125,14 @@ class RunFrame(msgspec.Struct, frozen=True):
     """A frame of a stream: a piece of the answer, the usage at its end, or the error that cut it short.
 
     Args:
+        tool_calls: calls that the model has made since the frame before.
         function_calls: those that are done.
         p: text of random length, where the server pads its frames.
         errors: the same error once more, as the envelope has it.
     """
 
     response: str | UnsetType = UNSET
+    tool_calls: list[CallObject] | UnsetType = UNSET
     function_calls: list[FunctionCallObject] | UnsetType = UNSET
     p: str | UnsetType = UNSET
     usage: TokenUsage | UnsetType = UNSET
@@ -132,20 +143,30 @@ class RunFrame(msgspec.Struct, frozen=True):
 class _RunForm:
     """Implements `fireside.api.generation.Form`."""
 
-    def __init__(self, form: Callable[..., Response], *, padded: bool, with_functions: bool) -> None:
+    def __init__(
+        self, form: Callable[..., Response], request: TextRequest, *, padded: bool, with_functions: bool
+    ) -> None:
         self._form = form
+        self._request = request
         self._padded = padded
         self._with_functions = with_functions
 
     def whole(self, delta: Delta, headers: Mapping[str, str]) -> Response:
-        calls = [function_call_object(call) for call in delta.function_calls] if self._with_functions else UNSET
-        return self._form(RunResult(delta.text, usage_object(delta.usage), calls), headers=headers)
+        response: object = delta.text
+        if isinstance(self._request.form, JsonForm):
+            response = msgspec.Raw(delta.text.encode())  # as the model wrote it
+        elif delta.tool_calls:
+            response = delta.text.strip() or None
+        calls = [call_object(call) for call in delta.tool_calls] if self._request.offered_tools else UNSET
+        done = [function_call_object(call) for call in delta.function_calls] if self._with_functions else UNSET
+        return self._form(RunResult(response, usage_object(delta.usage), calls, done), headers=headers)
 
     def piece(self, delta: Delta) -> bytes:
-        if not (delta.text or delta.function_calls):
+        if not (delta.text or delta.tool_calls or delta.function_calls):
             return b""
-        calls = [function_call_object(call) for call in delta.function_calls] or UNSET
-        return frame(RunFrame(delta.text, calls, padding() if self._padded else UNSET))
+        calls = [call_object(call) for call in delta.tool_calls] or UNSET
+        done = [function_call_object(call) for call in delta.function_calls] or UNSET
+        return frame(RunFrame(delta.text, calls, done, padding() if self._padded else UNSET))
 
     def end(self, delta: Delta) -> bytes:
         return self.piece(delta) + frame(RunFrame("", usage=usage_object(delta.usage)))

@@ -23,7 +23,8 @@ def _plain(node: Any, definitions: dict[str, Any]) -> Any:
     if _NULL in node.get("anyOf", ()):
         choices = [choice for choice in node["anyOf"] if choice != _NULL]
         rest = {key: value for key, value in node.items() if key != "anyOf"}
-        return _plain({**(choices[0] if len(choices) == 1 else {"anyOf": choices}), **rest}, definitions)
+        inner = choices[0] if len(choices) == 1 else {"anyOf": choices}
+        return _plain({**inner, **rest}, definitions)
     return {
         key: {name: _plain(child, definitions) for name, child in value.items()}
         if key == "properties"
@@ -47,7 +48,15 @@ OUTPUT_SCHEMA: dict[str, Any] = {
             "type": "object",
             "contentType": "application/json",
             "properties": {
-                "response": {"type": "string"},
+                "response": {"type": ["string", "null", "object"]},
+                "tool_calls": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"name": {"type": "string"}, "arguments": {"type": "object"}},
+                        "required": ["name", "arguments"],
+                    },
+                },
                 "function_calls": {
                     "type": "array",
                     "items": {

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from fireside.catalog.spec import PromptSpec
 from fireside.errors import InvalidInput, UnsupportedWeights
 from fireside.prompting.messages import Message
-from fireside.prompting.styles import Piece, control_texts, render
+from fireside.prompting.styles import BLANK_LINE, Piece, control_texts, render
+from fireside.prompting.tools import spelt_out
 from fireside.prompting.vocabulary import Lead, Vocabulary
 
 _LIKE_A_TOKEN = re.compile(r"<[^<>\s]{1,64}>")
@@ -18,6 +19,7 @@ def build_prompt(
     prompt: str | None = None,
     messages: Sequence[Message] | None = None,
     raw: bool = False,
+    note: str = "",
     spec: PromptSpec,
     tokenizer: Vocabulary,
 ) -> list[int]:
@@ -25,12 +27,14 @@ def build_prompt(
 
     Scoped (`messages`): the conversation in the model's style. Unscoped (`prompt`): one user turn after the style's
     default system message. `raw`: the text as it is, special tokens included; raw messages are their contents joined by
-    newlines. BOS goes first where the tokenizer adds one, unless the prompt already begins with it.
+    newlines. BOS goes first where the tokenizer adds one, unless the prompt already begins with it. Calls of tools and
+    their results become text, see `fireside.prompting.tools`.
 
     Args:
         prompt: one text. Exactly one of `prompt` and `messages` is set.
         messages: a conversation.
         raw: no template.
+        note: for the end of the system's turn; not for raw prompts and models without a template, which have none.
         spec: the model's prompt style.
         tokenizer: the model's tokenizer.
 
@@ -41,7 +45,7 @@ def build_prompt(
     if raw:
         ids = tokenizer.encode(_raw_text(prompt, messages), control=True)
     else:
-        ids = _encode(_pieces(prompt, messages, spec), spec, tokenizer)
+        ids = _encode(_pieces(prompt, messages, note, spec), spec, tokenizer)
     bos = tokenizer.bos_id
     if tokenizer.add_bos and bos is not None and ids[:1] != [bos]:
         ids.insert(0, bos)
@@ -55,11 +59,12 @@ def prompt_text(
     prompt: str | None = None,
     messages: Sequence[Message] | None = None,
     raw: bool = False,
+    note: str = "",
     spec: PromptSpec,
     tokenizer: Vocabulary,
 ) -> str:
     """The exact text the model sees, control tokens spelt out. Arguments and InvalidInput as in `build_prompt`."""
-    pieces = prompt_pieces(prompt=prompt, messages=messages, raw=raw, spec=spec, tokenizer=tokenizer)
+    pieces = prompt_pieces(prompt=prompt, messages=messages, raw=raw, note=note, spec=spec, tokenizer=tokenizer)
     return "".join(piece.text for piece in pieces)
 
 
@@ -68,6 +73,7 @@ def prompt_pieces(
     prompt: str | None = None,
     messages: Sequence[Message] | None = None,
     raw: bool = False,
+    note: str = "",
     spec: PromptSpec,
     tokenizer: Vocabulary | None,
 ) -> list[Piece]:
@@ -76,7 +82,7 @@ def prompt_pieces(
     Without a tokenizer (the model is not on this machine) control tokens in a raw text are those that the model's style
     has, and a BOS that only the tokenizer would add is missing. Other arguments and InvalidInput as in `build_prompt`.
     """
-    pieces = _raw_pieces(prompt, messages, spec, tokenizer) if raw else _pieces(prompt, messages, spec)
+    pieces = _raw_pieces(prompt, messages, spec, tokenizer) if raw else _pieces(prompt, messages, note, spec)
     if tokenizer is not None and tokenizer.add_bos and tokenizer.bos_token is not None:
         bos = Piece(tokenizer.bos_token, control=True)
         if pieces[:1] != [bos]:
@@ -102,12 +108,26 @@ def _raw_pieces(
     return [*pieces, Piece(rest, control=False)] if rest else pieces
 
 
-def _pieces(prompt: str | None, messages: Sequence[Message] | None, spec: PromptSpec) -> list[Piece]:
+def _pieces(prompt: str | None, messages: Sequence[Message] | None, note: str, spec: PromptSpec) -> list[Piece]:
     if messages is not None:
-        return render(messages, spec)
-    turn = Message("user", _given(prompt))
-    system = [] if spec.default_system is None else [Message("system", spec.default_system)]
-    return render([*system, turn], spec)
+        turns = spelt_out(messages)
+        implied = spec.default_system if spec.always_system else None
+    else:
+        turns = [Message("user", _given(prompt))]
+        implied = spec.default_system
+        if implied is not None:
+            turns.insert(0, Message("system", implied))
+    return render(_with_note(turns, note, implied, spec), spec)
+
+
+def _with_note(turns: list[Message], note: str, implied: str | None, spec: PromptSpec) -> list[Message]:
+    """The note at the end of the system's turn, which is made where there is none; `implied` is what it then says."""
+    if not note or not turns or spec.style == "plain":
+        return turns
+    has_system = turns[0].role == "system"
+    said = turns[0].content if has_system else implied
+    system = Message("system", BLANK_LINE.join(filter(None, [said, note])))
+    return [system, *turns[has_system:]]
 
 
 def _raw_text(prompt: str | None, messages: Sequence[Message] | None) -> str:
@@ -115,7 +135,7 @@ def _raw_text(prompt: str | None, messages: Sequence[Message] | None) -> str:
         return _given(prompt)
     if not messages:
         raise InvalidInput(["messages: must hold at least one message, got none"])
-    return "\n".join(message.content for message in messages)
+    return "\n".join(message.content for message in spelt_out(messages))
 
 
 def _given(prompt: str | None) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from fireside.catalog.facts import check_facts
 from fireside.catalog.spec import ModelSpec
-from fireside.engine.messages import EngineOptions
+from fireside.engine.messages import EngineOptions, TokenTable
 from fireside.engine.process import ProcessEngine
 from fireside.engine.protocol import Engine
 from fireside.errors import EngineError, ModelNotReady, ShuttingDown, UnsupportedWeights
@@ -138,7 +138,10 @@ class ModelPool:
                 await asyncio.to_thread(check_facts, spec, path)
                 tokenizer = await asyncio.to_thread(open_tokenizer, path)
             stop_ids = _stop_ids(spec, tokenizer)
-            options = self._options(spec, "" if path is None else str(path))
+            tokens = TokenTable(
+                bytes_of=list(map(tokenizer.token_bytes, range(tokenizer.vocab_size))), stop_ids=stop_ids
+            )
+            options = self._options(spec, "" if path is None else str(path), tokens)
             engine = ProcessEngine(options, self.settings.queue_size)
             try:
                 info = await engine.start(lambda *step: self._report(spec.id, *step))
@@ -161,7 +164,7 @@ class ModelPool:
         if entry and entry.loading.done() and entry.loading.exception():
             del self._entries[model]
 
-    def _options(self, spec: ModelSpec, path: str) -> EngineOptions:
+    def _options(self, spec: ModelSpec, path: str, tokens: TokenTable) -> EngineOptions:
         settings = self.settings
         limit = settings.context_length or spec.context_length
         return EngineOptions(
@@ -175,6 +178,7 @@ class ModelPool:
             weights=spec.engine.weights,
             adapter_memory=settings.adapter_memory_mb * 1024 * 1024 if spec.lora else 0,
             tokens_per_second=settings.echo_tokens_per_second,
+            tokens=tokens,
         )
 
 

@@ -3,9 +3,11 @@
 import threading
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 from fireside.catalog.spec import ModelSpec
 from fireside.prompting import ByteTokenizer, Vocabulary, build_prompt, open_tokenizer, prompt_pieces
+from fireside.serving.notes import note_of
 from fireside.serving.types import Preview, TextRequest
 from fireside.settings import Settings
 from fireside.weights.locate import is_downloaded, locate
@@ -31,15 +33,15 @@ class Previewer:
         Raises InvalidInput when there is nothing to say to the model, and what `open_tokenizer` and `build_prompt` do.
         """
         tokenizer = loaded or self._tokenizer(spec)
-        pieces = prompt_pieces(
-            prompt=request.prompt, messages=request.messages, raw=request.raw, spec=spec.prompt, tokenizer=tokenizer
-        )
-        tokens = None
-        if tokenizer is not None:
-            ids = build_prompt(
-                prompt=request.prompt, messages=request.messages, raw=request.raw, spec=spec.prompt, tokenizer=tokenizer
-            )
-            tokens = len(ids)
+        given: Any = {
+            "prompt": request.prompt,
+            "messages": request.messages,
+            "raw": request.raw,
+            "note": note_of(request),
+            "spec": spec.prompt,
+        }
+        pieces = prompt_pieces(**given, tokenizer=tokenizer)
+        tokens = None if tokenizer is None else len(build_prompt(**given, tokenizer=tokenizer))
         return Preview(spec.id, tuple(pieces), tokens)
 
     def _tokenizer(self, spec: ModelSpec) -> Vocabulary | None:

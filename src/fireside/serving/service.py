@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import cast
 
 from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import GenerationRequest, Token
-from fireside.errors import EngineLost
-from fireside.prompting import Detokenizer, build_prompt
+from fireside.errors import EngineLost, FormNotMet
+from fireside.prompting import Vocabulary, build_prompt
+from fireside.serving.grammars import grammar_of
+from fireside.serving.notes import note_of
 from fireside.serving.pool import ModelPool
 from fireside.serving.preview import Previewer
-from fireside.serving.stops import StopTexts
-from fireside.serving.types import Delta, ModelStatus, Preview, TextRequest, Usage
+from fireside.serving.reader import AnswerReader
+from fireside.serving.types import Delta, Meter, ModelStatus, Preview, TextRequest, Usage
 from fireside.settings import Settings
 from fireside.weights.locate import is_downloaded
 
@@ -57,14 +60,7 @@ class Service:
         """See `TextService.generate`."""
         spec = self.resolve(request.model)
         async with self._pool.use(spec) as model:
-            ids = await asyncio.to_thread(
-                build_prompt,
-                prompt=request.prompt,
-                messages=request.messages,
-                raw=request.raw,
-                spec=spec.prompt,
-                tokenizer=model.tokenizer,
-            )
+            ids, grammar = await asyncio.to_thread(_prepare, request, spec, model.tokenizer)
             meter = request.meter
             room = max(1, model.context_length - len(ids)) if request.clip else request.max_tokens
             generation = GenerationRequest(
@@ -75,28 +71,48 @@ class Service:
                 adapter=request.adapter,
                 tenant=request.tenant,
                 wait=request.wait,
+                grammar=grammar,
             )
-            detokenizer = Detokenizer(model.tokenizer, strip_leading_space=not request.raw)
-            stops = StopTexts(request.stop)
+            reader = AnswerReader(request, model.tokenizer)
             # Engines make async generators; the protocol only promises iteration.
             tokens = cast(AsyncGenerator[Token, None], model.engine.generate(generation))
             async with aclosing(tokens):
-                async for token in tokens:
-                    meter.prompt_tokens = len(ids)  # only now: a request that was refused has used nothing
-                    finish = token.finish_reason
-                    meter.completion_tokens += finish != "stop"
-                    text = "" if finish == "stop" else detokenizer.push(token.id)
-                    text = stops.push(text + detokenizer.finish() if finish else text)
-                    if finish and not stops.found:
-                        text += stops.finish()
-                    if finish or stops.found:
-                        usage = Usage(meter.prompt_tokens, meter.completion_tokens)
-                        yield Delta(text, "stop" if stops.found else finish, usage)
-                        return
-                    if text:
-                        yield Delta(text)
+                try:
+                    async for token in tokens:
+                        meter.prompt_tokens = len(ids)  # only now: a request that was refused has used nothing
+                        meter.completion_tokens += token.finish_reason != "stop"
+                        delta = reader.push(token)
+                        if delta.finish_reason:
+                            yield replace(delta, usage=_usage(meter))
+                            return
+                        if delta.text or delta.tool_calls:
+                            yield delta
+                except FormNotMet:
+                    if not reader.has_calls:
+                        raise
+                    # Calls that are whole are not lost with one that max_tokens cut.
+                    yield Delta("", "length", _usage(meter))
+                    return
         raise EngineLost("The engine ended without finishing this answer. Send the request again.")
 
     async def close(self) -> None:
         """End all engines."""
         await self._pool.close()
+
+
+def _usage(meter: Meter) -> Usage:
+    return Usage(meter.prompt_tokens, meter.completion_tokens)
+
+
+def _prepare(request: TextRequest, spec: ModelSpec, tokenizer: Vocabulary) -> tuple[list[int], str | None]:
+    """The prompt's ids, and the answer's grammar. Raises BadGrammar, InvalidInput, UnsupportedWeights."""
+    grammar = grammar_of(request, spaced=tokenizer.strips_leading_space and not request.raw)
+    ids = build_prompt(
+        prompt=request.prompt,
+        messages=request.messages,
+        raw=request.raw,
+        note=note_of(request),
+        spec=spec.prompt,
+        tokenizer=tokenizer,
+    )
+    return ids, grammar

@@ -15,7 +15,6 @@ class StopTexts:
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = tuple(stops)
-        self._reach = max(map(len, self._stops), default=1) - 1
         self._held = ""
         self.found = False
         """Whether a stop text has come; nothing passes after it."""
@@ -30,7 +29,7 @@ class StopTexts:
             self.found = True
             self._held = ""
             return text[: min(ends)[1]]
-        cut = self._first_beginning(text)
+        cut = first_beginning(text, self._stops)
         self._held = text[cut:]
         return text[:cut]
 
@@ -39,9 +38,11 @@ class StopTexts:
         held, self._held = self._held, ""
         return held
 
-    def _first_beginning(self, text: str) -> int:
-        """Where the longest end of `text` starts that a stop text begins with."""
-        for start in range(max(0, len(text) - self._reach), len(text)):
-            if any(stop.startswith(text[start:]) for stop in self._stops):
-                return start
-        return len(text)
+
+def first_beginning(text: str, wanted: Sequence[str]) -> int:
+    """Where the longest end of `text` starts that one of the `wanted` texts may begin with; its length if none may."""
+    reach = max(map(len, wanted)) - 1
+    for start in range(max(0, len(text) - reach), len(text)):
+        if any(one.startswith(text[start:]) for one in wanted):
+            return start
+    return len(text)

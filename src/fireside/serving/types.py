@@ -25,7 +25,7 @@ class Meter:
 class JsonForm:
     """The answer is to be JSON. `schema` is the JSON schema it fits, or None for any object."""
 
-    schema: Mapping[str, Any] | None = None
+    schema: Mapping[str, Any] | bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class TextRequest:
         tenant: the account; requests of different ones share no cached prefixes.
         wait: False asks to be refused with Busy rather than queued.
         stop: texts that end the answer; none of them is part of it.
-        form: what the answer must look like, or None. Not together with tools.
+        form: what the answer must look like, or None. Not together with tools that may be called.
         tools: what the model may call, or nothing.
         tool_choice: whether it may, must not or must.
         meter: what the request has used so far.
@@ -78,6 +78,13 @@ class TextRequest:
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"
     meter: Meter = field(default_factory=Meter, compare=False)
+
+    @property
+    def offered_tools(self) -> tuple[Tool, ...]:
+        """The tools that the model is told of and may call, as `tool_choice` has it."""
+        if isinstance(self.tool_choice, NamedTool):
+            return tuple(tool for tool in self.tools if tool.name == self.tool_choice.name)
+        return () if self.tool_choice == "none" else self.tools
 
 
 @dataclass(frozen=True, slots=True)

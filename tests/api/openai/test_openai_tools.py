@@ -34,10 +34,13 @@ def request(**change: Any) -> TextRequest:
     "change",
     [{"tools": [TOOL]}, {"response_format": {"type": "json_object"}}, {"messages": TURNS}],
 )
-def test_refused_until_served(shared_server: LiveServer, change: dict[str, Any]) -> None:
-    body = {**ASK, "model": "@cf/fireside/echo", **change}
-    said = shared_server.client.post("/v1/chat/completions", json=body)
-    assert (said.status_code, said.json()["error"]["code"]) == (400, "feature_unavailable")
+def test_they_reach_the_model(shared_server: LiveServer, change: dict[str, Any]) -> None:
+    model = "@cf/fireside/echo"
+    said = shared_server.client.post("/v1/chat/completions", json={**ASK, "model": model, **change})
+    assert said.status_code == 200, said.text
+    expected = request(**change)
+    seen = shared_server.service.requests[-1]
+    assert (seen.tools, seen.form, seen.messages) == (expected.tools, expected.form, expected.messages)
 
 
 def test_tools_and_choices() -> None:

@@ -7,20 +7,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fireside.engine.echo.runner import EchoRunner
-from fireside.engine.messages import EngineOptions
+from fireside.engine.messages import EngineOptions, TokenTable
 from fireside.engine.types import EngineStats, GenerationRequest, Sampling, Token
+from fireside.errors import BadGrammar, FormNotMet
+from support.grammars import BYTES, json_grammar, regex_grammar
 from support.running import ids, run
 
 STOP = 257
+TOKENS = TokenTable(bytes_of=[*BYTES.bytes_of, b""], stop_ids=[STOP])
 
 
 def open_echo(*, slots: int = 16, speed: float = 0.0, context: int = 4096) -> EchoRunner:
-    return EchoRunner(EngineOptions(kind="echo", slots=slots, context_length=context, tokens_per_second=speed))
+    return EchoRunner(
+        EngineOptions(kind="echo", slots=slots, context_length=context, tokens_per_second=speed, tokens=TOKENS)
+    )
 
 
-def request(text: str, *, max_tokens: int = 100, **sampling: float) -> GenerationRequest:
+def request(text: str, *, max_tokens: int = 100, grammar: str | None = None, **sampling: float) -> GenerationRequest:
     return GenerationRequest(
-        prompt_ids=list(text.encode()), max_tokens=max_tokens, sampling=Sampling(**sampling), stop_ids=[STOP]
+        prompt_ids=list(text.encode()),
+        max_tokens=max_tokens,
+        sampling=Sampling(**sampling),
+        stop_ids=[STOP],
+        grammar=grammar,
     )
 
 
@@ -132,3 +141,63 @@ def test_a_slow_answer_does_not_keep_the_runner_from_its_inbox() -> None:
 def test_what_it_says_of_itself() -> None:
     info = open_echo(slots=3, context=77).info
     assert (info.slots, info.context_length, info.load_seconds) == (3, 77, 0.0)
+
+
+PERSON = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "age": {"type": "integer", "minimum": 5},
+        "tags": {"type": "array", "items": {"type": "string", "minLength": 2}, "minItems": 2},
+        "home": {"type": "object"},
+        "more": {},
+    },
+    "required": ["name", "age", "tags", "home"],
+}
+
+
+@pytest.mark.parametrize(
+    ("schema", "prompt", "said"),
+    [
+        (None, "hello", "{}"),
+        (None, '{"fits": [1, 2]}', '{"fits": [1, 2]}'),
+        (PERSON, "Bo", '{"name":"Bo","age":10,"tags":["aa","aa"],"home":{}}'),
+        (PERSON, 'say "Bo", 7', '{"name":"say ","age":10,"tags":["Bo", "7a"],"home":{}}'),
+        ({"enum": ["red", "blue"]}, "blue", '"blue"'),
+        ({"type": ["null", "boolean"]}, "x", "false"),
+    ],
+)
+def test_a_grammar_is_met_with_as_much_of_the_prompt_as_fits(schema: dict[str, object], prompt: str, said: str) -> None:
+    assert answer(request(prompt, grammar=json_grammar(schema))) == (said, "stop")
+
+
+def test_an_answer_under_a_grammar_ends_with_the_prompt() -> None:
+    anything = regex_grammar("(.|\n)*")
+    assert answer(request("all of it", grammar=anything)) == ("all of it", "stop")
+    assert answer(request("all of it", grammar=anything, max_tokens=3)) == ("all", "length")
+    shuffled = answer(request("one two three", seed=3, temperature=1))
+    assert answer(request("one two three", seed=3, temperature=1, grammar=anything)) == shuffled
+
+
+def test_grammars_fail_their_own_requests_alone() -> None:
+    runner = open_echo(slots=2)
+    cut, bad, good = run(
+        runner,
+        [
+            request("x", grammar=json_grammar(PERSON), max_tokens=4),
+            request("x", grammar=regex_grammar("[")),
+            request("fine"),
+        ],
+    )
+    assert ids(cut[:-1]) == list(b'{"na')
+    assert isinstance(cut[-1], FormNotMet)
+    assert [type(outcome) for outcome in bad] == [BadGrammar]
+    assert bytes(ids(good[:-1])) == b"fine"
+    assert not runner.busy
+
+
+def test_a_request_leaves_while_its_grammar_is_compiled() -> None:
+    runner = open_echo()
+    runner.submit(0, request("x", grammar=json_grammar()))
+    runner.cancel(0)
+    assert not runner.busy

@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from fireside.api.inputs import MAX_TEXT, MAX_TOKENS, Content, null_is_unset, problem_lines
+from fireside.api.inputs import MAX_TEXT, MAX_TOKENS, Content, problem_lines
+from fireside.api.nullable import null_is_unset
 from fireside.engine.types import Sampling
 from fireside.errors import FeatureUnavailable, InvalidInput
 

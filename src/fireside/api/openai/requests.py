@@ -36,8 +36,8 @@ def chat_request(parsed: ChatInput, model: str, account: str) -> TextRequest:
         tools=tools,
         tool_choice=_tool_choice(parsed.tool_choice, tools),
     )
-    if request.form is not None and request.tools:
-        raise FeatureUnavailable("response_format: not together with tools.")
+    if request.form is not None and request.offered_tools:
+        raise FeatureUnavailable("response_format: not together with tools that may be called.")
     return request
 
 
@@ -53,15 +53,6 @@ def completion_request(parsed: CompletionInput, model: str, account: str) -> Tex
         tenant=account,
         stop=tuple(parsed.stop),
     )
-
-
-def refuse_until_served(request: TextRequest) -> None:
-    """Raise FeatureUnavailable for what `fireside.serving` does not do yet."""
-    turns = request.messages or ()
-    if request.tools or any(turn.tool_calls for turn in turns):
-        raise FeatureUnavailable("This server does not offer tools yet: send the request without tools.")
-    if request.form is not None:
-        raise FeatureUnavailable("This server does not offer JSON mode yet: send the request without response_format.")
 
 
 def _message(turn: Turn) -> Message:

@@ -20,7 +20,7 @@ from fireside.api.generation import Form, respond
 from fireside.api.openai.forms import ChatForm, CompletionForm
 from fireside.api.openai.inputs import ChatInput, CompletionInput, parse
 from fireside.api.openai.objects import ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList
-from fireside.api.openai.requests import chat_request, completion_request, refuse_until_served
+from fireside.api.openai.requests import chat_request, completion_request
 from fireside.api.operation import GENERATING, Doc, Operation
 from fireside.api.run import read_request
 from fireside.catalog.spec import ModelSpec
@@ -105,7 +105,6 @@ class _Chat:
             one_call=not parsed.parallel_tool_calls,
         )
         request = chat_request(parsed, model, account_of(Request(scope)))
-        refuse_until_served(request)
         await _respond(context, request, form, parsed.lora or named_lora, parsed.stream, scope, receive, send)
 
 

@@ -14,6 +14,8 @@ import sys
 import threading
 from typing import IO, BinaryIO
 
+from llguidance import LLTokenizer
+
 from fireside.engine.grammar.matcher import open_matcher, open_vocabulary
 from fireside.engine.messages import HEADER, TokenTable, frame_length
 from fireside.errors import BadGrammar
@@ -31,11 +33,10 @@ STACK = 1024 * 1024
 """Bytes. A thread of the engine has at least twice as many."""
 
 
-def find_fault(grammar: str) -> str:
+def find_fault(vocabulary: LLTokenizer, grammar: str) -> str:
     """What is wrong with a grammar, or nothing."""
-    table = TokenTable(bytes_of=[bytes([byte]) for byte in range(256)] + [b""], stop_ids=[256])
     try:
-        matcher = open_matcher(open_vocabulary(table), grammar)
+        matcher = open_matcher(vocabulary, grammar)
     except BadGrammar as error:
         return str(error)
     matcher.compute_bitmask()
@@ -46,12 +47,13 @@ def find_fault(grammar: str) -> str:
 
 def serve(source: BinaryIO, sink: BinaryIO, devnull: IO[str]) -> None:
     """Answer until the input ends."""
+    vocabulary = open_vocabulary(TokenTable(bytes_of=[*(bytes([byte]) for byte in range(256)), b""], stop_ids=[256]))
     while len(header := source.read(HEADER.size)) == HEADER.size:
         grammar = source.read(frame_length(header)).decode()
         _limit_cpu()
         # A watchdog outside Python: it does not mind who holds the interpreter's lock.
         faulthandler.dump_traceback_later(WALL_SECONDS, exit=True, file=devnull)
-        fault = find_fault(grammar).encode()
+        fault = find_fault(vocabulary, grammar).encode()
         faulthandler.cancel_dump_traceback_later()
         sink.write(HEADER.pack(len(fault)) + fault)
         sink.flush()

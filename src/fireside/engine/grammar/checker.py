@@ -1,5 +1,6 @@
 """The engine's side of `fireside.engine.grammar.check`."""
 
+import contextlib
 import hashlib
 import subprocess
 import sys
@@ -46,7 +47,9 @@ class GrammarChecker:
 
     def _ask(self, grammar: bytes) -> str | None:
         """What is wrong with it, nothing, or None when the process died of it."""
-        process = self._process or self._start()
+        process = self._process
+        if process is None or process.poll() is not None:
+            process = self._start()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -67,6 +70,7 @@ class GrammarChecker:
         self._process = None
 
     def _start(self) -> subprocess.Popen[bytes]:
+        self.close()
         command = [sys.executable, "-P", "-m", "fireside.engine.grammar.check"]
         try:
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
@@ -77,5 +81,7 @@ class GrammarChecker:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    with process:  # closes its input, and waits
-        process.kill()
+    process.kill()
+    # Closes its input, where something may still wait to be written, and waits.
+    with contextlib.suppress(BrokenPipeError), process:
+        pass

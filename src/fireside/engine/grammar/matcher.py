@@ -16,13 +16,12 @@ MAX_GRAMMAR = 512 * 1024
 
 LIMITS = LLParserLimits(
     initial_lexer_fuel=500_000,
-    step_lexer_fuel=100_000,
     max_lexer_states=20_000,
     max_grammar_size=100_000,
     precompute_large_lexemes=False,
     verbose_errors=False,
 )
-"""About half of llguidance's own; lexer states are what a grammar keeps in memory, 1 to 2 kB each.
+"""Below llguidance's own; lexer states are what a grammar keeps in memory, 1 to 2 kB each.
 
 Large patterns are looked at as the answer meets them: all at once before it begins takes as long as the vocabulary is
 large.
@@ -32,6 +31,11 @@ large.
 _OPTIONS = '%llguidance {"no_forcing": true}\n'
 _PLACE = re.compile(r"^at \d+\(\d+\): ")
 _LONGEST_REASON = 300
+_WORDS = {
+    "Unimplemented keys:": "unsupported keywords",
+    "oneOf constraints are not supported": "oneOf is supported only where its schemas can be seen to exclude each "
+    "other; anyOf always is",
+}
 
 
 class _Words(TokenizerWrapper):
@@ -67,5 +71,8 @@ def reason(error: str) -> str:
     """What is wrong, out of llguidance's message: it goes on with an excerpt of the grammar, or a backtrace."""
     first, *others = error.splitlines() or [""]
     text = _PLACE.sub("", first).removeprefix("failed to compile JSON schema: ")
+    for theirs, ours in _WORDS.items():
+        if text.startswith(theirs):
+            text = ours + text.removeprefix(theirs) if theirs.endswith(":") else ours
     details = [line.removeprefix("error: ") for line in others if line.startswith("error: ")]
     return " ".join([text, *details[:1]])[:_LONGEST_REASON]

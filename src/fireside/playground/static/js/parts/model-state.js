@@ -57,8 +57,8 @@ class ModelState extends HTMLElement {
     fill(this.#line, h("span", { class: "state-dot" }), h("span", {}, label(model)));
     this.#progress.hidden = !model.progress;
     this.#progress.setAttribute("aria-label", `${LABELS[model.state]} ${shortName(model.name)}`);
-    const share = model.progress?.share ?? null;
-    if (share === null) this.#progress.removeAttribute("value");
+    const share = model.progress?.share;
+    if (!share) this.#progress.removeAttribute("value");
     else this.#progress.value = share;
     this.#detail.textContent = detail(model);
     const key = `${model.state} ${model.can_download}`;
@@ -106,7 +106,7 @@ class ModelState extends HTMLElement {
 /** @param {Model} model */
 function label({ state, progress }) {
   const share = progress?.share;
-  return share === null || share === undefined ? LABELS[state] : `${LABELS[state]} ${percent(share)}`;
+  return share ? `${LABELS[state]} ${percent(share)}` : LABELS[state];
 }
 
 /** @param {Model} model */

@@ -156,7 +156,7 @@ function waiting(answer) {
     "div",
     { class: "waiting" },
     h("p", {}, `Loading ${shortName(model.name)}${share ? ` ${percent(share)}` : ""}: ${model.progress?.phase ?? ""}`),
-    h("progress", { "aria-label": `Loading ${shortName(model.name)}`, max: "1", value: share ?? null }),
+    h("progress", { "aria-label": `Loading ${shortName(model.name)}`, max: "1", value: share || null }),
   );
 }
 

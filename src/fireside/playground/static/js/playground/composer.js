@@ -23,6 +23,8 @@ class Composer extends HTMLElement {
   #meter = h("span", { class: "context-meter", "aria-hidden": "true" }, h("span"), h("span"));
   /** @type {AbortController | null} */
   #counting = null;
+  /** Of the request that was counted last. */
+  #promptTokens = 0;
   #count = debounced(() => this.#countTokens(), PAUSE_MS);
 
   connectedCallback() {
@@ -31,7 +33,10 @@ class Composer extends HTMLElement {
     this.#send.addEventListener("click", () => (playground.running ? playground.stop() : this.#submit()));
     const code = async () => {
       const { openRequest } = await import("./request-dialog.js");
-      openRequest({ index: playground.current.turns.length, lane: 0, text: this.#area.value });
+      const { length } = playground.current.turns;
+      // With nothing written, the latest request says more than an empty one.
+      const text = this.#area.value.trim() ? this.#area.value : undefined;
+      openRequest(text === undefined && length ? { index: length - 1, lane: 0 } : { index: length, lane: 0, text: text ?? "" });
     };
     fill(
       this,
@@ -46,6 +51,7 @@ class Composer extends HTMLElement {
     );
     for (const name of ["settings", "turns", "open"]) playground.addEventListener(name, () => this.#draw());
     playground.addEventListener("running", () => this.#draw());
+    playground.addEventListener("answer", () => this.#follow());
     states.addEventListener("change", () => this.#count());
     this.#draw();
   }
@@ -84,23 +90,35 @@ class Composer extends HTMLElement {
     playground.send(text);
   }
 
+  /** Ask how long the prompt would be. With nothing written, what counts is what was said. */
   async #countTokens() {
     const { current } = playground;
-    const lane = current.lanes[0];
-    const model = lane && states.get(lane.model);
+    const model = states.get(current.lanes[0]?.model);
     if (!model || playground.running) return;
+    const text = this.#area.value;
+    const used = current.turns.at(-1)?.answers[0]?.usage;
+    if (!text.trim() && used) return this.#show(used.total_tokens, 0, model.context_length);
     this.#counting?.abort();
     this.#counting = new AbortController();
-    const text = this.#area.value;
-    const index = current.turns.length;
-    // With nothing written yet, what counts is what was said.
-    const body = text.trim() || !index ? requestBody(current, index, 0, { text: text || " " }) : requestBody(current, index - 1, 0);
+    const { lora: _, ...body } = requestBody(current, current.turns.length, 0, { text: text || " " });
     try {
-      const seen = await preview(model.name, { ...body, lora: undefined }, this.#counting.signal);
-      this.#show(seen.tokens, current.parameters.max_tokens ?? this.#default("max_tokens"), model.context_length);
+      const seen = await preview(model.name, body, this.#counting.signal);
+      this.#promptTokens = seen.tokens ?? 0;
+      const more = current.parameters.max_tokens ?? this.#default("max_tokens");
+      this.#show(seen.tokens, more, model.context_length);
     } catch (error) {
       if (!isAbort(error)) this.#show(null, 0, 0);
     }
+    return undefined;
+  }
+
+  /** While it answers: a frame is a token, near enough, until the server tells. */
+  #follow() {
+    const { current } = playground;
+    const model = states.get(current.lanes[0]?.model);
+    const answer = current.turns.at(-1)?.answers[0];
+    if (!model || !answer || !this.#promptTokens) return;
+    this.#show(answer.usage?.total_tokens ?? this.#promptTokens + answer.pieces, 0, model.context_length);
   }
 
   /** @param {string} name */
@@ -120,7 +138,8 @@ class Composer extends HTMLElement {
     const over = tokens + more > limit;
     this.#use.classList.toggle("over", over);
     const text = `${count(tokens)} of ${count(limit)} tokens`;
-    fill(this.#use, over ? `${text}: no room for ${count(more)} more (max_tokens)` : `${text}, ${count(more)} more at most`);
+    const room = over ? `: no room for ${count(more)} more (max_tokens)` : more ? `, ${count(more)} more at most` : " used";
+    fill(this.#use, text + room);
     const [used, asked] = /** @type {HTMLElement[]} */ ([...this.#meter.children]);
     used.style.width = `${Math.min(100, (tokens / limit) * 100)}%`;
     asked.style.width = `${Math.min(100, (more / limit) * 100)}%`;

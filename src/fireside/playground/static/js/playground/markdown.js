@@ -24,12 +24,13 @@ const marked = new Marked({
     tag: () => undefined,
   },
   renderer: {
-    heading({ tokens, depth }) {
+    /** @this {any} */
+    heading(/** @type {any} */ { tokens, depth }) {
       const level = Math.min(depth + 2, 6);
       return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>`;
     },
-    image: ({ text, href }) => escaped(`[image: ${text || href}]`),
-    checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
+    image: (/** @type {any} */ { text, href }) => escaped(`[image: ${text || href}]`),
+    checkbox: (/** @type {any} */ { checked }) => (checked ? "☑ " : "☐ "),
   },
 });
 

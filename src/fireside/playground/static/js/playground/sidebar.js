@@ -3,6 +3,7 @@
 import { confirmed } from "../lib/dialog.js";
 import { fill, h } from "../lib/dom.js";
 import { icon } from "../lib/icons.js";
+import { menu } from "../lib/menu.js";
 import { toast } from "../lib/toast.js";
 import { playground } from "./controller.js";
 import { titleOf } from "./conversation.js";
@@ -52,12 +53,6 @@ class Conversations extends HTMLElement {
     const { id } = conversation;
     const title = titleOf(conversation);
     const current = conversation === playground.current;
-    const action = (/** @type {string} */ name, /** @type {string} */ sign, /** @type {() => void} */ run) =>
-      h(
-        "button",
-        { type: "button", class: "icon-button", "aria-label": `${name} ${title}`, title: name, "data-key": `${name} ${id}`, onclick: run },
-        icon(sign),
-      );
     return h(
       "li",
       { class: current ? "current" : "" },
@@ -73,9 +68,11 @@ class Conversations extends HTMLElement {
         },
         title,
       ),
-      action("Rename", "edit", () => this.#rename(conversation)),
-      action("Export", "download", () => download(conversation)),
-      action("Delete", "trash", () => remove(conversation)),
+      ...menu(`Actions for ${title}`, { "data-key": `menu ${id}` }, [
+        { label: "Rename", sign: "edit", run: () => this.#rename(conversation) },
+        { label: "Export", sign: "download", run: () => download(conversation) },
+        { label: "Delete", sign: "trash", run: () => remove(conversation) },
+      ]),
     );
   }
 
@@ -88,7 +85,7 @@ class Conversations extends HTMLElement {
       this.#renaming = "";
       if (keep) playground.rename(conversation.id, field.value);
       this.#draw();
-      /** @type {HTMLElement | null} */ (this.querySelector(`[data-key="Rename ${CSS.escape(conversation.id)}"]`))?.focus();
+      /** @type {HTMLElement | null} */ (this.querySelector(`[data-key="menu ${conversation.id}"]`))?.focus();
     };
     field.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Enter") finish(true);

@@ -1,0 +1,15 @@
+"""Fields that may be null: the same as not given."""
+
+from typing import Any
+
+_NULL = {"type": "null"}
+
+
+def null_is_unset(schema: dict[str, Any]) -> None:
+    """Say in a model's schema what its reader does: a field that need not be given may be null just as well."""
+    required = schema.get("required", ())
+    for name, field in schema["properties"].items():
+        if name not in required and _NULL not in field.get("anyOf", ()):
+            about = {key: field.pop(key) for key in ("default", "description") if key in field}
+            choices = field["anyOf"] if set(field) == {"anyOf"} else [dict(field)]
+            schema["properties"][name] = {"anyOf": [*choices, _NULL], **about}

@@ -1,0 +1,152 @@
+"""Tools, calls of tools and forms of an answer, as the hosted service and OpenAI write them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, cast
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from fireside.api.nullable import null_is_unset
+from fireside.errors import InvalidInput
+from fireside.prompting import messages
+from fireside.serving.types import JsonForm, NamedTool, RegexForm, ToolChoice
+
+MOST_TOOLS = 128
+LONGEST_NAME = 128
+LONGEST_PATTERN = 32_768
+
+Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", json_schema_extra=null_is_unset)
+
+
+def _unwrapped(value: object) -> object:
+    """What stands inside `{"type": "function", "function": {…}}`, an id beside it with it; without its nulls."""
+    if not isinstance(value, dict):
+        return value
+    if isinstance(value.get("function"), dict):
+        value = {**value["function"], **({"id": value["id"]} if "id" in value else {})}
+    return {key: item for key, item in value.items() if item is not None}
+
+
+class Tool(_Strict):
+    """A tool the model may call; also accepted inside `{"type": "function", "function": {…}}`."""
+
+    name: Name
+    description: str = ""
+    parameters: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, value: object) -> object:
+        return _unwrapped(value)
+
+    def typed(self) -> messages.Tool:
+        """For prompting and serving."""
+        return messages.Tool(self.name, self.description, self.parameters)
+
+
+class EarlierCall(_Strict):
+    """A call in an assistant's turn: arguments as an object, or as its JSON text inside OpenAI's `function`."""
+
+    id: str = ""
+    name: Name
+    arguments: Annotated[str, WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}]})]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, value: object) -> object:
+        return _unwrapped(value)
+
+    @field_validator("arguments", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return json.dumps(value, ensure_ascii=False)
+        if isinstance(value, str) and _is_object(value or "{}"):
+            return value or "{}"
+        raise PydanticCustomError("arguments", "should be an object, or the JSON text of one")
+
+    def typed(self) -> messages.ToolCall:
+        """For prompting and serving."""
+        return messages.ToolCall(self.id, self.name, self.arguments)
+
+
+class _Chosen(_Strict):
+    name: Name
+
+
+class NamedChoice(_Strict):
+    """`{"type": "function", "function": {"name": "…"}}`: the model must call this one."""
+
+    type: Literal["function"]
+    function: _Chosen
+
+
+Choice = Literal["auto", "none", "required"] | NamedChoice
+
+
+class ResponseFormat(_Strict):
+    """The form the answer must have. `json_schema` is a JSON schema, or OpenAI's `{name, schema, strict}`."""
+
+    type: Literal["text", "json_object", "json_schema", "regex"]
+    json_schema: dict[str, Any] | bool | None = None
+    regex: Annotated[str, Field(min_length=1, max_length=LONGEST_PATTERN)] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ResponseFormat":
+        needed = {"json_schema": self.json_schema, "regex": self.regex}
+        if needed.get(self.type, "") is None:
+            raise PydanticCustomError("missing", f"{self.type} is required with the type {self.type}")
+        return self
+
+    def typed(self) -> JsonForm | RegexForm | None:
+        """For serving; None is text like any other."""
+        if self.type == "text":
+            return None
+        if self.type == "regex":
+            return RegexForm(self.regex or "")
+        return JsonForm(_inner_schema(self.json_schema))
+
+
+def tool_choice(choice: Choice | None, names: Sequence[str]) -> ToolChoice:
+    """The checked choice among what may be called. Raises InvalidInput when the two do not go together."""
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InvalidInput([f"tools: two have the name {min(twice)!r}"])
+    if isinstance(choice, NamedChoice):
+        if choice.function.name not in names:
+            raise InvalidInput([f"tool_choice: tools has no {choice.function.name!r}"])
+        return NamedTool(choice.function.name)
+    if choice == "required" and not names:
+        raise InvalidInput(["tool_choice: there are no tools to call"])
+    return choice or "auto"
+
+
+class CallObject(msgspec.Struct, frozen=True):
+    """A call as the hosted service answers it."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
+def call_object(call: messages.ToolCall) -> CallObject:
+    """The call; its arguments go out as the model wrote them."""
+    return CallObject(call.name, cast(Any, msgspec.Raw(call.arguments.encode())))
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(text), dict)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+
+
+def _inner_schema(given: dict[str, Any] | bool | None) -> Mapping[str, Any] | bool | None:
+    if isinstance(given, dict) and isinstance(given.get("schema"), dict | bool):
+        # No JSON schema has a keyword "schema": this is OpenAI's wrapping.
+        return given["schema"]  # type: ignore[no-any-return]
+    return given

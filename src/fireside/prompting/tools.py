@@ -1,0 +1,74 @@
+"""How models that were never trained for tools or JSON are told of them, in words; what they say then is made to fit.
+
+The form is that of Hermes 2 Pro and its like, for any chat style: tools in the system's turn, calls and results between
+tags, which are ordinary text.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fireside.prompting.messages import Message, Tool, ToolCall
+
+CALL_OPEN, CALL_CLOSE = "<tool_call>", "</tool_call>"
+
+_TOOLS = """\
+You may call functions. Each line between <tools> and </tools> describes one, with a JSON schema of its arguments:
+<tools>
+{tools}
+</tools>
+To call a function, write its name and arguments like this, and nothing after it:
+<tool_call>
+{{"name": "the function's name", "arguments": {{"argument": "value"}}}}
+</tool_call>
+What it returns comes next, between <tool_response> and </tool_response>. {when}"""
+_MAY = "Call a function when it helps to answer; else answer in plain words."
+_MUST = "Answer with a function call now."
+_JSON_OBJECT = "Answer with a JSON object, and with nothing else."
+_JSON_SCHEMA = "Answer with JSON that fits this JSON schema, and with nothing else:\n{schema}"
+
+
+def tools_note(tools: Sequence[Tool], *, must: bool) -> str:
+    """What the system says of tools.
+
+    Args:
+        tools: those that may be called, at least one.
+        must: whether the model has no choice but to call one.
+    """
+    lines = [
+        _json({"name": tool.name, "description": tool.description, "parameters": tool.parameters}) for tool in tools
+    ]
+    return _TOOLS.format(tools="\n".join(lines), when=_MUST if must else _MAY)
+
+
+def json_note(schema: Mapping[str, Any] | bool | None) -> str:
+    """What the system says of an answer that is to be JSON; None is any object."""
+    return _JSON_OBJECT if schema is None else _JSON_SCHEMA.format(schema=_json(schema))
+
+
+def spelt_out(messages: Iterable[Message]) -> list[Message]:
+    """The same conversation with calls and results as plain content.
+
+    A tool's turn of which nobody says what it answers stays as it is.
+    """
+    names: dict[str, str] = {}
+    plain = []
+    for message in messages:
+        content = message.content
+        for call in message.tool_calls:
+            names[call.id] = call.name
+        if message.tool_calls:
+            content = "\n".join([*filter(None, [content]), *map(_call, message.tool_calls)])
+        elif message.role == "tool" and (message.name or message.tool_call_id):
+            name = message.name or names.get(message.tool_call_id or "")
+            content = f"<tool_response>\n{f'{name}: ' if name else ''}{content}\n</tool_response>"
+        plain.append(Message(message.role, content))
+    return plain
+
+
+def _call(call: ToolCall) -> str:
+    return f'{CALL_OPEN}\n{{"name": {_json(call.name)}, "arguments": {call.arguments}}}\n{CALL_CLOSE}'
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

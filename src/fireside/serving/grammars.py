@@ -1,0 +1,108 @@
+"""Which answers are possible, in llguidance's dialect of Lark: the one place where it is written.
+
+Calls of tools are written as Hermes 2 Pro and its like write them:
+
+    <tool_call>
+    {"name": "add", "arguments": {"a": 1, "b": 2}}
+    </tool_call>
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from llguidance import regex_to_lark
+
+from fireside.errors import BadGrammar
+from fireside.prompting.messages import Tool
+from fireside.prompting.tools import CALL_CLOSE, CALL_OPEN
+from fireside.serving.schemas import prepare
+from fireside.serving.types import JsonForm, RegexForm, TextRequest, ToolChoice
+
+MOST_CALLS = 8
+"""Of tools, in one answer: a weak model repeats itself."""
+
+
+def grammar_of(request: TextRequest, *, spaced: bool) -> str | None:
+    """The grammar of a request's answer, or None where anything goes.
+
+    Args:
+        spaced: the vocabulary is one whose texts begin with a space that the detokenizer drops (sentencepiece).
+
+    Raises BadGrammar.
+    """
+    if request.form is not None:
+        return form_grammar(request.form, spaced=spaced)
+    if request.offered_tools:
+        return tools_grammar(request.offered_tools, request.tool_choice, spaced=spaced)
+    return None
+
+
+def form_grammar(form: JsonForm | RegexForm, *, spaced: bool) -> str:
+    """The grammar of JSON or of a pattern."""
+    if isinstance(form, JsonForm):
+        schema = {"type": "object"} if form.schema is None else form.schema
+        return f"start: {_space(spaced)}body\nbody: %json {_json(prepare(schema))}\n"
+    # As in JavaScript and JSON Schema: \d and \w are ASCII.
+    pattern = regex_to_lark(_without_anchors(form.pattern), "dw")
+    body = f"BODY: /{pattern}/\n"
+    if not spaced:
+        return f"start: BODY\n{body}"
+    # A space of the pattern's own must not be taken for the one that is dropped.
+    return f'start: " " BODY | BARE\nBARE: BODY & /([^ ](.|\\n)*)?/\n{body}'
+
+
+def tools_grammar(tools: Sequence[Tool], choice: ToolChoice, *, spaced: bool) -> str:
+    """The grammar of an answer that may, or must, call tools. After a call there is no more text, only more calls."""
+    opening, closing = _text(CALL_OPEN), _text(CALL_CLOSE)
+    if choice == "auto":
+        # Lazy: from the first opening on, the text is over.
+        start = f"start: TEXT | head call more{{0,{MOST_CALLS - 1}}}\nhead[lazy]: TEXT {opening}\nTEXT: /(.|\\n)*/"
+    elif choice == "required":
+        start = f"start: {_space(spaced)}{opening} call more{{0,{MOST_CALLS - 1}}}"
+    else:
+        start = f"start: {_space(spaced)}{opening} call"
+    numbers = range(len(tools))
+    rules = [
+        start,
+        f'more: "\\n" {opening} call',
+        f"call: ({' | '.join(f'call_{number}' for number in numbers)}) {closing}",
+    ]
+    rules += [_call_rules(number, tool) for number, tool in enumerate(tools)]
+    return "\n".join([*rules, ""])
+
+
+def _call_rules(number: int, tool: Tool) -> str:
+    head = _text(f'\n{{"name": {_json(tool.name)}, "arguments": ')
+    return f'call_{number}: {head} arguments_{number} "}}\\n"\narguments_{number}: %json {_json(_arguments(tool))}'
+
+
+def _arguments(tool: Tool) -> dict[str, Any]:
+    """The schema of a tool's arguments, which are an object whatever else it says."""
+    parameters = {"type": "object", **tool.parameters}
+    if parameters["type"] != "object":
+        raise BadGrammar(f"tools: the parameters of {tool.name!r} must be a JSON schema of type object.")
+    return prepare(parameters)
+
+
+def _without_anchors(pattern: str) -> str:
+    """A pattern must match the whole answer, so anchors around it say nothing; llguidance knows none."""
+    pattern = pattern.removeprefix("^")
+    backslashes = len(pattern) - 1 - len(pattern[:-1].rstrip("\\"))
+    return pattern[:-1] if pattern.endswith("$") and backslashes % 2 == 0 else pattern
+
+
+def _space(spaced: bool) -> str:
+    return '" "? ' if spaced else ""
+
+
+def _text(text: str) -> str:
+    """A literal; Lark's strings are JSON's."""
+    return _json(text)
+
+
+def _json(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except RecursionError:
+        raise BadGrammar("The JSON schema is nested too deeply.") from None
