@@ -37,7 +37,9 @@ async def converse(sandbox: Sandbox, service: ScriptedService, *functions: tuple
 async def test_the_model_calls_reads_the_result_and_answers(sandbox):
     service = ScriptedService(script=[calls(("add", '{"a": 2, "b": 3}')), says("It is 5.")])
     meter = Meter()
-    text, [done], deltas = await converse(sandbox, service, ADD, meter=meter, max_tokens=99, adapter=ADAPTER)
+    text, [done], deltas = await converse(
+        sandbox, service, ADD, meter=meter, max_tokens=99, adapter=ADAPTER, wait=False
+    )
     assert text == "It is 5."
     assert (done.name, done.arguments, done.result, done.error) == ("add", '{"a": 2, "b": 3}', "5", None)
     assert done.milliseconds > 0
@@ -55,6 +57,7 @@ async def test_the_model_calls_reads_the_result_and_answers(sandbox):
     assert result == Message("tool", "5", tool_call_id=turn.tool_calls[0].id, name="add")
     assert second.tools == first.tools
     assert (second.max_tokens, second.adapter) == (99, ADAPTER)
+    assert (first.wait, second.wait) == (False, True)
 
 
 async def test_an_answer_without_calls_is_passed_on(sandbox):

@@ -109,6 +109,14 @@ def test_several_parameters_with_patterns_and_a_rest():
     assert function.arguments({}) == ()
 
 
+def test_a_written_type_counts_more_than_that_of_the_default_value():
+    schema = parameters("/** @param {?number} a\n@param b - text */ (a = 1, b = 'x') => 1")
+    assert schema["properties"] == {
+        "a": {"default": 1, "anyOf": [{"type": "number"}, {"type": "null"}]},
+        "b": {"type": "string", "default": "x", "description": "text"},
+    }
+
+
 def test_properties_of_a_plain_parameter_come_from_comments_alone():
     schema = parameters("/** @param {object} o - opts\n@param {object} o.p\n@param {number} [o.p.q] */ (o) => 1")
     assert schema["properties"]["o"] == {

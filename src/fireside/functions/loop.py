@@ -68,7 +68,8 @@ async def generate(
             yield Delta("", finish_reason, Usage(request.meter.prompt_tokens, request.meter.completion_tokens))
             return
         turn = Message("assistant", text, tuple(calls))
-        asked = replace(asked, messages=(*(asked.messages or ()), turn, *results), tool_choice="auto")
+        # Once it has begun, a request that asked not to wait is seen through.
+        asked = replace(asked, messages=(*(asked.messages or ()), turn, *results), tool_choice="auto", wait=True)
         said += text
 
 

@@ -162,7 +162,8 @@ class Machine:
             undefined: Value = self._call("qjs_get_undefined")
             return undefined
         source = text.encode()
-        return self._apply(self._parse, [self._call("qjs_new_string", self._write(source), len(source))])
+        string = self._checked(self._call("qjs_new_string", self._write(source), len(source)))
+        return self._apply(self._parse, [string])
 
     def _apply(self, function: Value, arguments: list[Value]) -> Value:
         this = self._call("qjs_get_undefined")
@@ -181,13 +182,13 @@ class Machine:
         try:
             text = self._text(exception, MAX_RESULT_BYTES)
         except Stopped:
-            return "The function threw something that has no text."
+            return "The function threw something that has no text, or far too much."
         return text if len(text) <= MAX_ERROR_CHARS else text[:MAX_ERROR_CHARS] + "…"
 
     def _text(self, value: Value, limit: int) -> str:
         """A value as text. Raises Stopped when it has none, or more than `limit` bytes."""
         where = self._write(bytes(4))
-        start = self._call("qjs_get_string_len", value, where)
+        start = self._call("qjs_get_string_len", value, where) if value else 0
         if start == 0:
             raise Stopped(Failed("exception", "The function returned something that has no text."))
         length = int.from_bytes(self._memory.read(self._store, where, where + 4), "little")

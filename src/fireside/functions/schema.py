@@ -180,7 +180,10 @@ def _value(parameter: Parameter, param: Param | None, below: Sequence[Param]) ->
     if below:
         fields = tuple(Parameter(name) for name in dict.fromkeys(param.name.partition(".")[0] for param in below))
         return {**_object(fields, below), **_described(told)}
-    return {**(parameter.default or {}), **told}
+    default = parameter.default or {}
+    if told.keys() - {"description"}:  # a type that somebody wrote, rather than the default value's
+        default = {"default": default["default"]} if "default" in default else {}
+    return {**default, **told}
 
 
 def _pattern(fields: Sequence[Parameter], params: Sequence[Param]) -> Schema:
