@@ -232,6 +232,16 @@ def test_run_with_tools(workers: Workers, way: str, stream: bool) -> None:
     assert len(workers.server.service.requests) == 2
 
 
+def test_run_with_tools_calls_them(workers: Workers, way: str) -> None:
+    numbers = {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}}
+    tools = [{"name": "sum", "description": "Adds two numbers.", "parameters": numbers}]
+    told = workers.ask(f"{way}/tools", model=PLAIN, prompt='!call:sum:{"a":2,"b":3}', tools=tools, stream=False)
+    assert json.loads(told.json()["response"]) == {"result": 5}
+    asked, again = workers.server.service.requests
+    assert [tool.name for tool in asked.tools] == ["sum"]
+    assert [turn.role for turn in again.messages][-2:] == ["assistant", "tool"]
+
+
 def test_the_ai_sdk_shows_what_is_wrong(workers: Workers, way: str) -> None:
     for stream in (False, True):
         told = workers.ask(f"{way}/ai_sdk", model="@cf/no/such", prompt="hi", stream=stream).json()

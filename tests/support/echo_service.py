@@ -12,6 +12,7 @@ from uuid import UUID
 from fireside import errors
 from fireside.catalog.spec import EngineSpec, ModelSpec, NoSource, PromptSpec
 from fireside.prompting import ByteTokenizer, build_prompt, prompt_pieces
+from fireside.prompting.messages import ToolCall
 from fireside.serving.types import Delta, JsonForm, ModelStatus, Preview, TextRequest, Usage
 
 PLAIN = "@cf/fireside/echo"
@@ -25,7 +26,10 @@ ORDERS: dict[str, BaseException] = {
     "!lost": errors.EngineLost("The engine ended while it worked for this request."),
     "!bug": ZeroDivisionError("secret detail"),
 }
-"""A prompt that begins with one of these makes the service raise that error; `!later:` puts it after the first word."""
+"""A prompt that begins with one of these makes the service raise that error; `!later:` puts it after the first word.
+
+`!call:NAME:ARGUMENTS` is a call of a tool, where tools are offered.
+"""
 
 
 def _spec(model: str, number: int, *, lora: bool = False) -> ModelSpec:
@@ -106,6 +110,12 @@ class EchoService:
                 yield Delta("first")
                 await asyncio.sleep(self.delay)
                 raise ORDERS["!" + order.removeprefix("!later:")]
+            if order.startswith("!call:") and request.offered_tools:
+                name, _, arguments = order.removeprefix("!call:").partition(":")
+                request.meter.completion_tokens = 1
+                finished = True
+                yield Delta("", "tool_calls", Usage(len(words), 1), (ToolCall("call_1", name, arguments),))
+                return
             endless = order == "!endless"
             made = 0
             while endless or made < min(len(words), limit):
