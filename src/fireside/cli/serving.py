@@ -102,7 +102,7 @@ def usage_text(url: str, model: str, store: Store) -> str:
     address = shlex.quote(f"{url}/client/v4/accounts/{account}/ai/run/{model}")
     return (
         f"\nTry it:\n\n  curl {address} {header}-d {shlex.quote(QUESTION)}\n\n{hint}"
-        f"The playground will be at {url}/\nCtrl-C ends the server."
+        f"Models and playground: {url}/\nCtrl-C ends the server."
     )
 
 
