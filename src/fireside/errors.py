@@ -92,9 +92,10 @@ class ContextOverflow(RequestError):
         self.max_tokens = max_tokens
         self.context_length = context_length
         super().__init__(
-            f"The prompt has {prompt_tokens} tokens and max_tokens asks for {max_tokens} more: "
-            f"{prompt_tokens + max_tokens} exceed the context window of {context_length}. "
-            "Shorten the prompt or lower max_tokens."
+            # Gateways such as litellm know this error by OpenAI's words for it, "maximum context length is".
+            f"This model's maximum context length is {context_length} tokens. The prompt has {prompt_tokens} and "
+            f"max_tokens asks for {max_tokens} more, {prompt_tokens + max_tokens} in all: shorten the prompt or lower "
+            "max_tokens."
         )
 
 

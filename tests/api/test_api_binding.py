@@ -121,7 +121,7 @@ def test_lists_models(shared_server: LiveServer, way: Way) -> None:
         (MODEL, {"prompt": "hi"}, {"rejectIfBusy": 7}, 400, 5006, "options.rejectIfBusy: should be a valid boolean"),
         (MODEL, {"prompt": "hi"}, [1], 400, 5006, "options: should be"),
         (MODEL, None, None, 400, 5006, "inputs: should be an object"),
-        (MODEL, {"prompt": "hi", "max_tokens": 5000}, None, 400, 5021, "5001 exceed the context window of 4096"),
+        (MODEL, {"prompt": "hi", "max_tokens": 5000}, None, 400, 5021, "maximum context length is 4096 tokens"),
         (MODEL, {"prompt": "!busy"}, None, 429, 3040, "The queue is full"),
         (MODEL, {"prompt": "!bug"}, None, 500, 3043, "Internal server error"),
         ("", {"prompt": "hi"}, None, 400, 3003, "cf-consn-model-id is missing"),

@@ -4,6 +4,8 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
+import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -73,6 +75,20 @@ def npm_clients() -> Path:
             shutil.copy(HERE / name, folder / name)
         # Install scripts only fetch or check binaries that these tests do not run.
         subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
+        (folder / "done").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def python_clients() -> Path:
+    """A virtual environment with what requirements.txt pins; these clients would not fit in with other libraries."""
+    pins = HERE / "requirements.txt"
+    name = hashlib.sha256(pins.read_bytes() + sys.version.encode()).hexdigest()[:16]
+    folder = default_data_dir() / "test-clients" / f"python-{name}"
+    if not (folder / "done").exists():
+        venv.create(folder, clear=True, with_pip=True)
+        python = str(folder / "bin" / "python")
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", "-r", str(pins)], check=True)
         (folder / "done").touch()
     return folder
 

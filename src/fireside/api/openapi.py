@@ -14,7 +14,7 @@ from fireside import __version__
 from fireside import errors as e
 from fireside.api.envelope import ErrorEnvelope, JsonResponse
 from fireside.api.errors import INTERNAL_ERROR, WIRE_ERRORS, wire_error_of
-from fireside.api.openai.errors import OpenAIErrorBody, error_status
+from fireside.api.openai.errors import OpenAIErrorBody, OpenAIErrorFrame, error_status
 from fireside.api.operation import Doc, Operation
 from fireside.catalog.spec import MODEL_ID_PATTERN
 
@@ -78,7 +78,7 @@ class _Schemas:
     """Schemas of all types that the operations name: references into `components`."""
 
     def __init__(self, operations: list[Operation]) -> None:
-        results = [ErrorEnvelope, OpenAIErrorBody]
+        results = [ErrorEnvelope, OpenAIErrorBody, OpenAIErrorFrame]
         bodies = []
         for operation in operations:
             doc = operation.doc
@@ -178,7 +178,7 @@ def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     error = schemas.written(OpenAIErrorBody if doc.openai else ErrorEnvelope)
     if doc.frames is not None:
         frame = schemas.written(doc.frames)
-        json: dict[str, Any] = {"anyOf": [frame, error]} if doc.openai else frame
+        json: dict[str, Any] = {"anyOf": [frame, schemas.written(OpenAIErrorFrame)]} if doc.openai else frame
         said = {"type": "string", "contentMediaType": "application/json", "contentSchema": json}
         # Before version 3.2, OpenAPI has no better place than `schema` for what each event is.
         stream = {

@@ -5,7 +5,7 @@ The way from a model's name and its input fields to an answer is `TextRuns`; the
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -129,6 +129,7 @@ class RunFrame(msgspec.Struct, frozen=True):
         function_calls: those that are done.
         p: text of random length, where the server pads its frames.
         errors: the same error once more, as the envelope has it.
+        finish_reason: beside an error, for clients that look there (workers-ai-provider).
     """
 
     response: str | UnsetType = UNSET
@@ -137,6 +138,7 @@ class RunFrame(msgspec.Struct, frozen=True):
     p: str | UnsetType = UNSET
     usage: TokenUsage | UnsetType = UNSET
     error: ErrorInfo | UnsetType = UNSET
+    finish_reason: Literal["error"] | UnsetType = UNSET
     errors: list[ErrorInfo] | UnsetType = UNSET
 
 
@@ -173,4 +175,4 @@ class _RunForm:
 
     def error(self, error: BaseException) -> bytes:
         [said] = error_envelope(error).errors
-        return frame(RunFrame(error=said, errors=[said]))
+        return frame(RunFrame(error=said, errors=[said], finish_reason="error"))

@@ -132,6 +132,7 @@ def test_every_field_arrives(server: LiveServer) -> None:
         "tools": [],
         "tool_choice": "none",
         "parallel_tool_calls": False,
+        "options": {"rejectIfBusy": True},
         "reasoning_effort": "low",
         "stream_options": None,
         "store": None,
@@ -144,7 +145,7 @@ def test_every_field_arrives(server: LiveServer) -> None:
         Message("tool", "42", tool_call_id="call_1"),
     )
     assert (request.max_tokens, request.clip, request.stop) == (7, False, ("END", "\n\n"))
-    assert (request.tenant, request.raw, request.wait) == ("acc", False, True)
+    assert (request.tenant, request.raw, request.wait) == ("acc", False, False)
     assert request.sampling == Sampling(
         temperature=5, top_p=0.5, seed=11, frequency_penalty=-2, presence_penalty=2, top_k=0, repetition_penalty=1
     )
@@ -280,6 +281,7 @@ def test_errors_before_the_routes_have_it_too(shared_server: LiveServer, base: s
 def test_an_error_in_a_stream_is_a_frame(shared_server: LiveServer) -> None:
     body = {"model": PLAIN, "messages": [{"role": "user", "content": "!later:lost"}], "stream": True}
     found = frames(post(shared_server, "chat/completions", body))
+    assert [choice["finish_reason"] for choice in found[-1]["choices"]] == ["error"]
     assert [frame["choices"][0]["delta"] for frame in found[:-1]] == [
         {"role": "assistant", "content": ""},
         {"content": "first"},

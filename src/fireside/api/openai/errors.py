@@ -6,6 +6,7 @@ in the same object, for clients that look there.
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -57,12 +58,33 @@ class OpenAIErrorBody(msgspec.Struct, frozen=True):
     messages: Sequence[Notice] = ()
 
 
+class ErrorChoice(msgspec.Struct, frozen=True):
+    """Ends a stream for clients that look for a finish_reason only, as OpenRouter does it."""
+
+    delta: dict[str, str] = {}
+    finish_reason: Literal["error"] = "error"
+    index: Literal[0] = 0
+
+
+class OpenAIErrorFrame(msgspec.Struct, frozen=True):
+    """An error in a stream that has begun."""
+
+    error: OpenAIError
+    errors: list[ErrorInfo]
+    choices: list[ErrorChoice]
+
+
 def error_object(error: BaseException) -> OpenAIError:
     """An error as OpenAI's clients read it."""
     code = _CODES.get(type(error)) or re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
     if not isinstance(error, e.FiresideError):
         code = "internal_error"
     return OpenAIError(wire_message(error), _kind(error), _parameter(error), code)
+
+
+def error_frame(error: BaseException) -> OpenAIErrorFrame:
+    """What a stream says last when it breaks off."""
+    return OpenAIErrorFrame(error_object(error), error_envelope(error).errors, [ErrorChoice()])
 
 
 def error_body(error: BaseException) -> OpenAIErrorBody:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from fireside.api.envelope import JsonResponse
 from fireside.api.generation import TokenUsage, usage_object
-from fireside.api.openai.errors import error_body
+from fireside.api.openai.errors import error_frame
 from fireside.api.openai.objects import (
     AssistantMessage,
     Call,
@@ -48,7 +48,7 @@ class _Form:
 
     def error(self, error: BaseException) -> bytes:
         """See `Frames.error`."""
-        return frame(error_body(error))
+        return frame(error_frame(error))
 
     def _obfuscation(self) -> str | UnsetType:
         return padding() if self._padded else UNSET

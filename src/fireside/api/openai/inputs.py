@@ -6,6 +6,7 @@ Field names and meanings are those of OpenAI's API reference. Where it leaves ro
 - A chat answer without max_completion_tokens ends by itself, with the context window, or after `LONGEST_ANSWER` tokens,
   whichever comes first. A completion's default is OpenAI's 16.
 - temperature goes to 5, `seed` takes any 64-bit integer, up to 16 stop texts may be given.
+- `options.rejectIfBusy` asks for a refusal rather than a place in the queue, as on the run route.
 - `lora` names a fine-tune; so does a model id that ends in `:NAME`, for clients that cannot send fields of their own.
 - What would change the answer, but is not offered, is refused by name. Fields without effect (`user`, `store`,
   `metadata` …) are ignored, and so are unknown ones. A field that is null counts as not given.
@@ -16,7 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from fireside.api.inputs import MAX_TEXT, MAX_TOKENS, Content, problem_lines
+from fireside.api.inputs import MAX_TEXT, MAX_TOKENS, Content, Options, problem_lines
 from fireside.api.nullable import null_is_unset
 from fireside.engine.types import Sampling
 from fireside.errors import FeatureUnavailable, InvalidInput
@@ -189,6 +190,7 @@ class _Common(_Input):
     lora: Annotated[str, Field(max_length=200, description="Id or name of a fine-tune.")] | None = None
     n: Annotated[int, Field(ge=1, le=128), _WHOLE] = 1
     logit_bias: dict[str, float] = {}
+    options: Options = Options()
 
     def sampling(self) -> Sampling:
         """The engine's form of the sampling fields."""

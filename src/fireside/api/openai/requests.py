@@ -31,6 +31,7 @@ def chat_request(parsed: ChatInput, model: str, account: str) -> TextRequest:
         clip=limit is None,
         sampling=parsed.sampling(),
         tenant=account,
+        wait=not parsed.options.reject_if_busy,
         stop=tuple(parsed.stop),
         form=_form(parsed.response_format),
         tools=tools,
@@ -51,6 +52,7 @@ def completion_request(parsed: CompletionInput, model: str, account: str) -> Tex
         clip=parsed.max_tokens is None,
         sampling=parsed.sampling(),
         tenant=account,
+        wait=not parsed.options.reject_if_busy,
         stop=tuple(parsed.stop),
     )
 
