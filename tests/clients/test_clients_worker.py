@@ -122,7 +122,7 @@ def test_options_reach_the_server(workers: Workers, any_way: str) -> None:
         (
             PLAIN,
             {"prompt": "hi", "max_tokens": 5000},
-            "5021: The prompt has 1 tokens and max_tokens asks for 5000 more",
+            "5021: This model's maximum context length is 4096 tokens",
         ),
         (PLAIN, {"prompt": "!busy"}, "3040: The queue is full."),
         (PLAIN, {"prompt": "!lost"}, "3043: The engine ended while it worked for this request."),
