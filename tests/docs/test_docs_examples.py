@@ -66,3 +66,29 @@ def test_echo_curl_gives_the_answer_shown(server_url: str) -> None:
     (curl,) = examples("docs/echo.md", "sh", "curl")
     (shown,) = examples("docs/echo.md", "json")
     assert shell(curl.replace(PRINTED_URL, server_url)).strip() == shown.strip()
+
+
+PAGE = "docs/json-and-tools.md"
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+def test_json_mode_curl_answers_an_object_that_fits(server_url: str) -> None:
+    (curl,) = examples(PAGE, "sh", "smollm2")
+    country = json.loads(shell(curl.replace(PRINTED_URL, server_url)))["result"]["response"]
+    assert set(country) == {"name", "capital"}
+
+
+def test_the_calculator_program_prints_the_result(server_url: str) -> None:
+    (program,) = examples(PAGE, "python")
+    done = subprocess.run(
+        [sys.executable, "-c", program.replace(PRINTED_URL, server_url)],
+        capture_output=True, text=True, timeout=120, check=True, env={**os.environ, "NO_PROXY": "127.0.0.1"},
+    )  # fmt: skip
+    assert "5842" in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+def test_echo_in_json_mode_gives_the_answer_shown(server_url: str) -> None:
+    (curl,) = examples(PAGE, "sh", "echo")
+    (shown,) = examples(PAGE, "json")
+    assert shell(curl.replace(PRINTED_URL, server_url)).strip() == shown.strip()
