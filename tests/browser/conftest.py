@@ -2,10 +2,8 @@
 
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from support.command import command_line, environment
 from support.echo_service import EchoService
 from support.live_server import LiveServer, live_server
+from support.serving import serving
 from support.visitor import Visitor
 
 Visit = Callable[[str], Visitor]
@@ -65,32 +64,6 @@ def site(tmp_path: Path, service: EchoService) -> Iterator[LiveServer]:
 def visitor(site: LiveServer, visit: Visit) -> Visitor:
     """Named after the server, so that it leaves first: a server waits for its connections to end."""
     return visit(site.url)
-
-
-@contextmanager
-def serving(data_dir: Path, *arguments: str, **settings: str) -> Iterator[str]:
-    """`fireside serve` as users start it; its URL."""
-    with subprocess.Popen(
-        command_line("serve", *arguments, "--port", "0"),
-        env=environment(data_dir, settings),
-        stdout=subprocess.PIPE,
-        text=True,
-        # Where these tests run as a background job, SIGINT is ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ) as process:
-        try:
-            assert process.stdout is not None
-            printed = ""
-            for line in process.stdout:
-                printed += line
-                if "listens on " in line:
-                    yield line.split()[-1]
-                    break
-            else:
-                pytest.fail(f"the server printed no URL, but: {printed}")
-        finally:
-            process.terminate()
-            process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="session")

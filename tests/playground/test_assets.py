@@ -26,6 +26,7 @@ def test_pages_are_filled_in() -> None:
         text = load_assets().page(page).body.decode()
         assert "{{" not in text
         assert f'href="{STATIC_PATH}/{load_assets().version}/style.css"' in text
+        assert re.search(r"<noscript><p class=\"notice\">[^<]+JavaScript, which is switched off", text)
 
 
 @pytest.mark.parametrize("page", PAGES)

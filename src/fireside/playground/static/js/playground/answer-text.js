@@ -47,6 +47,8 @@ export class TextView {
     const began = performance.now();
     this.element.classList.toggle("plain", kind === "plain");
     fill(this.element, kind === "markdown" ? /** @type {any} */ (markdown).rendered(text) : text);
+    // The sanitiser drops what is nested too deeply.
+    if (!this.element.textContent.trim()) fill(this.element, text);
     const now = performance.now();
     this.#next = now + (now - began) / SHARE;
   }

@@ -19,7 +19,7 @@ export function editor(label, text, action, done, cancel) {
   };
   area.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Escape") (event.stopPropagation(), cancel());
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit();
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) (event.preventDefault(), submit());
   });
   return h(
     "div",

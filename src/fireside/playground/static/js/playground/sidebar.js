@@ -88,7 +88,8 @@ class Conversations extends HTMLElement {
       /** @type {HTMLElement | null} */ (this.querySelector(`[data-key="menu ${conversation.id}"]`))?.focus();
     };
     field.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
-      if (event.key === "Enter") finish(true);
+      // Else the same key would press the button that the focus goes to.
+      if (event.key === "Enter") (event.preventDefault(), finish(true));
       else if (event.key === "Escape") (event.stopPropagation(), finish(false));
     });
     field.addEventListener("blur", () => finish(true));

@@ -1,0 +1,221 @@
+"""For everybody: screen readers, keyboards, small windows, dark rooms, and people whom motion makes sick."""
+
+import re
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import Page, expect
+
+from support.echo_service import LORA, PLAIN, EchoService
+from support.visitor import Playground, Visitor
+
+AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
+GRAVE = ("serious", "critical")
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds serious or worse, each with the elements concerned."""
+    # Colours in the middle of a transition are nobody's.
+    page.evaluate(
+        """() => Promise.all(
+            document.getAnimations().filter((a) => a.effect.getComputedTiming().iterations === 1).map((a) => a.finished)
+        )"""
+    )
+    page.evaluate(AXE.read_text(encoding="utf-8") + ";0")
+    found = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    return [
+        f"{fault['id']}: {node['target']} {node['failureSummary']}"
+        for fault in found["violations"]
+        if fault["impact"] in GRAVE
+        for node in fault["nodes"]
+    ]
+
+
+def empty(page: Page) -> None:
+    Playground(page)
+
+
+def conversation(page: Page) -> None:
+    view = Playground(page)
+    view.say("# A heading\n\n* **bold** and `code`\n\n[link](https://example.com)\n\n```\ncode\n```")
+    view.say("!lost")
+
+
+def two_lanes(page: Page) -> None:
+    if page.get_by_role("button", name="Settings").is_visible():
+        page.get_by_role("button", name="Settings").click()
+    page.get_by_label("Two side by side").check()
+    page.get_by_text("More parameters").click()
+    page.get_by_label("temperature", exact=True).first.fill("99")
+
+
+def request_dialog(page: Page) -> None:
+    Playground(page).message.fill("hello")
+    page.get_by_role("button", name="View code", exact=True).click()
+    page.get_by_role("tab", name="Exact prompt").click()
+    expect(page.locator(".prompt-text")).to_have_text("hello")
+
+
+def fine_tunes(page: Page) -> None:
+    if page.get_by_role("button", name="Settings").is_visible():
+        page.get_by_role("button", name="Settings").click()
+    page.get_by_role("button", name="Fine-tunes…").click()
+    expect(page.get_by_role("dialog")).to_contain_text("There are none yet.")
+
+
+def catalogue(page: Page) -> None:
+    expect(page.locator("fs-model-card")).to_have_count(3)
+
+
+def model_page(page: Page) -> None:
+    expect(page.locator(".prompt-text")).not_to_be_empty()
+
+
+FOCUSED = """() => {
+    const it = document.activeElement;
+    const name = it.getAttribute("aria-label") || it.labels?.[0]?.textContent || it.textContent.trim();
+    // What it is drawn on, where the control itself is not drawn.
+    const around = [it, it.parentElement, it.nextElementSibling];
+    const shown = around.some((e) => e && getComputedStyle(e).outlineStyle !== "none");
+    return [name, shown, it === document.body];
+}"""
+"""Name of what has the focus, whether one sees that, and whether nothing has it."""
+
+VIEWS = [
+    ("/", catalogue), (f"/models/{LORA}", model_page), (f"/playground?model={LORA}", empty),
+    (f"/playground?model={LORA}", conversation), (f"/playground?model={LORA}", two_lanes),
+    (f"/playground?model={LORA}", request_dialog), (f"/playground?model={LORA}", fine_tunes),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("phone", "dark"), [(False, False), (False, True), (True, False), (True, True)])
+def test_axe_finds_nothing_serious(visitor: Visitor, phone: bool, dark: bool) -> None:
+    found = []
+    for path, prepare in VIEWS:
+        page = visitor.open(path, phone=phone, dark=dark)
+        prepare(page)
+        found += [f"{prepare.__name__}: {fault}" for fault in faults(page)]
+        assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth"), prepare.__name__
+        page.context.close()
+    assert found == []
+
+
+def test_axe_finds_nothing_serious_in_the_token_dialog(visitor: Visitor, site) -> None:
+    site.store.create_token("team", "test")
+    page = visitor.open("/playground")
+    page.get_by_label("API token").wait_for()
+    assert faults(page) == []
+
+
+def test_a_conversation_by_keyboard_alone(visitor: Visitor, service: EchoService) -> None:
+    page = visitor.open(f"/playground?model={PLAIN}")
+    view = Playground(page)
+    page.keyboard.press("Tab")
+    expect(page.locator(":focus")).to_have_text("To the message")
+    page.keyboard.press("Enter")
+    expect(view.message).to_be_focused()
+    page.keyboard.type("first line")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("second")
+    page.keyboard.press("Enter")
+    view.finished()
+    assert service.requests[-1].messages[0].content == "first line\nsecond"  # type: ignore[index]
+    expect(view.message).to_be_focused()
+    seen = set()
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        focused = page.evaluate(FOCUSED)
+        if focused[2]:
+            continue  # past the last, before the first
+        assert focused[1], f"no visible focus on {focused[0]!r}"
+        seen.add(focused[0])
+    for name in ("Stop", "Send"):
+        assert name not in seen  # nothing to send, nothing to stop: disabled
+    assert {
+        "View code",
+        "Two side by side",
+        "temperature",
+        "New conversation",
+        "Edit this message",
+        "Run again",
+    } <= seen
+
+
+def test_focus_comes_back_from_a_dialog(visitor: Visitor) -> None:
+    page = visitor.open(f"/playground?model={PLAIN}")
+    Playground(page)
+    button = page.get_by_role("button", name="View code", exact=True)
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(button).to_be_focused()
+
+
+def test_tabs_by_arrow_keys(visitor: Visitor) -> None:
+    page = visitor.open(f"/models/{PLAIN}")
+    page.get_by_role("tab", name="curl").focus()
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("tab", name="Worker")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="curl")).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("End")
+    expect(page.get_by_role("tabpanel", name="Worker")).to_be_visible()
+
+
+def test_answers_are_announced_once_and_whole(visitor: Visitor, service: EchoService) -> None:
+    service.delay = 0.02
+    page = visitor.open(f"/playground?model={PLAIN}")
+    view = Playground(page)
+    page.evaluate(
+        """() => {
+            window.spoken = [];
+            new MutationObserver(() => {
+                const text = document.querySelector("[role=status]")?.textContent;
+                if (text && text !== window.spoken.at(-1)) window.spoken.push(text);
+            }).observe(document.body, { subtree: true, childList: true, characterData: true });
+        }"""
+    )
+    view.say("one two three four five")
+    assert page.evaluate("window.spoken") == ["Answering.", "Answer: one two three four five"]
+    assert page.locator("fs-chat").get_attribute("aria-live") is None
+
+
+def test_light_and_dark_by_choice_and_by_system(visitor: Visitor) -> None:
+    def background(page: Page) -> str:
+        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    page = visitor.open("/", dark=False)
+    light = background(page)
+    page.get_by_role("button", name="Dark colours").click()
+    dark = background(page)
+    assert dark != light
+    page.goto(f"{visitor.url}/playground")
+    assert background(page) == dark
+    assert background(visitor.open("/", dark=True)) == dark
+
+
+def test_the_two_dark_colour_schemes_are_the_same() -> None:
+    """One is for the system's choice, one for the user's: CSS has no way to say them once."""
+    from fireside.playground.assets import load_assets
+
+    sheet = load_assets().file("style.css")
+    assert sheet is not None
+    text = sheet.body.decode()
+    blocks = re.findall(r'(?::not\(\[data-theme="light"\]\)|\[data-theme="dark"\]) \{(.*?)\}', text, re.DOTALL)
+    first, second = ([line.strip() for line in block.strip().splitlines()] for block in blocks)
+    assert first == second
+
+
+def test_those_who_want_no_motion_get_none(visitor: Visitor, service: EchoService) -> None:
+    service.prefill = 60
+    page = visitor.open(f"/playground?model={PLAIN}", reduced_motion="reduce")
+    view = Playground(page)
+    view.say("hello", wait=False)
+    page.locator(".thinking").wait_for()
+    running = page.evaluate("document.getAnimations().filter((a) => a.effect.getComputedTiming().duration > 1).length")
+    assert running == 0
+    view.stop_button.click()
+    view.finished()
