@@ -47,12 +47,12 @@ class Envelope(msgspec.Struct, Generic[Result], frozen=True):
     result_info: ResultInfo | UnsetType = UNSET
 
 
-class ErrorEnvelope(msgspec.Struct, frozen=True):
+class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True):
     """A refusal or a failure."""
 
-    errors: list[ErrorInfo]
     result: None = None
     success: bool = False
+    errors: list[ErrorInfo]
     messages: Sequence[Notice] = ()
 
 
@@ -79,7 +79,7 @@ def answer(
 
 def error_envelope(error: BaseException) -> ErrorEnvelope:
     """The envelope of an error."""
-    return ErrorEnvelope([ErrorInfo(wire_error(error).code, wire_message(error))])
+    return ErrorEnvelope(errors=[ErrorInfo(wire_error(error).code, wire_message(error))])
 
 
 def error_answer(error: BaseException) -> JsonResponse:

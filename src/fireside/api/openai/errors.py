@@ -48,13 +48,13 @@ class OpenAIError(msgspec.Struct, frozen=True):
     code: str
 
 
-class OpenAIErrorBody(msgspec.Struct, frozen=True):
+class OpenAIErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     """The error for OpenAI's clients, and the hosted service's envelope."""
 
     error: OpenAIError
-    errors: list[ErrorInfo]
     result: None = None
     success: bool = False
+    errors: list[ErrorInfo]
     messages: Sequence[Notice] = ()
 
 
@@ -89,7 +89,7 @@ def error_frame(error: BaseException) -> OpenAIErrorFrame:
 
 def error_body(error: BaseException) -> OpenAIErrorBody:
     """The whole object, with the hosted service's envelope."""
-    return OpenAIErrorBody(error_object(error), error_envelope(error).errors)
+    return OpenAIErrorBody(error=error_object(error), errors=error_envelope(error).errors)
 
 
 def error_status(kind: type[BaseException]) -> int:

@@ -73,10 +73,15 @@ class ChatForm(_Form):
         """See `Form.whole`."""
         assert delta.finish_reason is not None
         calls = [_call(call) for call in delta.tool_calls[: self._most_calls]]
-        message = AssistantMessage(None if calls and not delta.text else delta.text, tool_calls=calls or UNSET)
-        choice = ChatChoice(message, delta.finish_reason)
-        usage = usage_object(delta.usage)
-        body = ChatCompletion(self._id, self._created, self._model, [choice], usage)
+        text = None if calls and not delta.text else delta.text
+        message = AssistantMessage(content=text, tool_calls=calls or UNSET)
+        body = ChatCompletion(
+            id=self._id,
+            created=self._created,
+            model=self._model,
+            choices=[ChatChoice(message=message, finish_reason=delta.finish_reason)],
+            usage=usage_object(delta.usage),
+        )
         return JsonResponse(body, headers=headers)
 
     def piece(self, delta: Delta) -> bytes:
@@ -84,19 +89,19 @@ class ChatForm(_Form):
         calls = self._numbered(delta.tool_calls)
         if not (delta.text or calls):
             return b""
-        return self._start() + self._chunk(ChunkChoice(self._part(delta.text, calls)))
+        return self._start() + self._chunk(ChunkChoice(delta=self._part(delta.text, calls)))
 
     def end(self, delta: Delta) -> bytes:
         """See `Frames.end`."""
         part = self._part(delta.text, self._numbered(delta.tool_calls))
-        last = self._start() + self._chunk(ChunkChoice(part, delta.finish_reason))
+        last = self._start() + self._chunk(ChunkChoice(delta=part, finish_reason=delta.finish_reason))
         return last + self._chunk(None, usage_object(delta.usage)) if self._include_usage else last
 
     def _start(self) -> bytes:
         if self._begun:
             return b""
         self._begun = True
-        return self._chunk(ChunkChoice(ChatPart(role="assistant", content="")))
+        return self._chunk(ChunkChoice(delta=ChatPart(role="assistant", content="")))
 
     def _numbered(self, calls: Sequence[ToolCall]) -> list[Call]:
         room = None if self._most_calls is None else max(0, self._most_calls - self._calls)
@@ -111,7 +116,15 @@ class ChatForm(_Form):
     def _chunk(self, choice: ChunkChoice | None, usage: TokenUsage | None = None) -> bytes:
         choices = [] if choice is None else [choice]
         shown = self._no_usage if usage is None else usage
-        return frame(ChatCompletionChunk(self._id, self._created, self._model, choices, shown, self._obfuscation()))
+        chunk = ChatCompletionChunk(
+            id=self._id,
+            created=self._created,
+            model=self._model,
+            choices=choices,
+            usage=shown,
+            obfuscation=self._obfuscation(),
+        )
+        return frame(chunk)
 
 
 class CompletionForm(_Form):
@@ -121,24 +134,36 @@ class CompletionForm(_Form):
 
     def whole(self, delta: Delta, headers: Mapping[str, str]) -> Response:
         """See `Form.whole`."""
-        choice = CompletionChoice(delta.text, delta.finish_reason)
-        body = Completion(self._id, self._created, self._model, [choice], usage_object(delta.usage))
-        return JsonResponse(body, headers=headers)
+        choice = CompletionChoice(text=delta.text, finish_reason=delta.finish_reason)
+        return JsonResponse(self._object(choice, usage_object(delta.usage)), headers=headers)
 
     def piece(self, delta: Delta) -> bytes:
         """See `Frames.piece`."""
-        return self._chunk(CompletionChoice(delta.text)) if delta.text else b""
+        return self._chunk(CompletionChoice(text=delta.text)) if delta.text else b""
 
     def end(self, delta: Delta) -> bytes:
         """See `Frames.end`."""
-        last = self._chunk(CompletionChoice(delta.text, delta.finish_reason))
+        last = self._chunk(CompletionChoice(text=delta.text, finish_reason=delta.finish_reason))
         return last + self._chunk(None, usage_object(delta.usage)) if self._include_usage else last
 
     def _chunk(self, choice: CompletionChoice | None, usage: TokenUsage | None = None) -> bytes:
-        choices = [] if choice is None else [choice]
-        shown = self._no_usage if usage is None else usage
-        return frame(Completion(self._id, self._created, self._model, choices, shown, self._obfuscation()))
+        return frame(self._object(choice, self._no_usage if usage is None else usage, self._obfuscation()))
+
+    def _object(
+        self,
+        choice: CompletionChoice | None,
+        usage: TokenUsage | UnsetType | None,
+        obfuscation: str | UnsetType = UNSET,
+    ) -> Completion:
+        return Completion(
+            id=self._id,
+            created=self._created,
+            model=self._model,
+            choices=[] if choice is None else [choice],
+            usage=usage,
+            obfuscation=obfuscation,
+        )
 
 
 def _call(call: ToolCall, index: int | UnsetType = UNSET) -> Call:
-    return Call(call.id, CalledFunction(call.name, call.arguments), index=index)
+    return Call(index=index, id=call.id, function=CalledFunction(call.name, call.arguments))

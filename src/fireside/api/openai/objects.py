@@ -15,42 +15,42 @@ class CalledFunction(Struct, frozen=True):
     arguments: str
 
 
-class Call(Struct, frozen=True):
+class Call(Struct, frozen=True, kw_only=True):
     """A call that the model makes. In a stream it comes whole, and with its place among the calls."""
 
-    id: str
-    function: CalledFunction
-    type: Literal["function"] = "function"
     index: int | UnsetType = UNSET
+    id: str
+    type: Literal["function"] = "function"
+    function: CalledFunction
 
 
-class AssistantMessage(Struct, frozen=True):
+class AssistantMessage(Struct, frozen=True, kw_only=True):
     """What the model says. `content` is null when it only calls tools."""
 
-    content: str | None
     role: Literal["assistant"] = "assistant"
+    content: str | None
     refusal: None = None
     tool_calls: list[Call] | UnsetType = UNSET
 
 
-class ChatChoice(Struct, frozen=True):
+class ChatChoice(Struct, frozen=True, kw_only=True):
     """The one answer."""
 
-    message: AssistantMessage
-    finish_reason: FinishReason
     index: Literal[0] = 0
+    message: AssistantMessage
     logprobs: None = None
+    finish_reason: FinishReason
 
 
-class ChatCompletion(Struct, frozen=True):
+class ChatCompletion(Struct, frozen=True, kw_only=True):
     """Answer of chat/completions. `created` is in seconds since 1970."""
 
     id: str
+    object: Literal["chat.completion"] = "chat.completion"
     created: int
     model: str
     choices: list[ChatChoice]
     usage: TokenUsage
-    object: Literal["chat.completion"] = "chat.completion"
 
 
 class ChatPart(Struct, frozen=True):
@@ -61,62 +61,62 @@ class ChatPart(Struct, frozen=True):
     tool_calls: list[Call] | UnsetType = UNSET
 
 
-class ChunkChoice(Struct, frozen=True):
+class ChunkChoice(Struct, frozen=True, kw_only=True):
     """A piece of the one answer. The last one has a finish_reason."""
 
-    delta: ChatPart
-    finish_reason: FinishReason | None = None
     index: Literal[0] = 0
+    delta: ChatPart
     logprobs: None = None
+    finish_reason: FinishReason | None = None
 
 
-class ChatCompletionChunk(Struct, frozen=True):
+class ChatCompletionChunk(Struct, frozen=True, kw_only=True):
     """A frame of a stream of chat/completions.
 
     Where include_usage was asked for, every frame has a usage: null, but for the last, which has no choices.
     """
 
     id: str
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
     created: int
     model: str
     choices: list[ChunkChoice]
     usage: TokenUsage | UnsetType | None = UNSET
     obfuscation: str | UnsetType = UNSET
-    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
 
 
-class CompletionChoice(Struct, frozen=True):
+class CompletionChoice(Struct, frozen=True, kw_only=True):
     """The one answer, or in a stream a piece of it; only the last piece has a finish_reason."""
 
-    text: str
-    finish_reason: FinishReason | None = None
     index: Literal[0] = 0
+    text: str
     logprobs: None = None
+    finish_reason: FinishReason | None = None
 
 
-class Completion(Struct, frozen=True):
+class Completion(Struct, frozen=True, kw_only=True):
     """Answer of completions, and a frame of its stream."""
 
     id: str
+    object: Literal["text_completion"] = "text_completion"
     created: int
     model: str
     choices: list[CompletionChoice]
     usage: TokenUsage | UnsetType | None = UNSET
     obfuscation: str | UnsetType = UNSET
-    object: Literal["text_completion"] = "text_completion"
 
 
-class Model(Struct, frozen=True):
+class Model(Struct, frozen=True, kw_only=True):
     """A model of the catalog. `created` is in seconds since 1970."""
 
     id: str
+    object: Literal["model"] = "model"
     created: int
     owned_by: str
-    object: Literal["model"] = "model"
 
 
-class ModelList(Struct, frozen=True):
+class ModelList(Struct, frozen=True, kw_only=True):
     """Answer of models."""
 
-    data: list[Model]
     object: Literal["list"] = "list"
+    data: list[Model]

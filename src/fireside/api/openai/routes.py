@@ -35,7 +35,7 @@ def routes(context: Context) -> list[Route]:
     """Chat, completions, models, at both bases."""
 
     async def models(request: Request) -> Response:
-        return JsonResponse(ModelList([_model(spec) for spec in context.service.models()]))
+        return JsonResponse(ModelList(data=[_model(spec) for spec in context.service.models()]))
 
     async def model(request: Request) -> Response:
         wanted = request.path_params["model"]
@@ -148,7 +148,7 @@ def _split(model: str) -> tuple[str, str | None]:
 
 
 def _model(spec: ModelSpec) -> Model:
-    return Model(spec.id, _seconds(spec.created_at), spec.id.split("/")[1])
+    return Model(id=spec.id, created=_seconds(spec.created_at), owned_by=spec.id.split("/")[1])
 
 
 def _seconds(date: str) -> int:
