@@ -129,6 +129,14 @@ async def test_a_form_that_cannot_be_is_an_error_that_uses_nothing(tmp_path: Pat
         assert (await answer(service, ask())).text == "hello"
 
 
+async def test_schemas_beyond_all_measure_are_refused_before_anything_looks_into_them(tmp_path: Path) -> None:
+    many = {"enum": [f"value {number}" for number in range(50_000)]}
+    async with serving(tmp_path) as service:
+        for values in ({"form": JsonForm(many)}, {"tools": (Tool("f", "", many),)}):
+            with pytest.raises(BadGrammar, match="more than 524288"):
+                await answer(service, chat("x", **values))
+
+
 async def test_a_number_beyond_all_readers_is_an_error(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
         with pytest.raises(FormNotMet, match="no reader of JSON"):

@@ -11,8 +11,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from llguidance import regex_to_lark
 
+from fireside.engine.grammar.matcher import MAX_GRAMMAR
 from fireside.errors import BadGrammar
 from fireside.prompting.messages import Tool
 from fireside.prompting.tools import CALL_CLOSE, CALL_OPEN
@@ -32,8 +34,10 @@ def grammar_of(request: TextRequest, *, spaced: bool) -> str | None:
     Raises BadGrammar.
     """
     if request.form is not None:
+        _check_size(request.form)
         return form_grammar(request.form, spaced=spaced)
     if request.offered_tools:
+        _check_size([tool.parameters for tool in request.offered_tools])
         return tools_grammar(request.offered_tools, request.tool_choice, spaced=spaced)
     return None
 
@@ -90,6 +94,16 @@ def _without_anchors(pattern: str) -> str:
     pattern = pattern.removeprefix("^")
     backslashes = len(pattern) - 1 - len(pattern[:-1].rstrip("\\"))
     return pattern[:-1] if pattern.endswith("$") and backslashes % 2 == 0 else pattern
+
+
+def _check_size(schemas: object) -> None:
+    """Before anything looks at each of their parts. Raises BadGrammar."""
+    try:
+        size = len(msgspec.json.encode(schemas))
+    except RecursionError:
+        raise BadGrammar("The JSON schema is nested too deeply.") from None
+    if size > MAX_GRAMMAR:
+        raise BadGrammar(f"The JSON schema, pattern or tools have {size} bytes, which is more than {MAX_GRAMMAR}.")
 
 
 def _space(spaced: bool) -> str:

@@ -72,7 +72,7 @@ class EchoRunner:
         self._interval = 1 / options.tokens_per_second if options.tokens_per_second else 0.0
         self._slots = options.slots
         self._info = EngineInfo(context_length=options.context_length, slots=options.slots, load_seconds=0.0)
-        self._grammars = GrammarCompiler(options.tokens, VOCAB_SIZE)
+        self._grammars = GrammarCompiler(options.tokens)
         self._runs: dict[int, _Run] = {}
         self._prompt_tokens = 0
         self._generated_tokens = 0
@@ -88,7 +88,7 @@ class EchoRunner:
 
     def submit(self, number: int, request: GenerationRequest) -> None:
         self._prompt_tokens += len(request.prompt_ids)
-        compiling = None if request.grammar is None else self._grammars.compile(request.grammar)
+        compiling = None if request.grammar is None else self._grammars.compile(request.grammar, VOCAB_SIZE)
         self._runs[number] = _Run(answer_ids(request), request, compiling)
 
     def cancel(self, number: int) -> None:

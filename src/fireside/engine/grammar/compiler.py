@@ -12,32 +12,36 @@ from fireside.errors import BadGrammar, EngineFailed
 
 
 class GrammarCompiler:
-    """Compiles in one thread, which llguidance lets run beside the others. The vocabulary is read when first needed.
+    """Compiles in one thread, which llguidance lets run beside the others.
+
+    Reading the vocabulary, which does hold them up for some tenths of a second, begins at once: make this object before
+    the engine takes requests.
 
     Args:
         table: what the tokens stand for, or None where nobody said: then compiling fails.
-        vocab_size: length of a row of logits.
     """
 
-    def __init__(self, table: TokenTable | None, vocab_size: int) -> None:
-        self._table = table
-        self._vocab_size = vocab_size
-        self._vocabulary: LLTokenizer | None = None
+    def __init__(self, table: TokenTable | None) -> None:
         self._checker = GrammarChecker()
         self._thread = ThreadPoolExecutor(1, "grammar")
+        self._vocabulary: Future[LLTokenizer] | None = None
+        if table is not None:
+            self._vocabulary = self._thread.submit(open_vocabulary, table)
 
-    def compile(self, grammar: str) -> "Future[Constraint]":
-        """A constraint for one answer. The future raises BadGrammar, EngineFailed."""
-        return self._thread.submit(self._compile, grammar)
+    def compile(self, grammar: str, vocab_size: int) -> "Future[Constraint]":
+        """A constraint for one answer. The future raises BadGrammar, EngineFailed.
 
-    def _compile(self, grammar: str) -> Constraint:
-        if self._table is None:
+        Args:
+            vocab_size: length of a row of logits.
+        """
+        return self._thread.submit(self._compile, grammar, vocab_size)
+
+    def _compile(self, grammar: str, vocab_size: int) -> Constraint:
+        if self._vocabulary is None:
             raise EngineFailed("This engine was not told what its tokens stand for: it can follow no grammar.")
         self._checker.check(grammar)
         try:
-            if self._vocabulary is None:
-                self._vocabulary = open_vocabulary(self._table)
-            return Constraint(open_matcher(self._vocabulary, grammar), self._vocab_size)
+            return Constraint(open_matcher(self._vocabulary.result(), grammar), vocab_size)
         except BadGrammar:
             raise
         except BaseException as error:  # a panic of llguidance's is no Exception

@@ -16,12 +16,12 @@ MAX_GRAMMAR = 512 * 1024
 
 LIMITS = LLParserLimits(
     initial_lexer_fuel=500_000,
-    max_lexer_states=20_000,
+    max_lexer_states=50_000,
     max_grammar_size=100_000,
     precompute_large_lexemes=False,
     verbose_errors=False,
 )
-"""Below llguidance's own; lexer states are what a grammar keeps in memory, 1 to 2 kB each.
+"""Below llguidance's own; lexer states are what a grammar keeps in memory, about 1 kB each.
 
 Large patterns are looked at as the answer meets them: all at once before it begins takes as long as the vocabulary is
 large.

@@ -54,12 +54,12 @@ class OnnxRunner:
 
     def __init__(self, options: EngineOptions, progress: Progress) -> None:
         started = time.monotonic()
+        self._grammars = GrammarCompiler(options.tokens)
         loaded = load_decoder(options, progress)
         self._decoder = loaded.decoder
         self._vocab_size = loaded.config.vocab_size
         self._table = RowTable(loaded.cache, options.slots, loaded.capacity)
         self._adapters = AdapterTable(loaded.bank, loaded.config) if loaded.bank else None
-        self._grammars = GrammarCompiler(options.tokens, self._vocab_size)
         self._info = EngineInfo(
             context_length=loaded.context_length,
             slots=options.slots,
@@ -88,7 +88,7 @@ class OnnxRunner:
         if request.adapter is not None and self._adapters is None:
             raise ValueError("this model takes no adapters")
         if request.grammar is not None:
-            self._compiling[number] = self._grammars.compile(request.grammar)
+            self._compiling[number] = self._grammars.compile(request.grammar, self._vocab_size)
         self._waiting.append((number, request))
 
     def cancel(self, number: int) -> None:
