@@ -129,17 +129,26 @@ class Running:
         return self.driver.ask(call, **fields)
 
 
-@pytest.fixture(scope="module", params=CLIENTS, ids=lambda client: client.name)
-def running(request: pytest.FixtureRequest, server: Served) -> Iterator[Running]:
+@pytest.fixture(scope="module")
+def started() -> Iterator[dict[str, Running]]:
+    """Clients that were asked once are there for the next test, in whatever order tests come."""
+    clients: dict[str, Running] = {}
+    yield clients
+    for client in clients.values():
+        client.driver.close()
+
+
+@pytest.fixture(params=CLIENTS, ids=lambda client: client.name)
+def running(request: pytest.FixtureRequest, server: Served, started: dict[str, Running]) -> Running:
     client: Client = request.param
-    command, version = _installed(client, request)
-    # Only what it is told here: neither somebody's keys nor our own modules.
-    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "SYSTEMROOT")}
-    environment = {**kept, "NO_PROXY": "127.0.0.1"}
-    fields = {"url": server.url, "token": server.token, "model": ECHO, "prompt": TEXT, **client.fields}
-    driver = Driver(command, environment, **fields)
-    yield Running(client, version, driver)
-    driver.close()
+    if client.name not in started:
+        command, version = _installed(client, request)
+        # Only what it is told here: neither somebody's keys nor our own modules.
+        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "SYSTEMROOT")}
+        fields = {"url": server.url, "token": server.token, "model": ECHO, "prompt": TEXT, **client.fields}
+        driver = Driver(command, {**kept, "NO_PROXY": "127.0.0.1"}, **fields)
+        started[client.name] = Running(client, version, driver)
+    return started[client.name]
 
 
 def _installed(client: Client, request: pytest.FixtureRequest) -> tuple[list[str], str]:
