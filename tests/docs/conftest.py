@@ -21,12 +21,10 @@ def server_data(smollm2_gguf: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture(scope="session")
 def server_url(server_data: Path) -> Iterator[str]:
-    """A server on that folder, started as users start it."""
+    """A server on that folder, started as users start it, with functions on."""
+    settings = environment(server_data, {"FIRESIDE_FUNCTIONS": "true"})
     with subprocess.Popen(
-        command_line("serve", "--port", "0"),
-        env={**environment(server_data), "FIRESIDE_FUNCTIONS": "true"},
-        stdout=subprocess.PIPE,
-        text=True,
+        command_line("serve", "--port", "0"), env=settings, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         printed = ""
