@@ -18,8 +18,9 @@ import fireside
 from fireside.errors import EngineFailed
 from fireside.functions.messages import MAX_RESULT_BYTES, Failed, Job, Outcome, Returned, encode, outcome_decoder
 
-PATIENCE = 60.0
-"""Seconds on the wall clock that a call may take besides ten times its processor time: machines can be busy."""
+PATIENCE = 60.0 if sys.platform == "win32" else 300.0
+"""Seconds on the wall clock that a call may take besides ten times its processor time: a machine may be so busy that
+starting alone takes long. On Windows nothing else ends a loop."""
 
 COMPILE_PATIENCE = 300.0
 
