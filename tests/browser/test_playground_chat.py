@@ -275,7 +275,7 @@ def test_a_prompt_that_does_not_fit_is_told_before_and_after(visitor: Visitor) -
     view.message.fill("hello")
     expect(view.page.locator("#context-use")).to_have_text("5 of 4,096 tokens: no room for 5,000 more (max_tokens)")
     view.say("hello")
-    expect(view.answer().get_by_role("alert")).to_contain_text("exceed the context window of 4096")
+    expect(view.answer().get_by_role("alert")).to_contain_text("maximum context length is 4096 tokens")
 
 
 def test_a_server_that_is_gone_is_told(visitor: Visitor, site: LiveServer) -> None:

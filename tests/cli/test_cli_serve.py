@@ -72,7 +72,8 @@ def test_serve_prints_a_line_that_works_and_ends_in_peace(tmp_path: Path) -> Non
     with started("serve", "echo", "--port", "0", data_dir=tmp_path) as process:
         printed = read_until(process, "Ctrl-C")
         assert re.match(r"Fireside \S+ listens on http://127\.0\.0\.1:\d+\n", printed)
-        assert re.search(r"Models and playground: http://127\.0\.0\.1:\d+/", printed)
+        [page] = re.findall(r"http://127\.0\.0\.1:\d+/playground", printed)
+        assert "<fs-chat>" in httpx.get(page, trust_env=False).text
         answer = pasted(printed)
         assert answer.json()["result"]["response"] == "What is the capital of France?"
         process.send_signal(signal.SIGINT)

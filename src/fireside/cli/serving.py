@@ -32,6 +32,9 @@ QUESTION = '{"prompt": "What is the capital of France?", "temperature": 0}'
 def run_server(settings: Settings, catalog: Catalog, *, no_pull: bool) -> None:
     """Serve until SIGINT or SIGTERM.
 
+    Args:
+        no_pull: fetch nothing, neither now nor when a web page asks for it.
+
     Raises ConfigError (address, tokens, database), ModelNotDownloaded, DownloadFailed; not for a model that does not
     load, as others may: that is printed.
     """
@@ -45,7 +48,8 @@ def run_server(settings: Settings, catalog: Catalog, *, no_pull: bool) -> None:
         service = Service(settings, catalog)
         fetch(service.resolve(settings.default_model), settings, no_pull)
         preload = _Preload(settings, service, store)
-        app = create_app(settings, service, store)
+        offered = settings.model_copy(update={"web_downloads": settings.web_downloads and not no_pull})
+        app = create_app(offered, service, store)
         serve(app, settings, lifespan=preload.around(), listening=preload.start)
     typer.echo("Fireside has ended.")
 
@@ -102,7 +106,7 @@ def usage_text(url: str, model: str, store: Store) -> str:
     address = shlex.quote(f"{url}/client/v4/accounts/{account}/ai/run/{model}")
     return (
         f"\nTry it:\n\n  curl {address} {header}-d {shlex.quote(QUESTION)}\n\n{hint}"
-        f"Models and playground: {url}/\nCtrl-C ends the server."
+        f"Or in a browser: {url}/ has the models, {url}/playground the playground.\nCtrl-C ends the server."
     )
 
 

@@ -23,6 +23,8 @@ import { schemaView } from "./schema-view.js";
 
 const name = decoded(location.pathname.replace(/^\/models\//, "").replace(/\/$/, ""));
 
+const SEE_MODELS = { label: "See the models", run: () => location.assign("/") };
+
 class ModelPage extends HTMLElement {
   #state = h("fs-model-state");
   #drawn = false;
@@ -38,7 +40,7 @@ class ModelPage extends HTMLElement {
   #update() {
     const model = states.get(name);
     if (!model) {
-      this.#fail(new ApiError(`There is no model ${name} on this server.`, { advice: "See the list of models." }));
+      this.#fail(new ApiError(`There is no model ${name} on this server.`), SEE_MODELS);
       return;
     }
     this.#state.model = model;
@@ -50,10 +52,12 @@ class ModelPage extends HTMLElement {
     });
   }
 
-  /** @param {Error} error */
-  #fail(error) {
-    if (this.#drawn) return;
-    fill(this, problem(error, [{ label: "Try again", run: () => states.refresh() }]));
+  /**
+   * @param {Error} error
+   * @param {{label: string, run: () => void}} [action]
+   */
+  #fail(error, action = { label: "Try again", run: () => states.refresh() }) {
+    if (!this.#drawn) fill(this, problem(error, [action]));
   }
 
   /** @param {import("../api/client.js").Model} model */

@@ -14,11 +14,11 @@ const QUESTION = "tell me a joke about cloudflare";
 export function promptingGuide(model) {
   return h(
     "div",
-    {},
+    { class: "stack" },
     h(
       "p",
       {},
-      "Chat models are trained on one template. Give messages or a prompt and the template is applied for you; with raw you write it yourself. Edit the texts and see, on the right, exactly what the model reads: its ",
+      "Chat models are trained on one template. Give messages or a prompt and the template is applied for you; with raw you write it yourself. Edit the texts and see exactly what the model reads: its ",
       h("mark", { class: "control-token" }, "control tokens"),
       " are marked, and no text of yours becomes one unless it is raw.",
     ),
@@ -84,8 +84,8 @@ function live(model, fields, text, body) {
   return h(
     "div",
     { class: "guide" },
-    h("div", { class: "guide-edit" }, h("p", {}, text), ...fields.map(labelled), request),
-    h("div", { class: "guide-seen" }, h("h3", {}, "What the model reads"), seen),
+    h("div", { class: "guide-edit" }, h("p", {}, text), ...fields.map(labelled)),
+    h("div", { class: "guide-seen" }, h("h3", {}, "What the model reads"), seen, h("h3", {}, "What you send"), request),
   );
 }
 

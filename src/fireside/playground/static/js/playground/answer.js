@@ -5,12 +5,16 @@ import { copyButton } from "../lib/copy-button.js";
 import { fill, h } from "../lib/dom.js";
 import { duration, percent, plural, rate, shortName } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
+import { modelPath } from "../parts/facts.js";
 import { problem } from "../parts/problem.js";
 import { TextView } from "./answer-text.js";
 import { playground } from "./controller.js";
 import { speed } from "./conversation.js";
 import { display } from "./display.js";
 import { editor } from "./editor.js";
+
+/** The API's code for a model whose files are not on the server. */
+const NOT_DOWNLOADED = 5101;
 
 /**
  * @typedef {import("./conversation.js").Answer} Answer
@@ -86,8 +90,11 @@ class AnswerView extends HTMLElement {
     if (answer.edited) notes.push(h("p", { class: "hint" }, "Edited by you."));
     if (answer.servedBy !== answer.model) notes.push(h("p", { class: "hint" }, `Answered by ${answer.servedBy}, its stand-in.`));
     if (answer.error) {
-      const again = { label: "Try again", run: () => this.#again() };
-      notes.push(problem(Object.assign(new Error(answer.error.message), answer.error), [again]));
+      const actions = [{ label: "Try again", run: () => this.#again() }];
+      if (answer.error.code === NOT_DOWNLOADED) {
+        actions.push({ label: "The model’s page", run: () => location.assign(modelPath(answer.model)) });
+      }
+      notes.push(problem(Object.assign(new Error(answer.error.message), answer.error), actions));
     }
     return notes;
   }

@@ -90,20 +90,23 @@ class Composer extends HTMLElement {
     playground.send(text);
   }
 
-  /** Ask how long the prompt would be. With nothing written, what counts is what was said. */
+  /** Ask how long the prompt is of what is written, or being answered. With neither, what counts is what was said. */
   async #countTokens() {
-    const { current } = playground;
+    const { current, running } = playground;
     const model = states.get(current.lanes[0]?.model);
-    if (!model || playground.running) return;
+    if (!model) return;
     const text = this.#area.value;
     const used = current.turns.at(-1)?.answers[0]?.usage;
-    if (!text.trim() && used) return this.#show(used.total_tokens, 0, model.context_length);
+    if (!running && !text.trim() && used) return this.#show(used.total_tokens, 0, model.context_length);
     this.#counting?.abort();
     this.#counting = new AbortController();
-    const { lora: _, ...body } = requestBody(current, current.turns.length, 0, { text: text || " " });
+    const { length } = current.turns;
+    const asked = running ? requestBody(current, length - 1, 0) : requestBody(current, length, 0, { text: text || " " });
+    const { lora: _, ...body } = asked;
     try {
       const seen = await preview(model.name, body, this.#counting.signal);
       this.#promptTokens = seen.tokens ?? 0;
+      if (running) return this.#follow();
       const more = current.parameters.max_tokens ?? this.#default("max_tokens");
       this.#show(seen.tokens, more, model.context_length);
     } catch (error) {

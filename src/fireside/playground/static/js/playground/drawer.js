@@ -19,12 +19,19 @@ class DrawerButton extends HTMLElement {
       icon(this.getAttribute("icon") ?? "menu"),
     );
     const drawer = () => /** @type {HTMLElement} */ (document.getElementById(id));
+    const close = h(
+      "button",
+      { type: "button", class: "icon-button drawer-close", "aria-label": `Close ${label}`, onclick: () => set(false) },
+      icon("close"),
+    );
     let open = false;
     const show = () => {
       const wide = WIDE[id].matches;
       this.hidden = wide;
       button.setAttribute("aria-expanded", String(open));
       const element = drawer();
+      close.hidden = wide;
+      if (!close.isConnected) element.prepend(close);
       element.inert = !wide && !open;
       element.classList.toggle("open", open && !wide);
       document.body.classList.toggle(`shows-${id}`, open && !wide);
