@@ -18,7 +18,7 @@ from fireside.engine.grammar.matcher import MAX_GRAMMAR
 from fireside.errors import BadGrammar
 from fireside.prompting.messages import Tool
 from fireside.prompting.tools import CALL_CLOSE, CALL_OPEN
-from fireside.serving.schemas import prepare
+from fireside.serving.schemas import ON_ONE_LINE, prepare
 from fireside.serving.types import JsonForm, RegexForm, TextRequest, ToolChoice
 
 MOST_CALLS = 8
@@ -86,7 +86,7 @@ def _arguments(tool: Tool) -> dict[str, Any]:
     parameters = {"type": "object", **tool.parameters}
     if parameters["type"] != "object":
         raise BadGrammar(f"tools: the parameters of {tool.name!r} must be a JSON schema of type object.")
-    return prepare(parameters)
+    return prepare(parameters, ON_ONE_LINE)
 
 
 def _without_anchors(pattern: str) -> str:

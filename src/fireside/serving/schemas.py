@@ -9,9 +9,12 @@ from typing import Any
 
 from fireside.errors import BadGrammar
 
-WHITESPACE = r"( |\n {0,20})"
+LAID_OUT = {"whitespace_pattern": r"( |\n {0,20})"}
 """Between the parts of JSON: none, one space, or a new line with its indentation. A weak model that may write as much
 of it as it likes sometimes writes nothing else."""
+
+ON_ONE_LINE = {"whitespace_pattern": " "}
+"""For JSON that nobody looks at: line breaks and indentation would only be tokens to wait for."""
 
 FORMATS = frozenset(("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"))
 """Formats that are held to; any other one is a comment, as JSON Schema has it."""
@@ -22,8 +25,11 @@ _COMBINING = ("allOf", "oneOf")
 _OBJECT = ("properties", "required", "additionalProperties", "patternProperties")
 
 
-def prepare(schema: Mapping[str, Any] | bool) -> dict[str, Any]:
+def prepare(schema: Mapping[str, Any] | bool, layout: Mapping[str, Any] = LAID_OUT) -> dict[str, Any]:
     """The schema for llguidance's `%json`; every answer that fits it fits `schema`. It is JSON already, but for depth.
+
+    Args:
+        layout: llguidance's options for what stands between the parts.
 
     Raises BadGrammar.
     """
@@ -34,7 +40,7 @@ def prepare(schema: Mapping[str, Any] | bool) -> dict[str, Any]:
     except RecursionError:
         raise BadGrammar("The JSON schema is nested too deeply.") from None
     # Also takes the place of a client's own, which could switch checks off.
-    return {**prepared, "x-guidance": {"whitespace_pattern": WHITESPACE}}
+    return {**prepared, "x-guidance": layout}
 
 
 def _combines(node: Any) -> bool:
