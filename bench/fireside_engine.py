@@ -5,7 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from bench.workload import Turn, Unavailable, Workload
 from fireside.engine.messages import EngineOptions
 from fireside.engine.process import ProcessEngine
 from fireside.engine.types import Adapter, GenerationRequest, Sampling
-from fireside.errors import FiresideError
+from fireside.errors import FiresideError, FormNotMet
 
 SAMPLING = Sampling(temperature=0.01)
 """All but greedy, and without a seed, like the requests that most people send."""
@@ -111,17 +111,25 @@ async def run_streams(
     tokens: int,
     adapters: Sequence[Adapter | None] | None = None,
     sampling: Sampling = SAMPLING,
+    grammar: str | None = None,
 ) -> list[list[float]]:
     """Generate for all prompts at once, with no stop token; when each token of each came, in seconds.
 
     Args:
         adapters: of each prompt; None is the same as none for all.
+        grammar: of all answers, which may be cut before they fit: then the last token is none.
     """
 
     async def stream(ids: list[int], adapter: Adapter | None) -> list[float]:
-        request = GenerationRequest(prompt_ids=ids, max_tokens=tokens, sampling=sampling, adapter=adapter)
-        async with aclosing(engine.generate(request)) as made:  # type: ignore[type-var]
-            return [time.perf_counter() async for _ in made]
+        request = GenerationRequest(
+            prompt_ids=ids, max_tokens=tokens, sampling=sampling, adapter=adapter, grammar=grammar
+        )
+        times = []
+        with suppress(FormNotMet):
+            async with aclosing(engine.generate(request)) as made:  # type: ignore[type-var]
+                async for _ in made:
+                    times.append(time.perf_counter())
+        return times
 
     pairs = zip(prompts, adapters or [None] * len(prompts), strict=True)
     return list(await asyncio.gather(*(stream(ids, adapter) for ids, adapter in pairs)))

@@ -79,6 +79,13 @@ def test_json_mode_answers_an_object(client: httpx.Client, response_format: dict
     }
 
 
+def test_guided_json_is_another_word_for_it(client: httpx.Client) -> None:
+    assert run(client, "Ann", guided_json=PERSON)["response"] == {"name": "Ann"}
+    assert run(client, '{"any": 1}', guided_json={})["response"] == {"any": 1}
+    both = {"prompt": "Ann", "guided_json": PERSON, "response_format": {"type": "json_object"}}
+    assert "not with response_format" in check_error(client.post(RUN, json=both), 400, 5006)
+
+
 def test_json_mode_for_a_prompt_and_over_the_binding(client: httpx.Client) -> None:
     fields = {"prompt": '{"a": [1, 2.50, "é"]}', "response_format": {"type": "json_object"}}
     expected = {"a": [1, 2.5, "é"]}
@@ -126,6 +133,7 @@ def test_json_that_max_tokens_cut_in_a_stream_ends_it_with_the_error(client: htt
         ({"type": "json_schema", "json_schema": {"type": "object", "minProperties": 2}}, "minProperties above 1"),
         ({"type": "json_schema", "json_schema": {"$ref": "http://127.0.0.1/x"}}, "does not fetch resources"),
         ({"type": "json_schema", "json_schema": {"schema": False}}, "schema is false"),
+        ({"type": "json_schema", "json_schema": {"name": "x"}}, "json_schema.schema is required"),
         ({"type": "regex", "regex": "(?=a)"}, "look-around"),
     ],
 )

@@ -42,6 +42,8 @@ class Client:
     complete: str = ""
     models: str = ""
     stop: str = ""
+    tools: str = ""
+    form: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     shows: dict[str, str] = field(default_factory=dict)
     silent: bool = False
@@ -70,20 +72,22 @@ CLIENTS = [
     Client(
         "cloudflare (Python)", "cloudflare", "cloudflare_python.py", "here",
         "`ai.run`", "`ai.with_streaming_response.run`", models="`ai.models.list`",
+        tools="`tools`", form="`response_format`",
     ),
     Client(
         "cloudflare (TypeScript)", "cloudflare", "cloudflare_typescript.mjs", "npm",
         "`ai.run`", "`ai.run`, streamed", models="`ai.models.list`",
+        tools="`tools`", form="`response_format`",
     ),
     Client(
         "openai (Python)", "openai", "openai_python.py", "here",
         "`chat.completions.create`", "`chat.completions.create`, streamed with usage", "`completions.create`",
-        "`models.list`, `models.retrieve`", "stop",
+        "`models.list`, `models.retrieve`", "stop", "`tools`, also streamed", "`response_format`",
     ),
     Client(
         "openai (TypeScript)", "openai", "openai_typescript.mjs", "npm",
         "`chat.completions.create`", "`chat.completions.create`, streamed with usage", "`completions.create`",
-        "`models.list`, `models.retrieve`", "stop",
+        "`models.list`, `models.retrieve`", "stop", "`tools`, also streamed", "`response_format`",
     ),
     Client(
         "litellm, provider cloudflare", "litellm", "litellm_python.py", "python",
@@ -92,21 +96,25 @@ CLIENTS = [
     Client(
         "litellm, provider openai", "litellm", "litellm_python.py", "python",
         "`completion`", "`completion`, streamed with usage", stop="stop", fields={"provider": "openai"},
+        tools="`tools`", form="`response_format`",
     ),
     Client(
         "langchain-cloudflare, run", "langchain-cloudflare", "langchain_python.py", "python",
         "`ChatCloudflareWorkersAI.invoke`", "`ChatCloudflareWorkersAI.stream`", fields={"format": "workers_ai"},
+        tools="`bind_tools`", form="`with_structured_output`",
         shows={**STATUSES, MODEL: "400 Bad Request", TYPE: PYDANTIC}, silent=True,
     ),
     Client(
         "langchain-cloudflare, chat/completions", "langchain-cloudflare", "langchain_python.py", "python",
         "`ChatCloudflareWorkersAI.invoke`", "`ChatCloudflareWorkersAI.stream`", stop="stop",
         fields={"format": "openai_compatible"},
+        tools="`bind_tools`", form="`with_structured_output`",
         shows={**STATUSES, MODEL: "404 Not Found", TYPE: PYDANTIC}, silent=True,
     ),
     Client(
         "workers-ai-provider with ai, REST", "workers-ai-provider", "workers_ai_provider.mjs", "npm",
-        "`generateText`", "`streamText`", shows={TYPE: "temperature must be a number"}, silent=True,
+        "`generateText`", "`streamText`", tools="`tools`", form="`Output.object`",
+        shows={TYPE: "temperature must be a number"}, silent=True,
     ),
 ]  # fmt: skip
 
@@ -216,6 +224,41 @@ def test_stop_texts(running: Running, proven: Proven) -> None:
         assert returned(said, "text") == "one two"
         assert returned(said, "finish") in ("stop", None)
     proven(running.client.name, running.version, f"`{running.client.stop}` texts", "works")
+
+
+SUM = {
+    "name": "sum",
+    "description": "Adds two numbers.",
+    "parameters": {
+        "type": "object",
+        "properties": {"a": {"type": "number"}, "b": {"type": "number"}},
+        "required": ["a", "b"],
+    },
+}
+CALL = '<tool_call>\n{"name": "sum", "arguments": {"a": 2, "b": 3}}\n</tool_call>'
+
+
+@only(lambda client: client.tools)
+def test_tools(running: Running, proven: Proven) -> None:
+    """Echo calls what its prompt calls. Its answer to the result is all that was said, with the result in it."""
+    said = running.ask("tools", prompt=CALL, tool=SUM, result="the sum is 5")
+    assert returned(said, "name") == "sum"
+    assert returned(said, "arguments") == {"a": 2, "b": 3}
+    assert "the sum is 5" in returned(said, "text")
+    proven(running.client.name, running.version, f"{running.client.tools}, with a call and its result", "works")
+
+
+@only(lambda client: client.form)
+@pytest.mark.parametrize("model", [None, "mistral"])
+def test_json_that_fits_a_schema(running: Running, server: Served, model: str | None, proven: Proven) -> None:
+    """langchain-cloudflare asks models with "mistral" in their name in a way of their own."""
+    schema = {"title": "person", "type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    said = running.ask("form", prompt="Ann", schema=schema, model=server.mistral if model else ECHO)
+    assert said.raised is None, said.raised
+    assert isinstance(said.done, dict)
+    # langchain-cloudflare tells the model of the schema, and asks for any object.
+    assert said.done.keys() == {"name"} or running.client.package == "langchain-cloudflare"
+    proven(running.client.name, running.version, f"{running.client.form}: JSON that fits a schema", "works")
 
 
 @only(lambda client: client.package == "openai")

@@ -232,7 +232,7 @@ def test_run_with_tools(workers: Workers, way: str, stream: bool) -> None:
     assert len(workers.server.service.requests) == 2
 
 
-def test_run_with_tools_calls_them(workers: Workers, way: str) -> None:
+def test_run_with_tools_calls_them(workers: Workers, way: str, npm_clients: Path, proven: Proven) -> None:
     numbers = {"type": "object", "properties": {"a": {"type": "number"}, "b": {"type": "number"}}}
     tools = [{"name": "sum", "description": "Adds two numbers.", "parameters": numbers}]
     told = workers.ask(f"{way}/tools", model=PLAIN, prompt='!call:sum:{"a":2,"b":3}', tools=tools, stream=False)
@@ -240,6 +240,8 @@ def test_run_with_tools_calls_them(workers: Workers, way: str) -> None:
     asked, again = workers.server.service.requests
     assert [tool.name for tool in asked.tools] == ["sum"]
     assert [turn.role for turn in again.messages][-2:] == ["assistant", "tool"]
+    version = npm_version(npm_clients, "@cloudflare/ai-utils")
+    proven("@cloudflare/ai-utils", version, f"`runWithTools`; {WAYS[way]}", "works")
 
 
 def test_the_ai_sdk_shows_what_is_wrong(workers: Workers, way: str) -> None:

@@ -28,12 +28,14 @@ class Served:
         token: of the account acc.
         slow: id of a model that speaks slowly, to one at a time.
         short: id of a model with a context window of 64 tokens.
+        mistral: id of a model of that name.
     """
 
     url: str
     token: str
     slow: str
     short: str
+    mistral: str
     process: psutil.Process
 
     @contextmanager
@@ -58,6 +60,7 @@ def served(data_dir: Path) -> Iterator[Served]:
     """A server with a token, no queue, and models of its user's."""
     slow = add_model(data_dir, "slow", slots=1)
     short = add_model(data_dir, "short", context_length=64)
+    mistral = add_model(data_dir, "mistral")
     store = data_dir / "store.db"
     with Store(store) as opened:
         token, _ = opened.create_token("acc", "test")
@@ -73,7 +76,7 @@ def served(data_dir: Path) -> Iterator[Served]:
         try:
             url = process.stdout.readline().strip()
             assert url, "the server did not start"
-            yield Served(url, token, slow, short, psutil.Process(process.pid))
+            yield Served(url, token, slow, short, mistral, psutil.Process(process.pid))
         finally:
             process.terminate()
             process.wait(timeout=60)

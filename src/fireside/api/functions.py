@@ -29,7 +29,7 @@ async def runnable_functions(settings: Settings, given: TextInput) -> tuple[Func
         )
     if given.raw:
         raise InvalidInput(["functions: not with raw, which leaves no place to tell the model of them"])
-    if given.response_format is not None:
+    if given.response_format is not None or given.guided_json is not None:
         raise InvalidInput(["response_format: not with functions; leave one out"])
     functions = await asyncio.to_thread(functions_of, [(function.name, function.code) for function in given.functions])
     tools = {tool.name for tool in given.tools or ()}

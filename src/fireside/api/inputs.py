@@ -11,7 +11,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from fireside.api.nullable import null_is_unset
-from fireside.api.tools import MOST_TOOLS, Choice, EarlierCall, ResponseFormat, Tool, tool_choice
+from fireside.api.tools import (
+    MOST_TOOLS,
+    Choice,
+    EarlierCall,
+    GuidedJson,
+    ResponseFormat,
+    Tool,
+    answer_form,
+    tool_choice,
+)
 from fireside.engine.types import Adapter, Sampling
 from fireside.errors import InvalidInput
 from fireside.prompting.messages import Message, Role
@@ -128,6 +137,7 @@ class _Common(_Input):
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     lora: Annotated[str, Field(description="Id or name of a fine-tune.")] | None = None
     response_format: ResponseFormat | None = None
+    guided_json: GuidedJson | None = None
     options: Options = Options()
 
     def sampling(self) -> Sampling:
@@ -184,7 +194,7 @@ def parse_input(body: dict[str, Any]) -> TextInput:
 
 def to_request(model: str, parsed: TextInput, account: str, adapter: Adapter | None = None) -> TextRequest:
     """The typed request for `fireside.serving`. Raises InvalidInput when fields do not go together."""
-    form = parsed.response_format.typed() if parsed.response_format else None
+    form = answer_form(parsed.response_format, parsed.guided_json)
     prompt, messages = None, None
     tools: list[Tool] = []
     choice: ToolChoice = "auto"

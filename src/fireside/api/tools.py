@@ -90,6 +90,10 @@ class NamedChoice(_Strict):
 Choice = Literal["auto", "none", "required"] | NamedChoice
 
 
+_WRAPPING = {"name", "description", "strict"}
+"""What OpenAI has beside the schema itself; no JSON schema has only these."""
+
+
 class ResponseFormat(_Strict):
     """The form the answer must have. `json_schema` is a JSON schema, or OpenAI's `{name, schema, strict}`."""
 
@@ -102,6 +106,8 @@ class ResponseFormat(_Strict):
         needed = {"json_schema": self.json_schema, "regex": self.regex}
         if needed.get(self.type, "") is None:
             raise PydanticCustomError("missing", f"{self.type} is required with the type {self.type}")
+        if isinstance(self.json_schema, dict) and "name" in self.json_schema.keys() <= _WRAPPING:
+            raise PydanticCustomError("missing", "json_schema.schema is required beside json_schema.name")
         return self
 
     def typed(self) -> JsonForm | RegexForm | None:
@@ -111,6 +117,23 @@ class ResponseFormat(_Strict):
         if self.type == "regex":
             return RegexForm(self.regex or "")
         return JsonForm(_inner_schema(self.json_schema))
+
+
+GuidedJson = Annotated[
+    dict[str, Any],
+    Field(description="vLLM's name for response_format: the answer fits this JSON schema; {} is any object."),
+]
+
+
+def answer_form(
+    response_format: ResponseFormat | None, guided_json: dict[str, Any] | None
+) -> JsonForm | RegexForm | None:
+    """The form that either of the two asks for. Raises InvalidInput for both at once."""
+    if guided_json is None:
+        return response_format.typed() if response_format else None
+    if response_format is not None:
+        raise InvalidInput(["guided_json: not with response_format; leave one out"])
+    return JsonForm(guided_json or None)
 
 
 def tool_choice(choice: Choice | None, names: Sequence[str]) -> ToolChoice:

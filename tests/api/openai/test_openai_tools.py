@@ -67,8 +67,9 @@ def test_answer_forms() -> None:
     wrapped = {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA, "strict": True}}
     assert request(response_format={"type": "json_object"}).form == JsonForm()
     assert request(response_format=wrapped).form == JsonForm(SCHEMA)
+    assert request(response_format={"type": "json_schema", "json_schema": SCHEMA}).form == JsonForm(SCHEMA)
     assert request(response_format={"type": "text"}).form is None
-    with pytest.raises(InvalidInput, match=r"response_format.json_schema.json_schema.schema: Field required"):
+    with pytest.raises(InvalidInput, match=r"json_schema.schema is required beside json_schema.name"):
         request(response_format={"type": "json_schema", "json_schema": {"name": "place"}})
     with pytest.raises(FeatureUnavailable, match="response_format: not together with tools"):
         request(response_format=wrapped, tools=[TOOL])

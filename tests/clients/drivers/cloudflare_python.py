@@ -36,4 +36,22 @@ def models(ask: Ask) -> object:
     return [model["name"] for model in client(ask).ai.models.list(account_id="acc")]
 
 
-serve(answer=answer, stream=stream, models=models)
+def tools(ask: Ask) -> object:
+    def run(messages: list[object], **fields: object) -> dict[str, object]:
+        return client(ask).ai.run(ask["model"], account_id="acc", messages=messages, extra_body=fields)
+
+    question = {"role": "user", "content": ask["prompt"]}
+    said = run([question], tools=[ask["tool"]])
+    [call] = said["tool_calls"]
+    turn = {"role": "assistant", "content": said["response"] or "", "tool_calls": [call]}
+    answered = run([question, turn, {"role": "tool", "name": call["name"], "content": ask["result"]}])
+    return {**call, "text": answered["response"]}
+
+
+def form(ask: Ask) -> object:
+    wanted = {"type": "json_schema", "json_schema": ask["schema"]}
+    body = {"response_format": wanted}
+    return client(ask).ai.run(ask["model"], account_id="acc", prompt=ask["prompt"], extra_body=body)["response"]
+
+
+serve(answer=answer, stream=stream, models=models, tools=tools, form=form)

@@ -28,6 +28,19 @@ await serve({
     }
     return { text, tokens };
   },
+  async tools(ask) {
+    const run = (messages, fields) => client(ask).ai.run(ask.model, { account_id, messages, ...fields });
+    const question = { role: "user", content: ask.prompt };
+    const said = await run([question], { tools: [ask.tool] });
+    const [call] = said.tool_calls;
+    const turn = { role: "assistant", content: said.response ?? "", tool_calls: [call] };
+    const answered = await run([question, turn, { role: "tool", name: call.name, content: ask.result }]);
+    return { ...call, text: answered.response };
+  },
+  async form(ask) {
+    const response_format = { type: "json_schema", json_schema: ask.schema };
+    return (await client(ask).ai.run(ask.model, { account_id, prompt: ask.prompt, response_format })).response;
+  },
   async models(ask) {
     const names = [];
     for await (const { name } of client(ask).ai.models.list({ account_id })) names.push(name);

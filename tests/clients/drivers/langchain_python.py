@@ -1,6 +1,7 @@
 """langchain-cloudflare, at the run route and at chat/completions."""
 
 from langchain_cloudflare import ChatCloudflareWorkersAI
+from langchain_core.messages import HumanMessage, ToolMessage
 from protocol import Ask, piece, serve
 
 
@@ -33,4 +34,16 @@ def stream(ask: Ask) -> object:
     return {"text": text, "finish": finish}
 
 
-serve(answer=answer, stream=stream)
+def tools(ask: Ask) -> object:
+    said = chat(ask).bind_tools([{"type": "function", "function": ask["tool"]}]).invoke(ask["prompt"])
+    [call] = said.tool_calls
+    result = ToolMessage(ask["result"], tool_call_id=call["id"])
+    answered = chat(ask).invoke([HumanMessage(ask["prompt"]), said, result])
+    return {"name": call["name"], "arguments": call["args"], "text": answered.content}
+
+
+def form(ask: Ask) -> object:
+    return chat(ask).with_structured_output(ask["schema"], method="json_schema").invoke(ask["prompt"])
+
+
+serve(answer=answer, stream=stream, tools=tools, form=form)

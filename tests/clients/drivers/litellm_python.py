@@ -1,5 +1,6 @@
 """litellm, by its cloudflare and by its openai provider."""
 
+import json
 import os
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it fetches a list of prices when it is imported
@@ -40,4 +41,23 @@ def stream(ask: Ask) -> object:
     return {"text": text, "finish": finish, "tokens": tokens}
 
 
-serve(answer=answer, stream=stream)
+def tools(ask: Ask) -> object:
+    asked = question(ask) | {"tools": [{"type": "function", "function": ask["tool"]}]}
+    message = litellm.completion(**asked).choices[0].message
+    [call] = message.tool_calls
+    result = {"role": "tool", "tool_call_id": call.id, "content": ask["result"]}
+    said = litellm.completion(**asked | {"messages": [*asked["messages"], message, result], "tool_choice": "none"})
+    return {
+        "name": call.function.name,
+        "arguments": json.loads(call.function.arguments),
+        "text": said.choices[0].message.content,
+    }
+
+
+def form(ask: Ask) -> object:
+    wanted = {"type": "json_schema", "json_schema": {"name": "person", "schema": ask["schema"]}}
+    said = litellm.completion(**question(ask), response_format=wanted)
+    return json.loads(said.choices[0].message.content)
+
+
+serve(answer=answer, stream=stream, tools=tools, form=form)

@@ -1,5 +1,7 @@
 """The official OpenAI SDK for Python."""
 
+import json
+
 from openai import OpenAI
 from protocol import Ask, piece, serve
 
@@ -42,4 +44,30 @@ def models(ask: Ask) -> object:
     return [client(ask).models.retrieve(model).id for model in listed]
 
 
-serve(answer=answer, stream=stream, complete=complete, models=models)
+def tools(ask: Ask) -> object:
+    create = client(ask).chat.completions.create
+    asked = question(ask) | {"tools": [{"type": "function", "function": ask["tool"]}]}
+    message = create(**asked).choices[0].message
+    [call] = message.tool_calls
+    streamed = ""
+    for chunk in create(**asked, stream=True):
+        for part in chunk.choices[0].delta.tool_calls or []:
+            streamed += (part.function.name or "") + (part.function.arguments or "")
+    assert streamed == call.function.name + call.function.arguments
+    result = {"role": "tool", "tool_call_id": call.id, "content": ask["result"]}
+    said = create(**asked | {"messages": [*asked["messages"], message, result], "tool_choice": "none"})
+    return {
+        "name": call.function.name,
+        "arguments": json.loads(call.function.arguments),
+        "text": said.choices[0].message.content,
+    }
+
+
+def form(ask: Ask) -> object:
+    named = {"name": "person", "schema": ask["schema"]}
+    wanted = {"type": "json_schema", "json_schema": named}
+    said = client(ask).chat.completions.create(**question(ask), response_format=wanted)
+    return json.loads(said.choices[0].message.content)
+
+
+serve(answer=answer, stream=stream, complete=complete, models=models, tools=tools, form=form)

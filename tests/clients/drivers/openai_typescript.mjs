@@ -28,6 +28,30 @@ await serve({
     const { choices, usage } = await client(ask).completions.create({ model: ask.model, prompt: ask.prompt, ...ask.options });
     return { text: choices[0].text, finish: choices[0].finish_reason, tokens: usage.total_tokens };
   },
+  async tools(ask) {
+    const asked = { ...question(ask), tools: [{ type: "function", function: ask.tool }] };
+    const create = (fields) => client(ask).chat.completions.create({ ...asked, ...fields });
+    const { message } = (await create()).choices[0];
+    const [{ id, function: called }] = message.tool_calls;
+    let streamed = "";
+    for await (const { choices } of await create({ stream: true })) {
+      for (const part of choices[0].delta.tool_calls ?? []) {
+        streamed += (part.function.name ?? "") + (part.function.arguments ?? "");
+      }
+    }
+    if (streamed !== called.name + called.arguments) throw new Error(streamed);
+    const result = { role: "tool", tool_call_id: id, content: ask.result };
+    const said = await create({ messages: [...asked.messages, message, result], tool_choice: "none" });
+    return { name: called.name, arguments: JSON.parse(called.arguments), text: said.choices[0].message.content };
+  },
+  async form(ask) {
+    const json_schema = { name: "person", schema: ask.schema };
+    const said = await client(ask).chat.completions.parse({
+      ...question(ask),
+      response_format: { type: "json_schema", json_schema },
+    });
+    return JSON.parse(said.choices[0].message.content);
+  },
   async models(ask) {
     const ids = [];
     for await (const { id } of client(ask).models.list()) ids.push((await client(ask).models.retrieve(id)).id);

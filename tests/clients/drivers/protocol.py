@@ -1,7 +1,8 @@
 """How a test drives a real client in a process of its own: a JSON line of what to ask, JSON lines of what came.
 
-Asked: `{"call", "url", "token", "model", "prompt", "options"}`. Answered: `{"piece": text}` for each piece of a stream,
-then `{"done": …}`, or `{"raised": {"name", "message", "body"}}` with what a user of the client would catch.
+Asked: `{"call", "url", "token", "model", "prompt", "options"}`, and what a call needs: a `tool` and its `result`, or a
+`schema`. Answered: `{"piece": text}` for each piece of a stream, then `{"done": …}`, or `{"raised": {"name", "message",
+"body"}}` with what a user of the client would catch.
 """
 
 import json

@@ -7,6 +7,7 @@ Field names and meanings are those of OpenAI's API reference. Where it leaves ro
   whichever comes first. A completion's default is OpenAI's 16.
 - temperature goes to 5, `seed` takes any 64-bit integer, up to 16 stop texts may be given.
 - `options.rejectIfBusy` asks for a refusal rather than a place in the queue, as on the run route.
+- `top_k`, `repetition_penalty` and `guided_json`, which others have added to this API, are as on the run route.
 - `lora` names a fine-tune; so does a model id that ends in `:NAME`, for clients that cannot send fields of their own.
 - What would change the answer, but is not offered, is refused by name. Fields without effect (`user`, `store`,
   `metadata` …) are ignored, and so are unknown ones. A field that is null counts as not given.
@@ -19,6 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from fireside.api.inputs import MAX_TEXT, MAX_TOKENS, Content, Options, problem_lines
 from fireside.api.nullable import null_is_unset
+from fireside.api.tools import GuidedJson, ResponseFormat
 from fireside.engine.types import Sampling
 from fireside.errors import FeatureUnavailable, InvalidInput
 
@@ -141,35 +143,6 @@ class NamedChoice(_Input):
     function: NamedFunction
 
 
-class TextFormat(_Input):
-    """Any text."""
-
-    type: Literal["text"]
-
-
-class ObjectFormat(_Input):
-    """Any JSON object."""
-
-    type: Literal["json_object"]
-
-
-class NamedSchema(_Input):
-    """A JSON schema, in OpenAI's wrapping."""
-
-    name: Name
-    schema_: Annotated[dict[str, Any], Field(alias="schema")]
-
-
-class SchemaFormat(_Input):
-    """JSON that fits a schema."""
-
-    type: Literal["json_schema"]
-    json_schema: NamedSchema
-
-
-ResponseFormat = Annotated[TextFormat | ObjectFormat | SchemaFormat, Field(discriminator="type")]
-
-
 class StreamOptions(_Input):
     """What a stream holds beside the answer."""
 
@@ -185,6 +158,8 @@ class _Common(_Input):
     top_p: Annotated[float, Field(ge=0, le=1)] = 1.0
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
+    top_k: Annotated[int, Field(ge=0, le=1000), _WHOLE] = 0
+    repetition_penalty: Annotated[float, Field(ge=0, le=2)] = 1.0
     seed: Annotated[int, Field(ge=-_INT64, lt=_INT64), _WHOLE] | None = None
     stop: StopTexts = []
     lora: Annotated[str, Field(max_length=200, description="Id or name of a fine-tune.")] | None = None
@@ -201,6 +176,8 @@ class _Common(_Input):
             seed=None if self.seed is None else self.seed % _INT64,
             frequency_penalty=self.frequency_penalty,
             presence_penalty=self.presence_penalty,
+            top_k=self.top_k,
+            repetition_penalty=self.repetition_penalty or 1.0,
         )
 
     def refuse_unavailable(self) -> None:
@@ -219,6 +196,7 @@ class ChatInput(_Common):
     messages: Annotated[list[Turn], Field(min_length=1)]
     max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = None
     response_format: ResponseFormat | None = None
+    guided_json: GuidedJson | None = None
     tools: Annotated[list[FunctionTool], Field(max_length=128)] = []
     tool_choice: Literal["none", "auto", "required"] | NamedChoice = "auto"
     parallel_tool_calls: bool = True

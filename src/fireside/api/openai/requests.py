@@ -7,14 +7,12 @@ from fireside.api.openai.inputs import (
     CompletionInput,
     FunctionTool,
     NamedChoice,
-    ObjectFormat,
-    ResponseFormat,
-    SchemaFormat,
     Turn,
 )
+from fireside.api.tools import answer_form
 from fireside.errors import FeatureUnavailable, InvalidInput
 from fireside.prompting.messages import Message, Tool, ToolCall
-from fireside.serving.types import JsonForm, NamedTool, TextRequest, ToolChoice
+from fireside.serving.types import NamedTool, TextRequest, ToolChoice
 
 
 def chat_request(parsed: ChatInput, model: str, account: str) -> TextRequest:
@@ -33,7 +31,7 @@ def chat_request(parsed: ChatInput, model: str, account: str) -> TextRequest:
         tenant=account,
         wait=not parsed.options.reject_if_busy,
         stop=tuple(parsed.stop),
-        form=_form(parsed.response_format),
+        form=answer_form(parsed.response_format, parsed.guided_json),
         tools=tools,
         tool_choice=_tool_choice(parsed.tool_choice, tools),
     )
@@ -67,16 +65,6 @@ def _message(turn: Turn) -> Message:
 def _tool(tool: FunctionTool) -> Tool:
     function = tool.function
     return Tool(function.name, function.description, function.parameters)
-
-
-def _form(wanted: ResponseFormat | None) -> JsonForm | None:
-    match wanted:
-        case ObjectFormat():
-            return JsonForm()
-        case SchemaFormat(json_schema=named):
-            return JsonForm(named.schema_)
-        case _:
-            return None
 
 
 def _tool_choice(choice: str | NamedChoice, tools: tuple[Tool, ...]) -> ToolChoice:

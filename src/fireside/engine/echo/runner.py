@@ -60,8 +60,9 @@ def answer_ids(request: GenerationRequest) -> list[int]:
 
 def shortest_byte(allowed: Collection[int]) -> int:
     """The byte that brings an answer to its end soonest."""
-    # JSON has line breaks between its parts, never inside one.
-    order = SHORTEST if NEWLINE in allowed else b'"a' + SHORTEST
+    # Inside a string, where letters may come and no line breaks, a brace would be no end.
+    inside = ord("a") in allowed and NEWLINE not in allowed
+    order = b'"a' + SHORTEST if inside else SHORTEST
     return next(byte for byte in order if byte in allowed)
 
 
