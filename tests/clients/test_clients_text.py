@@ -72,22 +72,24 @@ CLIENTS = [
     Client(
         "cloudflare (Python)", "cloudflare", "cloudflare_python.py", "here",
         "`ai.run`", "`ai.with_streaming_response.run`", models="`ai.models.list`",
-        tools="`tools`", form="`response_format`",
+        tools="`tools`", form="`response_format`: JSON that fits a schema",
     ),
     Client(
         "cloudflare (TypeScript)", "cloudflare", "cloudflare_typescript.mjs", "npm",
         "`ai.run`", "`ai.run`, streamed", models="`ai.models.list`",
-        tools="`tools`", form="`response_format`",
+        tools="`tools`", form="`response_format`: JSON that fits a schema",
     ),
     Client(
         "openai (Python)", "openai", "openai_python.py", "here",
         "`chat.completions.create`", "`chat.completions.create`, streamed with usage", "`completions.create`",
-        "`models.list`, `models.retrieve`", "stop", "`tools`, also streamed", "`response_format`",
+        "`models.list`, `models.retrieve`", "stop",
+        "`tools`, also streamed", "`response_format`: JSON that fits a schema",
     ),
     Client(
         "openai (TypeScript)", "openai", "openai_typescript.mjs", "npm",
         "`chat.completions.create`", "`chat.completions.create`, streamed with usage", "`completions.create`",
-        "`models.list`, `models.retrieve`", "stop", "`tools`, also streamed", "`response_format`",
+        "`models.list`, `models.retrieve`", "stop",
+        "`tools`, also streamed", "`response_format`: JSON that fits a schema",
     ),
     Client(
         "litellm, provider cloudflare", "litellm", "litellm_python.py", "python",
@@ -96,24 +98,24 @@ CLIENTS = [
     Client(
         "litellm, provider openai", "litellm", "litellm_python.py", "python",
         "`completion`", "`completion`, streamed with usage", stop="stop", fields={"provider": "openai"},
-        tools="`tools`", form="`response_format`",
+        tools="`tools`", form="`response_format`: JSON that fits a schema",
     ),
     Client(
         "langchain-cloudflare, run", "langchain-cloudflare", "langchain_python.py", "python",
         "`ChatCloudflareWorkersAI.invoke`", "`ChatCloudflareWorkersAI.stream`", fields={"format": "workers_ai"},
-        tools="`bind_tools`", form="`with_structured_output`",
+        tools="`bind_tools`", form="`with_structured_output`: a JSON object",
         shows={**STATUSES, MODEL: "400 Bad Request", TYPE: PYDANTIC}, silent=True,
     ),
     Client(
         "langchain-cloudflare, chat/completions", "langchain-cloudflare", "langchain_python.py", "python",
         "`ChatCloudflareWorkersAI.invoke`", "`ChatCloudflareWorkersAI.stream`", stop="stop",
         fields={"format": "openai_compatible"},
-        tools="`bind_tools`", form="`with_structured_output`",
+        tools="`bind_tools`", form="`with_structured_output`: a JSON object",
         shows={**STATUSES, MODEL: "404 Not Found", TYPE: PYDANTIC}, silent=True,
     ),
     Client(
         "workers-ai-provider with ai, REST", "workers-ai-provider", "workers_ai_provider.mjs", "npm",
-        "`generateText`", "`streamText`", tools="`tools`", form="`Output.object`",
+        "`generateText`", "`streamText`", tools="`tools`", form="`Output.object`: JSON that fits a schema",
         shows={TYPE: "temperature must be a number"}, silent=True,
     ),
 ]  # fmt: skip
@@ -258,7 +260,7 @@ def test_json_that_fits_a_schema(running: Running, server: Served, model: str | 
     assert isinstance(said.done, dict)
     # langchain-cloudflare tells the model of the schema, and asks for any object.
     assert said.done.keys() == {"name"} or running.client.package == "langchain-cloudflare"
-    proven(running.client.name, running.version, f"{running.client.form}: JSON that fits a schema", "works")
+    proven(running.client.name, running.version, running.client.form, "works")
 
 
 @only(lambda client: client.package == "openai")
