@@ -149,8 +149,9 @@ def _http_part(plan: Plan, console: Console) -> list[Overhead]:
             print(f"llama-server is left out: {error}", file=sys.stderr)
         else:
             endpoints.append(LlamaServer(plan.work, program, next(model.glob("*.gguf")), *size))
-    endpoints.append(FiresideEngine(plan.work, model, *size))
-    results = asyncio.run(run_http(endpoints, streams, 16 if plan.quick else 96, plan.rounds, counting_prompt))
+    if not plan.quick:
+        endpoints.append(FiresideEngine(plan.work, model, *size))
+    results = asyncio.run(run_http(endpoints, streams, 10 if plan.quick else 96, plan.rounds, counting_prompt))
     names = [endpoint.name for endpoint in endpoints]
     console.print(http_table("SmolLM2-135M-Instruct (GGUF Q4_1) through HTTP", results, names))
     if plan.quick:
