@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.adapter_files import adapter_bytes, write_adapter, write_gguf_adapter
-from bench.fireside_engine import SAMPLING, random_prompt, run_streams, running_engine
+from bench.fireside_engine import SAMPLING, engine_options, random_prompt, run_streams, running_engine
 from bench.http_client import ask
 from bench.model import make_once
 from bench.peers.command import end_of
@@ -19,7 +19,6 @@ from bench.peers.vllm_cpu import VllmCpu
 from bench.rounds import Row, Value
 from bench.server_process import free_port, running_server
 from bench.workload import Unavailable
-from fireside.engine.messages import EngineOptions
 from fireside.engine.process import ProcessEngine
 from fireside.engine.types import Adapter
 from fireside.weights.checkpoint import ModelConfig
@@ -91,10 +90,9 @@ class FiresideAdapters:
         turn = AdapterTurn()
         # float32, and each fused linear's parts side by side: up to three times two times the file.
         memory = 3 * 2 * (STREAMS + 2) * sum(adapter_bytes(work.config, rank) for rank in RANKS)
-        options = EngineOptions(
-            kind="onnx",
-            model_path=str(self._model),
-            cache_dir=str(self._work / "fireside-cache"),
+        options = engine_options(
+            self._work,
+            self._model,
             context_length=_CONTEXT,
             slots=STREAMS,
             threads=work.threads,

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ SAMPLING = Sampling(temperature=0.01)
 """All but greedy, and without a seed, like the requests that most people send."""
 
 SEEDED = Sampling(temperature=0.01, seed=1)
+CACHE = "fireside-cache"
 _SAVE_SECONDS = 300.0
 
 
@@ -35,7 +37,7 @@ class Fireside:
     name = "Fireside"
 
     def __init__(self, work: Path, model: Path) -> None:
-        self._cache = work / "fireside-cache"
+        self._cache = work / CACHE
         self._model = model
 
     def prepare(self) -> None:
@@ -74,10 +76,9 @@ class Fireside:
         return turn
 
     def _options(self, workload: Workload) -> EngineOptions:
-        return EngineOptions(
-            kind="onnx",
-            model_path=str(self._model),
-            cache_dir=str(self._cache),
+        return engine_options(
+            self._cache.parent,
+            self._model,
             context_length=workload.context_length,
             slots=max(workload.batches),
             threads=workload.threads,
@@ -91,6 +92,11 @@ class Fireside:
                 print(f"Fireside did not save its repacked weights in {self._cache}.", file=sys.stderr)
                 return
             await asyncio.sleep(0.2)
+
+
+def engine_options(work: Path, model: Path, **options: Any) -> EngineOptions:
+    """For the checkpoint in the folder `model`, its repacked weights kept in the folder `work`."""
+    return EngineOptions(kind="onnx", model_path=str(model), cache_dir=str(work / CACHE), **options)
 
 
 @asynccontextmanager

@@ -8,10 +8,10 @@ from pathlib import Path
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from mistral_common.tokens.tokenizers.sentencepiece import SentencePieceTokenizer
 
-from bench.fireside_engine import random_prompt, run_streams, running_engine
+from bench.fireside_engine import engine_options, random_prompt, run_streams, running_engine
 from bench.rates import decode_rate
 from bench.rounds import Row, Value
-from fireside.engine.messages import EngineOptions, TokenTable
+from fireside.engine.messages import TokenTable
 from fireside.engine.process import ProcessEngine
 from fireside.serving.grammars import form_grammar
 from fireside.serving.types import JsonForm
@@ -75,10 +75,9 @@ class FiresideForms:
 
     async def _take_turn(self, work: FormWork) -> FormTurn:
         turn = FormTurn()
-        options = EngineOptions(
-            kind="onnx",
-            model_path=str(self._model),
-            cache_dir=str(self._work / "fireside-cache"),
+        options = engine_options(
+            self._work,
+            self._model,
             context_length=_CONTEXT,
             slots=max(STREAMS),
             threads=work.threads,
