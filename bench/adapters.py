@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.adapter_files import adapter_bytes, write_adapter, write_gguf_adapter
-from bench.fireside_engine import SAMPLING, engine_options, random_prompt, run_streams, running_engine
+from bench.fireside_engine import SAMPLING, EngineContender, random_prompt, run_streams, running_engine
 from bench.http_client import ask
 from bench.model import make_once
 from bench.peers.command import end_of
@@ -67,32 +67,14 @@ class AdapterWork:
         return make_once(path, adapter_bytes(self.config, rank), lambda to: write(to, self.config, rank, seed))
 
 
-class FiresideAdapters:
-    """Fireside's engine process, asked directly.
+class FiresideAdapters(EngineContender[AdapterWork, AdapterTurn]):
+    """Each rank: first uses, then all streams with none, one and several adapters."""
 
-    Args:
-        model: the base's folder.
-    """
-
-    name = "Fireside"
-
-    def __init__(self, work: Path, model: Path) -> None:
-        self._work = work
-        self._model = model
-
-    def prepare(self) -> None:
-        pass
-
-    def take_turn(self, work: AdapterWork, first: bool) -> AdapterTurn:
-        return asyncio.run(self._take_turn(work))
-
-    async def _take_turn(self, work: AdapterWork) -> AdapterTurn:
+    async def _take_turn(self, work: AdapterWork, first: bool) -> AdapterTurn:
         turn = AdapterTurn()
         # float32, and each fused linear's parts side by side: up to three times two times the file.
         memory = 3 * 2 * (STREAMS + 2) * sum(adapter_bytes(work.config, rank) for rank in RANKS)
-        options = engine_options(
-            self._work,
-            self._model,
+        options = self._options(
             context_length=_CONTEXT,
             slots=STREAMS,
             threads=work.threads,

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -23,43 +23,59 @@ SAMPLING = Sampling(temperature=0.01)
 """All but greedy, and without a seed, like the requests that most people send."""
 
 SEEDED = Sampling(temperature=0.01, seed=1)
-CACHE = "fireside-cache"
 _SAVE_SECONDS = 300.0
 
+W = TypeVar("W")
+T = TypeVar("T")
 
-class Fireside:
-    """See `bench.workload.Contender`.
+
+class EngineContender(Generic[W, T]):
+    """Fireside's engine process, asked directly. See `bench.workload.Contender`; subclasses have the turn.
 
     Args:
+        work: where repacked weights are kept.
         model: the AWQ checkpoint's folder.
     """
 
     name = "Fireside"
 
     def __init__(self, work: Path, model: Path) -> None:
-        self._cache = work / CACHE
+        self._cache = work / "fireside-cache"
         self._model = model
 
     def prepare(self) -> None:
         pass
 
-    def take_turn(self, workload: Workload, first: bool) -> Turn:
+    def take_turn(self, workload: W, first: bool) -> T:
         try:
             return asyncio.run(self._take_turn(workload, first))
         except FiresideError as error:
             raise Unavailable(str(error)) from error
 
+    async def _take_turn(self, workload: W, first: bool) -> T:
+        raise NotImplementedError
+
+    def _options(self, **options: Any) -> EngineOptions:
+        return EngineOptions(kind="onnx", model_path=str(self._model), cache_dir=str(self._cache), **options)
+
+
+class Fireside(EngineContender[Workload, Turn]):
+    """Prefill and decode."""
+
     async def _take_turn(self, workload: Workload, first: bool) -> Turn:
         turn = Turn()
+        options = self._options(
+            context_length=workload.context_length, slots=max(workload.batches), threads=workload.threads
+        )
         if first:
             shutil.rmtree(self._cache, ignore_errors=True)
             with PeakMemory() as memory:
-                async with running_engine(self._options(workload)) as (_, seconds):
+                async with running_engine(options) as (_, seconds):
                     turn.cold_load = seconds
                     await self._until_saved()
             turn.cold_memory = memory.peak
         with PeakMemory() as memory:
-            async with running_engine(self._options(workload)) as (engine, turn.load):
+            async with running_engine(options) as (engine, turn.load):
                 await run_streams(engine, [random_prompt(16)], 2)  # what is left for the first request is not speed
                 began = time.perf_counter()
                 times = await run_streams(engine, [random_prompt(workload.prefill_tokens)], 1)
@@ -75,15 +91,6 @@ class Fireside:
         turn.memory = memory.peak
         return turn
 
-    def _options(self, workload: Workload) -> EngineOptions:
-        return engine_options(
-            self._cache.parent,
-            self._model,
-            context_length=workload.context_length,
-            slots=max(workload.batches),
-            threads=workload.threads,
-        )
-
     async def _until_saved(self) -> None:
         """Wait until the repacked weights are on disk: that goes on after loading, while the model already answers."""
         deadline = time.monotonic() + _SAVE_SECONDS
@@ -92,11 +99,6 @@ class Fireside:
                 print(f"Fireside did not save its repacked weights in {self._cache}.", file=sys.stderr)
                 return
             await asyncio.sleep(0.2)
-
-
-def engine_options(work: Path, model: Path, **options: Any) -> EngineOptions:
-    """For the checkpoint in the folder `model`, its repacked weights kept in the folder `work`."""
-    return EngineOptions(kind="onnx", model_path=str(model), cache_dir=str(work / CACHE), **options)
 
 
 @asynccontextmanager

@@ -1,14 +1,12 @@
 """Answers held to a JSON schema: what choosing among the tokens that still fit costs a step."""
 
-import asyncio
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from mistral_common.tokens.tokenizers.sentencepiece import SentencePieceTokenizer
 
-from bench.fireside_engine import engine_options, random_prompt, run_streams, running_engine
+from bench.fireside_engine import EngineContender, random_prompt, run_streams, running_engine
 from bench.rates import decode_rate
 from bench.rounds import Row, Value
 from fireside.engine.messages import TokenTable
@@ -54,30 +52,12 @@ class FormWork:
     threads: int
 
 
-class FiresideForms:
-    """Fireside's engine process, asked directly, with the vocabulary of Mistral 7B.
+class FiresideForms(EngineContender[FormWork, FormTurn]):
+    """Each number of streams, free and held to the schema, with the vocabulary of Mistral 7B."""
 
-    Args:
-        model: the checkpoint's folder.
-    """
-
-    name = "Fireside"
-
-    def __init__(self, work: Path, model: Path) -> None:
-        self._work = work
-        self._model = model
-
-    def prepare(self) -> None:
-        pass
-
-    def take_turn(self, work: FormWork, first: bool) -> FormTurn:
-        return asyncio.run(self._take_turn(work))
-
-    async def _take_turn(self, work: FormWork) -> FormTurn:
+    async def _take_turn(self, work: FormWork, first: bool) -> FormTurn:
         turn = FormTurn()
-        options = engine_options(
-            self._work,
-            self._model,
+        options = self._options(
             context_length=_CONTEXT,
             slots=max(STREAMS),
             threads=work.threads,
