@@ -32,7 +32,7 @@ async def runnable_functions(settings: Settings, given: TextInput) -> tuple[Func
     if given.response_format is not None or given.guided_json is not None:
         raise InvalidInput(["response_format: not with functions; leave one out"])
     functions = await asyncio.to_thread(functions_of, [(function.name, function.code) for function in given.functions])
-    tools = {tool.name for tool in given.tools or ()}
+    tools = {tool.name for tool in given.tools}
     if taken := [function.name for function in functions if function.name in tools]:
         raise InvalidInput([f"functions: {taken[0]} is the name of a tool"])
     return functions

@@ -60,7 +60,9 @@ Flag = Annotated[
     BeforeValidator(_flag),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string", "enum": ["true", "false"]}]}),
 ]
-_WHOLE = BeforeValidator(_whole)
+WHOLE = BeforeValidator(_whole)
+"""1.0 is an integer."""
+
 _TEXT_PART = {
     "type": "object",
     "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
@@ -127,11 +129,11 @@ class _Common(_Input):
 
     raw: Annotated[Flag, Field(description="Apply no chat template.")] = False
     stream: Annotated[bool, Field(description="Answer with server-sent events.")] = False
-    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS, description="Most tokens to generate."), _WHOLE] = 256
+    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS, description="Most tokens to generate."), WHOLE] = 256
     temperature: Annotated[float, Field(ge=0, le=5, description="0 always takes the likeliest token.")] = 0.6
     top_p: Annotated[float, Field(ge=0, le=2, description="Above 1 means 1.")] | None = None
-    top_k: Annotated[int, Field(ge=1, le=50), _WHOLE] | None = None
-    seed: Annotated[int, Field(ge=1, le=9_999_999_999), _WHOLE] | None = None
+    top_k: Annotated[int, Field(ge=1, le=50), WHOLE] | None = None
+    seed: Annotated[int, Field(ge=1, le=9_999_999_999), WHOLE] | None = None
     repetition_penalty: Annotated[float, Field(ge=0, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None

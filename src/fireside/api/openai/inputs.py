@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from fireside.api.inputs import MAX_TEXT, MAX_TOKENS, Content, Options, problem_lines
+from fireside.api.inputs import MAX_TEXT, MAX_TOKENS, WHOLE, Content, Options, problem_lines
 from fireside.api.nullable import null_is_unset
 from fireside.api.tools import GuidedJson, ResponseFormat
 from fireside.engine.types import Sampling
@@ -42,11 +42,6 @@ def _without_nulls(value: object) -> object:
     return {name: item for name, item in value.items() if item is not None} if isinstance(value, dict) else value
 
 
-def _whole(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-_WHOLE = BeforeValidator(_whole)
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
 
 
@@ -153,17 +148,17 @@ class _Common(_Input):
     model: Annotated[str, Field(min_length=1, max_length=400, description="A model's id, `:NAME` of a LoRA after it.")]
     stream: bool = False
     stream_options: StreamOptions = StreamOptions()
-    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
     temperature: Annotated[float, Field(ge=0, le=5, description="0 always takes the likeliest token.")] = 0.6
     top_p: Annotated[float, Field(ge=0, le=1)] = 1.0
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
-    top_k: Annotated[int, Field(ge=0, le=1000), _WHOLE] = 0
+    top_k: Annotated[int, Field(ge=0, le=1000), WHOLE] = 0
     repetition_penalty: Annotated[float, Field(ge=0, le=2)] = 1.0
-    seed: Annotated[int, Field(ge=-_INT64, lt=_INT64), _WHOLE] | None = None
+    seed: Annotated[int, Field(ge=-_INT64, lt=_INT64), WHOLE] | None = None
     stop: StopTexts = []
     lora: Annotated[str, Field(max_length=200, description="Id or name of a fine-tune.")] | None = None
-    n: Annotated[int, Field(ge=1, le=128), _WHOLE] = 1
+    n: Annotated[int, Field(ge=1, le=128), WHOLE] = 1
     logit_bias: dict[str, float] = {}
     options: Options = Options()
 
@@ -194,14 +189,14 @@ class ChatInput(_Common):
     """Body of POST chat/completions."""
 
     messages: Annotated[list[Turn], Field(min_length=1)]
-    max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), _WHOLE] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
     response_format: ResponseFormat | None = None
     guided_json: GuidedJson | None = None
     tools: Annotated[list[FunctionTool], Field(max_length=128)] = []
     tool_choice: Literal["none", "auto", "required"] | NamedChoice = "auto"
     parallel_tool_calls: bool = True
     logprobs: bool = False
-    top_logprobs: Annotated[int, Field(ge=0, le=20), _WHOLE] = 0
+    top_logprobs: Annotated[int, Field(ge=0, le=20), WHOLE] = 0
     modalities: list[Literal["text", "audio"]] = ["text"]
     functions: list[dict[str, Any]] = []
     function_call: str | dict[str, Any] = "auto"
@@ -224,8 +219,8 @@ class CompletionInput(_Common):
     prompt: Annotated[OnePrompt, Field(description="The text as the model sees it, special tokens and all.")]
     echo: bool = False
     suffix: Annotated[str, Field(max_length=MAX_TEXT)] = ""
-    best_of: Annotated[int, Field(ge=1, le=20), _WHOLE] = 1
-    logprobs: Annotated[int, Field(ge=0, le=5), _WHOLE] | None = None
+    best_of: Annotated[int, Field(ge=1, le=20), WHOLE] = 1
+    logprobs: Annotated[int, Field(ge=0, le=5), WHOLE] | None = None
 
     def _unavailable(self) -> dict[str, str]:
         return {
