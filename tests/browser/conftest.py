@@ -2,14 +2,13 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from support.command import command_line, environment
+from support.command import pull_default_model
 from support.echo_service import EchoService
 from support.live_server import LiveServer, live_server
 from support.serving import serving
@@ -69,10 +68,7 @@ def visitor(site: LiveServer, visit: Visit) -> Visitor:
 @pytest.fixture(scope="session")
 def real_data(smollm2_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the default model."""
-    data_dir = tmp_path_factory.mktemp("browser") / "data"
-    pull = command_line("pull", "smollm2-135m-instruct", "--from", str(smollm2_gguf))
-    subprocess.run(pull, env=environment(data_dir), check=True, capture_output=True, timeout=300)
-    return data_dir
+    return pull_default_model(tmp_path_factory.mktemp("browser") / "data", smollm2_gguf)
 
 
 @pytest.fixture(scope="module")

@@ -7,16 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from support.command import command_line, environment
+from support.command import command_line, environment, pull_default_model
 
 
 @pytest.fixture(scope="session")
 def server_data(smollm2_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the default model."""
-    data_dir = tmp_path_factory.mktemp("docs") / "data"
-    pull = command_line("pull", "smollm2-135m-instruct", "--from", str(smollm2_gguf))
-    subprocess.run(pull, env=environment(data_dir), check=True, capture_output=True, timeout=300)
-    return data_dir
+    return pull_default_model(tmp_path_factory.mktemp("docs") / "data", smollm2_gguf)
 
 
 @pytest.fixture(scope="session")

@@ -21,3 +21,10 @@ def run_command(*arguments: str, data_dir: Path, stdin: str = "") -> subprocess.
     return subprocess.run(
         command_line(*arguments), env=environment(data_dir), input=stdin, capture_output=True, text=True, timeout=60
     )
+
+
+def pull_default_model(data_dir: Path, gguf: Path) -> Path:
+    """The data folder, with the default model in it."""
+    pull = command_line("pull", "smollm2-135m-instruct", "--from", str(gguf))
+    subprocess.run(pull, env=environment(data_dir), check=True, capture_output=True, timeout=300)
+    return data_dir
