@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from fireside.api.inputs import MAX_TEXT, MAX_TOKENS, WHOLE, Content, Options, problem_lines
 from fireside.api.nullable import null_is_unset
-from fireside.api.tools import GuidedJson, ResponseFormat
+from fireside.api.tools import Choice, GuidedJson, ResponseFormat
 from fireside.engine.types import Sampling
 from fireside.errors import FeatureUnavailable, InvalidInput
 
@@ -125,19 +125,6 @@ class FunctionTool(_Input):
     function: FunctionSpec
 
 
-class NamedFunction(_Input):
-    """A function by its name."""
-
-    name: Name
-
-
-class NamedChoice(_Input):
-    """The one tool that must be called."""
-
-    type: Literal["function"]
-    function: NamedFunction
-
-
 class StreamOptions(_Input):
     """What a stream holds beside the answer."""
 
@@ -193,7 +180,7 @@ class ChatInput(_Common):
     response_format: ResponseFormat | None = None
     guided_json: GuidedJson | None = None
     tools: Annotated[list[FunctionTool], Field(max_length=128)] = []
-    tool_choice: Literal["none", "auto", "required"] | NamedChoice = "auto"
+    tool_choice: Choice = "auto"
     parallel_tool_calls: bool = True
     logprobs: bool = False
     top_logprobs: Annotated[int, Field(ge=0, le=20), WHOLE] = 0

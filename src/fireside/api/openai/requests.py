@@ -6,19 +6,18 @@ from fireside.api.openai.inputs import (
     ChatInput,
     CompletionInput,
     FunctionTool,
-    NamedChoice,
     Turn,
 )
-from fireside.api.tools import answer_form
-from fireside.errors import FeatureUnavailable, InvalidInput
+from fireside.api.tools import answer_form, tool_choice
+from fireside.errors import FeatureUnavailable
 from fireside.prompting.messages import Message, Tool, ToolCall
-from fireside.serving.types import NamedTool, TextRequest, ToolChoice
+from fireside.serving.types import TextRequest
 
 
 def chat_request(parsed: ChatInput, model: str, account: str) -> TextRequest:
     """The request of a chat completion for `model` (an id without a fine-tune's name).
 
-    Raises InvalidInput when tool_choice does not fit tools, FeatureUnavailable for forms and tools together.
+    Raises InvalidInput when tools and tool_choice do not go together, FeatureUnavailable for forms and tools together.
     """
     tools = tuple(_tool(tool) for tool in parsed.tools)
     limit = parsed.max_completion_tokens or parsed.max_tokens
@@ -33,7 +32,7 @@ def chat_request(parsed: ChatInput, model: str, account: str) -> TextRequest:
         stop=tuple(parsed.stop),
         form=answer_form(parsed.response_format, parsed.guided_json),
         tools=tools,
-        tool_choice=_tool_choice(parsed.tool_choice, tools),
+        tool_choice=tool_choice(parsed.tool_choice, [tool.name for tool in tools]),
     )
     if request.form is not None and request.offered_tools:
         raise FeatureUnavailable("response_format: not together with tools that may be called.")
@@ -65,19 +64,3 @@ def _message(turn: Turn) -> Message:
 def _tool(tool: FunctionTool) -> Tool:
     function = tool.function
     return Tool(function.name, function.description, function.parameters)
-
-
-def _tool_choice(choice: str | NamedChoice, tools: tuple[Tool, ...]) -> ToolChoice:
-    match choice:
-        case NamedChoice(function=wanted):
-            if wanted.name not in {tool.name for tool in tools}:
-                raise InvalidInput([f"tool_choice: there is no tool {wanted.name} among tools"])
-            return NamedTool(wanted.name)
-        case "required":
-            if not tools:
-                raise InvalidInput(["tool_choice: required goes with tools, and there are none"])
-            return "required"
-        case "none":
-            return "none"
-        case _:
-            return "auto"
