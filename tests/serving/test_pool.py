@@ -214,21 +214,31 @@ async def test_a_stop_token_that_the_tokenizer_does_not_have(tmp_path: Path) -> 
             await them.touch("onnx")
 
 
-async def test_status_shows_how_far_a_load_is(tmp_path: Path) -> None:
+async def test_status_shows_how_far_a_load_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "weights"
     weights(folder)
     add_model(tmp_path, "onnx", folder=folder, stop=["<|end|>"])
+    seen: list[ModelStatus] = []
+    report = ModelPool._report
+
+    def report_and_look(pool: ModelPool, model: str, phase: str, done: int, total: int) -> None:
+        report(pool, model, phase, done, total)
+        # At once: the phases of a model this small may all have passed before another task has its turn.
+        with pytest.raises(StopIteration) as ended:
+            pool.status(spec).send(None)
+        seen.append(ended.value.value)
+
+    monkeypatch.setattr(ModelPool, "_report", report_and_look)
     async with models(tmp_path) as them:
+        spec = them.spec("onnx")
         task = asyncio.create_task(them.touch("onnx"))
-        seen = []
-        while not task.done():
-            seen.append(await them.status("onnx"))
-            await asyncio.sleep(0.001)
-        loading = [status for status in seen if status.state == "loading"]
-        assert loading[0].detail == "starting"
-        assert len({status.detail for status in loading}) > 1
-        assert all(status.progress is not None and 0 <= status.progress <= 1 for status in loading)
-        assert task.result().stop_ids == [257]
+        await asyncio.sleep(0)
+        first = await them.status("onnx")
+        assert first == ModelStatus("loading", "starting", 0.0)
+        assert (await task).stop_ids == [257]
+        assert [status.state for status in seen] == ["loading"] * len(seen)
+        assert len({status.detail for status in seen}) > 1
+        assert all(status.progress is not None and 0 <= status.progress <= 1 for status in seen)
         assert (tmp_path / "cache").is_dir()
 
 
