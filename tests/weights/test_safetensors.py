@@ -301,7 +301,7 @@ def test_an_index_that_points_elsewhere(place: object, sharded: Path) -> None:
         (b"{", "cannot be read as JSON"),
         (b"\xff", "cannot be read as JSON"),
         (b"[" * 100_000, "cannot be read as JSON"),
-        (b"[]", "has no weight_map"),
+        (b"[]", "not a JSON object"),
         (b'{"weight_map": {}}', "has no weight_map"),
         (b'{"weight_map": ["a"]}', "has no weight_map"),
     ],

@@ -96,7 +96,7 @@ class EngineSpec(_Strict):
 
 
 class ArchitectureFacts(_Strict):
-    """What the checkpoint's config.json must say; `fireside.catalog.facts` compares. None is not compared.
+    """What the checkpoint's config.json must say; `fireside.weights.facts` compares. None is not compared.
 
     Args:
         model_type: transformers' name of the architecture; an adapter that names another is refused.

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 from fireside.api.server import listen
-from fireside.catalog.facts import check_facts
 from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import ModelSpec
 from fireside.cli.common import open_store, size_text, store_path
@@ -19,6 +18,7 @@ from fireside.engine.memory import machine_memory
 from fireside.errors import FiresideError
 from fireside.prompting import open_tokenizer
 from fireside.settings import Settings
+from fireside.weights.facts import check_facts
 from fireside.weights.locate import is_downloaded, locate, size_on_disk
 from fireside.weights.open import open_checkpoint
 

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from fireside.catalog.facts import check_facts
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.messages import EngineOptions, TokenTable
 from fireside.engine.process import ProcessEngine
@@ -15,6 +14,7 @@ from fireside.errors import EngineError, ModelNotReady, ShuttingDown, Unsupporte
 from fireside.prompting import ByteTokenizer, Vocabulary, open_tokenizer
 from fireside.serving.types import ModelStatus
 from fireside.settings import Settings
+from fireside.weights.facts import check_facts
 from fireside.weights.locate import is_downloaded, locate
 
 FAILURE_SECONDS = 1.0

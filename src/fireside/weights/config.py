@@ -1,18 +1,17 @@
 """Reads a checkpoint folder's `config.json`, as transformers writes it (version 5 and those before)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.weights.checkpoint import ModelConfig
+from fireside.weights.json_file import MOST_CONFIG_BYTES, read_json_object
 from fireside.weights.shapes import check_config
 
 AWQ_GROUP_SIZES = (16, 32, 64, 128, 256)
 """Group sizes that ONNX Runtime's MatMulNBits takes as block size."""
 
 _ARCHITECTURES = ("MistralForCausalLM", "LlamaForCausalLM")
-_MAX_CONFIG_BYTES = 1 << 20
 _KEYS = {
     "layers": "num_hidden_layers",
     "heads": "num_attention_heads",
@@ -28,7 +27,8 @@ def read_hf_config(path: Path) -> ModelConfig:
     Raises BadWeights for a file that is missing, broken or senseless, and UnsupportedWeights for a sound one of a model
     that Fireside does not run; both name the file and the key.
     """
-    file, values = path / "config.json", _load(path / "config.json")
+    file = path / "config.json"
+    values = read_json_object(file, MOST_CONFIG_BYTES)
     architecture = _architecture(file, values)
     _refuse_variants(file, values)
     hidden = _integer(file, values, "hidden_size")
@@ -64,7 +64,7 @@ def read_awq_group_size(path: Path) -> int | None:
     Raises BadWeights, and UnsupportedWeights naming any other quantisation.
     """
     file = path / "config.json"
-    quantisation = _load(file).get("quantization_config")
+    quantisation = read_json_object(file, MOST_CONFIG_BYTES).get("quantization_config")
     if quantisation is None:
         return None
     if not isinstance(quantisation, dict):
@@ -85,18 +85,6 @@ def read_awq_group_size(path: Path) -> int | None:
     if group not in AWQ_GROUP_SIZES:
         raise UnsupportedWeights(f"{file}: AWQ with group_size {group}; Fireside runs {AWQ_GROUP_SIZES} only.")
     return group
-
-
-def _load(file: Path) -> dict[str, Any]:
-    try:
-        if file.stat().st_size > _MAX_CONFIG_BYTES:
-            raise BadWeights(f"{file}: larger than {_MAX_CONFIG_BYTES} bytes, so not a model's config.")
-        values = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadWeights(f"{file}: cannot be read as JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise BadWeights(f"{file}: not a JSON object.")
-    return values
 
 
 def _architecture(file: Path, values: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """A folder as transformers saves it (config.json and safetensors files, plain or AWQ) as a `Checkpoint`."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -12,6 +11,7 @@ from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.weights.checkpoint import AwqLinear, ModelConfig
 from fireside.weights.config import read_awq_group_size, read_hf_config
 from fireside.weights.fingerprint import fingerprint_files
+from fireside.weights.json_file import read_json_object
 from fireside.weights.safetensors_file import SafetensorsFile, StoredTensor, check_shape, read_safetensors
 from fireside.weights.shapes import linear_shapes, tensor_shapes
 
@@ -120,13 +120,7 @@ def _open_files(folder: Path) -> tuple[list[SafetensorsFile], Mapping[str, str]]
 
 
 def _read_index(path: Path) -> dict[str, str]:
-    try:
-        if path.stat().st_size > _MAX_INDEX_BYTES:
-            raise BadWeights(f"{path}: larger than {_MAX_INDEX_BYTES} bytes.")
-        index = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadWeights(f"{path}: cannot be read as JSON: {error}") from error
-    entries = index.get("weight_map") if isinstance(index, dict) else None
+    entries = read_json_object(path, _MAX_INDEX_BYTES).get("weight_map")
     if not isinstance(entries, dict) or not entries:
         raise BadWeights(f"{path}: has no weight_map.")
     for tensor, name in entries.items():

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from fireside.catalog.facts import check_facts
 from fireside.catalog.spec import FolderSource, HubSource, ModelSpec, NoSource, WheelSource
 from fireside.errors import DownloadFailed
 from fireside.weights.download import hub, local, wheel
 from fireside.weights.download.progress import Progress, silent
+from fireside.weights.facts import check_facts
 from fireside.weights.locate import is_downloaded, locate, mark_complete, model_dir, unmark
 
 SPARE_BYTES = 64 << 20

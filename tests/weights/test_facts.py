@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from fireside.catalog.facts import check_facts
 from fireside.catalog.loader import Catalog
 from fireside.errors import BadWeights
+from fireside.weights.facts import check_facts
 
 OPENHERMES = "@hf/thebloke/openhermes-2.5-mistral-7b-awq"
 MISTRAL = "@hf/mistral/mistral-7b-instruct-v0.2"
@@ -66,10 +66,10 @@ def test_wrong_config_names_the_fact(tmp_path: Path, change: dict[str, object], 
         check_facts(Catalog.load().get(MISTRAL), folder_with(tmp_path, {**MISTRAL_CONFIG, **change}))
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b" " * ((1 << 20) + 1)])
 def test_broken_config(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "config.json").write_bytes(content)
-    with pytest.raises(BadWeights, match=r"config\.json"):
+    with pytest.raises(BadWeights, match=r"config\.json: "):
         check_facts(Catalog.load().get(MISTRAL), tmp_path)
 
 

@@ -1,11 +1,11 @@
 """Do the files in a folder belong to the model that the catalog describes?"""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import BadWeights
+from fireside.weights.json_file import MOST_CONFIG_BYTES, read_json_object
 
 
 def check_facts(spec: ModelSpec, folder: Path) -> None:
@@ -17,12 +17,7 @@ def check_facts(spec: ModelSpec, folder: Path) -> None:
     path = folder / "config.json"
     if not path.is_file():
         return
-    try:
-        config: Any = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise BadWeights(f"{path} is not JSON: {error}. Download the model again.") from error
-    if not isinstance(config, dict):
-        raise BadWeights(f"{path} holds no JSON object. Download the model again.")
+    config = read_json_object(path, MOST_CONFIG_BYTES)
     found = {
         "model_type": config.get("model_type"),
         "vocab_size": config.get("vocab_size"),
