@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fireside.errors import BadAdapter
+from fireside.weights.json_file import without_duplicates
 
 CONFIG_FILE = "adapter_config.json"
 
@@ -97,7 +98,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise _fail(f"larger than {_MAX_BYTES} bytes, so not an adapter's config.")
-        values = json.loads(path.read_text("utf-8"), object_pairs_hook=_without_duplicates)
+        values = json.loads(path.read_text("utf-8"), object_pairs_hook=without_duplicates)
     except (OSError, ValueError, RecursionError) as error:
         raise _fail(f"cannot be read as JSON: {_unplaced(error)}.") from error
     if not isinstance(values, dict):
@@ -110,15 +111,6 @@ def _unplaced(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or "it cannot be opened"
     return "it holds no UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in values:
-            raise ValueError(f"the key {key[:100]!r} occurs twice")
-        values[key] = value
-    return values
 
 
 def _refuse_what_is_not_run(values: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.weights.checkpoint import ModelConfig
-from fireside.weights.json_file import MOST_CONFIG_BYTES, read_json_object
+from fireside.weights.json_file import read_json_object
 from fireside.weights.shapes import check_config
 
 AWQ_GROUP_SIZES = (16, 32, 64, 128, 256)
@@ -28,7 +28,7 @@ def read_hf_config(path: Path) -> ModelConfig:
     that Fireside does not run; both name the file and the key.
     """
     file = path / "config.json"
-    values = read_json_object(file, MOST_CONFIG_BYTES)
+    values = read_json_object(file)
     architecture = _architecture(file, values)
     _refuse_variants(file, values)
     hidden = _integer(file, values, "hidden_size")
@@ -64,7 +64,7 @@ def read_awq_group_size(path: Path) -> int | None:
     Raises BadWeights, and UnsupportedWeights naming any other quantisation.
     """
     file = path / "config.json"
-    quantisation = read_json_object(file, MOST_CONFIG_BYTES).get("quantization_config")
+    quantisation = read_json_object(file).get("quantization_config")
     if quantisation is None:
         return None
     if not isinstance(quantisation, dict):

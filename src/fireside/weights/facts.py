@@ -5,7 +5,7 @@ from typing import Any
 
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import BadWeights
-from fireside.weights.json_file import MOST_CONFIG_BYTES, read_json_object
+from fireside.weights.json_file import read_json_object
 
 
 def check_facts(spec: ModelSpec, folder: Path) -> None:
@@ -17,7 +17,7 @@ def check_facts(spec: ModelSpec, folder: Path) -> None:
     path = folder / "config.json"
     if not path.is_file():
         return
-    config = read_json_object(path, MOST_CONFIG_BYTES)
+    config = read_json_object(path)
     found = {
         "model_type": config.get("model_type"),
         "vocab_size": config.get("vocab_size"),

@@ -5,13 +5,14 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from fireside.errors import BadWeights
+from fireside.weights.json_file import without_duplicates
 from fireside.weights.mapping import map_array, widen_bfloat16
 
 MAX_HEADER_BYTES = 1 << 24
@@ -68,7 +69,7 @@ def read_safetensors(path: Path, max_header_bytes: int = MAX_HEADER_BYTES) -> Sa
             # The format's own library refuses cut headers, holes, overlaps and sizes unlike dtype and shape.
             with safe_open(path, framework="numpy"):
                 pass
-            header = json.loads(file.read(header_size - 8), object_pairs_hook=_without_duplicates)
+            header = json.loads(file.read(header_size - 8), object_pairs_hook=without_duplicates)
     except (OSError, SafetensorError, ValueError, struct.error) as error:
         raise BadWeights(f"{path}: not a sound safetensors file: {error}") from error
     tensors = {
@@ -79,14 +80,6 @@ def read_safetensors(path: Path, max_header_bytes: int = MAX_HEADER_BYTES) -> Sa
         if name != "__metadata__"
     }
     return SafetensorsFile(path, header_size, tensors)
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} occurs twice in its header")
-    return values
 
 
 def check_shape(tensor: StoredTensor, shape: tuple[int, ...], dtypes: tuple[str, ...]) -> None:
