@@ -199,6 +199,7 @@ class VllmAdapters:
             "decode_tokens": work.tokens,
             "batches": [STREAMS],
             "adapters": {rank: [str(folder) for folder in work.folders(rank)[:STREAMS]] for rank in RANKS},
+            "distinct": DISTINCT,
         }
         for _, message in self._base.told(task, work.threads):
             if "rank" in message:

@@ -1,10 +1,11 @@
 """Runs inside vLLM's own environment: loads a checkpoint, times prefill and decode, and writes JSON lines.
 
 Its first argument is a JSON object: model, context_length, prefill_tokens, prompt_tokens, decode_tokens, batches, seed,
-temperature, eager, and perhaps adapters, folders by rank: then it times those instead. It stands alone:
-neither Fireside nor the rest of the benchmark is there to import.
+temperature, eager, and perhaps adapters, folders by rank, and distinct, how many of them the streams share: then it
+times those instead. It stands alone: neither Fireside nor the rest of the benchmark is there to import.
 """
 
+import itertools
 import json
 import os
 import random
@@ -64,18 +65,14 @@ def lora_options() -> dict[str, object]:
 
 
 def run_adapters(llm: object, say: Callable[..., None]) -> None:
-    """All streams without an adapter, with the same one, and with one each; each mix is run once before it counts."""
+    """As many streams as a rank has adapters, with so many of them; each mix is run once before it counts."""
     from vllm.lora.request import LoRARequest
 
-    number = 0
+    numbers = itertools.count(1)
     for rank, folders in TASK["adapters"].items():
-        requests = []
-        for folder in folders:
-            number += 1
-            requests.append(LoRARequest(folder, number, folder))
-        streams = len(folders)
-        for distinct in (0, 1, streams):
-            chosen = [requests[index % distinct] if distinct else None for index in range(streams)]
+        requests = [LoRARequest(folder, next(numbers), folder) for folder in folders]
+        for distinct in TASK["distinct"]:
+            chosen = [requests[index % distinct] if distinct else None for index in range(len(folders))]
             for tokens in (2, TASK["decode_tokens"]):
                 prompts = [prompt(TASK["prompt_tokens"]) for _ in chosen]
                 began = time.perf_counter()
