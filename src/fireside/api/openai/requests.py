@@ -1,13 +1,6 @@
 """From OpenAI's fields to one `TextRequest`."""
 
-from fireside.api.openai.inputs import (
-    COMPLETION_TOKENS,
-    LONGEST_ANSWER,
-    ChatInput,
-    CompletionInput,
-    FunctionTool,
-    Turn,
-)
+from fireside.api.openai.inputs import COMPLETION_TOKENS, LONGEST_ANSWER, ChatInput, CompletionInput, FunctionTool, Turn
 from fireside.api.tools import answer_form, tool_choice
 from fireside.errors import FeatureUnavailable
 from fireside.prompting.messages import Message, Tool, ToolCall
