@@ -15,6 +15,7 @@ import msgspec
 import psutil
 import pytest
 
+from fireside import child
 from fireside.engine import process
 from fireside.engine.messages import EngineOptions
 from fireside.engine.process import ProcessEngine
@@ -459,8 +460,10 @@ async def test_one_failed_generation(tmp_path: Path, monkeypatch: pytest.MonkeyP
 async def test_what_a_library_prints_goes_to_standard_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "sitecustomize.py").write_text(_PRINTER)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "printing_host.py").write_text(_PRINTER)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    start = child.command
+    monkeypatch.setattr(child, "command", lambda _module: start("printing_host"))
     async with running(echo(speed=300)) as engine:
         assert await text_of(engine, say("x" * 100)) == "x" * 100
     printed = capfd.readouterr()
@@ -481,6 +484,8 @@ def chatter():
         time.sleep(0.01)
 
 threading.Thread(target=chatter, daemon=True).start()
+from fireside.engine.host import main
+main()
 """
 
 

