@@ -88,6 +88,14 @@ class Settings(BaseSettings):
         float, Field(gt=0, description="A stream with nothing to say for this long sends an SSE comment.")
     ] = 10.0
     header_timeout: Annotated[float, Field(gt=0, description="Most seconds for a request's headers to arrive.")] = 10.0
+    idle_timeout: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Seconds that a connection may stay idle between two requests. Keep it above that of a proxy "
+            "in front (nginx, most load balancers: 60), which else sends a request into a connection being closed.",
+        ),
+    ] = 75.0
     write_timeout: Annotated[
         float, Field(gt=0, description="A streaming client that reads nothing for this many seconds is dropped.")
     ] = 30.0

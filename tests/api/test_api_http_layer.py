@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from fireside.api.protocol import MAX_FIELDS, MAX_HEAD_BYTES
+from fireside.settings import Settings
 from support.live_server import LiveServer, check_error, check_raw_error, live_server, read_all, wait_until
 
 PROMPT = b'{"prompt": "hi"}'
@@ -20,7 +21,7 @@ CLOSE = "Connection: close"
 def hasty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """One that waits for nobody, and takes small bodies only."""
     folder = tmp_path_factory.mktemp("hasty")
-    with live_server(folder, header_timeout=0.3, body_timeout=0.3, max_body_bytes=4096) as running:
+    with live_server(folder, header_timeout=0.3, body_timeout=0.3, idle_timeout=5, max_body_bytes=4096) as running:
         yield running
 
 
@@ -280,6 +281,59 @@ def test_endless_pipelining_is_cut_off(server: LiveServer) -> None:
 
 def test_http_1_0_is_answered_and_closed(shared_server: LiveServer) -> None:
     assert shared_server.exchange(b"GET /health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("path", ["run", "chat"])
+def test_streams_over_http_1_0_are_not_chunked(shared_server: LiveServer, path: str) -> None:
+    request = shared_server.post_bytes(b'{"prompt": "one two", "stream": true}')
+    if path == "chat":
+        body = b'{"model": "@cf/fireside/echo", "messages": [{"role": "user", "content": "one two"}], "stream": true}'
+        url = b"/client/v4/accounts/acc/ai/v1/chat/completions"
+        request = b"POST %b HTTP/1.0\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (url, len(body), body)
+    received = shared_server.exchange(request.replace(b"HTTP/1.1", b"HTTP/1.0"))
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert b"transfer-encoding" not in head.lower()
+    assert b"connection: close" in head.lower()
+    assert body.startswith(b"data: {")
+    assert body.endswith(b"data: [DONE]\n\n")
+    assert all(frame.startswith(b"data: ") for frame in body.split(b"\n\n")[:-1])
+
+
+def test_http_1_0_clients_are_not_told_to_continue(shared_server: LiveServer) -> None:
+    request = shared_server.post_bytes(PROMPT, "Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0")
+    assert shared_server.exchange(request).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/openapi.json", "/playground", "/nowhere"])
+def test_pages_over_http_1_0_are_whole(shared_server: LiveServer, path: str) -> None:
+    head, _, body = shared_server.exchange(f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()).partition(
+        b"\r\n\r\n"
+    )
+    assert b"transfer-encoding" not in head.lower()
+    assert body == shared_server.client.get(path, headers={"accept-encoding": "identity"}).content
+
+
+def test_idle_connections_stay_open_for_as_long_as_set(tmp_path: Path) -> None:
+    with live_server(tmp_path, idle_timeout=0.2) as hasty, hasty.connect() as sock:
+        sock.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        received = read_all(sock)  # until the server closes
+        assert received.startswith(b"HTTP/1.1 200 ")
+        assert b"connection: close" not in received
+
+
+def test_idle_connections_outlive_those_of_proxies() -> None:
+    assert Settings().idle_timeout > 60  # nginx's and most load balancers' default
+
+
+def test_the_setting_is_what_connections_have(shared_server: LiveServer) -> None:
+    with shared_server.connect() as sock:
+        sock.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+        [timeout] = {
+            connection.timeout_keep_alive for connection in list(shared_server.server.server_state.connections)
+        }
+        assert timeout == Settings().idle_timeout
 
 
 @pytest.mark.parametrize("upgrade", ["h2c", "websocket"])

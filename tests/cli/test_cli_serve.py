@@ -93,6 +93,9 @@ def test_once_there_is_a_token_the_line_asks_for_it(tmp_path: Path, fireside: Fi
         assert pasted(printed).status_code == 401
         assert pasted(printed, {"FIRESIDE_TOKEN": token}).status_code == 200
         assert token not in printed
+        process.send_signal(signal.SIGINT)
+        errors = process.communicate()[1]
+    assert errors.startswith("Warning: what goes over the network to 0.0.0.0 is not encrypted, tokens included.")
 
 
 def test_elsewhere_a_token_must_exist(fireside: Fireside) -> None:

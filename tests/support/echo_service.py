@@ -62,6 +62,7 @@ class EchoService:
     prefill: float = 0.0
     stand_in: str | None = None
     state: str = "ready"
+    detail: str = ""
     requests: list[TextRequest] = field(default_factory=list)
     running: int = 0
     cancelled: int = 0
@@ -134,7 +135,8 @@ class EchoService:
             self.running -= 1
 
     async def status(self, model: str) -> ModelStatus:
-        return ModelStatus(self.state, progress=0.5 if self.state == "loading" else None)
+        self.resolve(model)
+        return ModelStatus(self.state, self.detail, progress=0.5 if self.state == "loading" else None)
 
     async def preview(self, request: TextRequest) -> Preview:
         spec = self.resolve(request.model)

@@ -1,4 +1,5 @@
-"""`GET /health` (the process lives) and `GET /ready` (the default model answers). Both are open to everybody."""
+"""`GET /health` (the process lives) and `GET /ready` (requests to the default model are answered). Both are
+open to everybody."""
 
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ class Health(Struct, frozen=True):
 
 
 class Readiness(Struct, frozen=True):
-    """The default model answers."""
+    """Requests to the default model are answered, by `model`: itself or its stand-in."""
 
     model: str
     status: str = "ready"
@@ -35,19 +36,21 @@ def routes(context: Context) -> list[Route]:
         return answer(Health(__version__))
 
     async def ready(request: Request) -> Response:
-        model = context.settings.default_model
+        model = context.service.resolve(context.settings.default_model).id
         status = await context.service.status(model)
-        if status.state != "ready":
+        # What is idle loads with the first request, unless it has been tried: then its detail says why it failed.
+        if status.state != "ready" and (status.state != "idle" or status.detail):
             progress = "" if status.progress is None else f" ({status.progress:.0%})"
+            state = "failed" if status.state == "idle" else status.state
             # Not why it failed: that may name files of this machine, and anybody may ask here.
-            raise ModelNotReady(f"The model {model} is {status.state}{progress}.")
+            raise ModelNotReady(f"The model {model} is {state}{progress}.")
         return answer(Readiness(model))
 
     alive = Doc(id="health", tag="Server", summary="Does it live?", result=Envelope[Health], public=True)
     answers = Doc(
         id="ready",
         tag="Server",
-        summary="Does the default model answer?",
+        summary="Are requests answered?",
         result=Envelope[Readiness],
         raises=[ModelNotReady],
         public=True,

@@ -10,7 +10,9 @@ httptools itself limits neither size nor time of a request's head, and uvicorn h
 - a request that offers to switch to HTTP/2 or WebSocket is answered as if it had not (JDK's client offers it with each
   POST): httptools would take its body for bytes of that other protocol;
 - a refused request gets the API's error envelope;
-- when a connection ends, every request on it learns of it (uvicorn tells only the last of several pipelined ones).
+- when a connection ends, every request on it learns of it (uvicorn tells only the last of several pipelined ones);
+- a connection may stay idle between two requests for `idle_timeout` seconds;
+- an HTTP/1.0 client never gets chunks, which it could not read: the connection's end is the answer's.
 
 Not covered here: a body's time and size (`fireside.api.body`), streams (`fireside.api.sse`), the number of connections.
 """
@@ -35,9 +37,10 @@ MAX_PIPELINED = 16
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """One connection. The two timeouts are set by a subclass, as uvicorn makes the objects itself."""
+    """One connection. The timeouts are set by a subclass, as uvicorn makes the objects itself."""
 
     header_timeout: float
+    idle_timeout: float
     write_timeout: float
 
     def __init__(
@@ -48,6 +51,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.timeout_keep_alive = self.idle_timeout  # type: ignore[assignment]  # uvicorn's own is in whole seconds
         self._running: RequestResponseCycle | None = None
         self._refusal: FiresideError | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -112,6 +116,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return  # on to _unsupported_upgrade_warning
         if len(self.pipeline) >= MAX_PIPELINED:
             raise self._refuse(BadHttp(f"More than {MAX_PIPELINED} requests wait on this connection."))
+        if self.parser.get_http_version() == "1.0":
+            self.expect_100_continue = False  # it would take "100 Continue" for the answer (RFC 9110, 10.1.1)
         self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
         super().on_headers_complete()
 
@@ -157,7 +163,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
-        super()._start_asgi_task(cycle, app)
+        super()._start_asgi_task(cycle, _until_close(cycle, app) if cycle.scope["http_version"] == "1.0" else app)
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
@@ -196,6 +202,27 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _abort_if_not_taken(self) -> None:
         if self.transport.get_write_buffer_size() > 0:
             self.transport.abort()
+
+
+def _until_close(cycle: RequestResponseCycle, app: ASGI3Application) -> ASGI3Application:
+    """The application with answers of unknown length unframed, where uvicorn would send chunks."""
+
+    async def unchunked(scope: Any, receive: Any, send: Any) -> None:
+        unframed = False
+
+        async def forward(message: Any) -> None:
+            nonlocal unframed
+            if message["type"] == "http.response.start":
+                unframed = all(name.lower() != b"content-length" for name, _ in message.get("headers", []))
+                if unframed:
+                    cycle.chunked_encoding = False
+            elif unframed:
+                cycle.expected_content_length = len(message.get("body", b""))  # else uvicorn misses the declared rest
+            await send(message)
+
+        await app(scope, receive, forward)
+
+    return unchunked
 
 
 def _too_large() -> HeadersTooLarge:

@@ -105,6 +105,7 @@ def make_server(app: ASGIApp, settings: Settings, listening: Callable[[str], Non
 
     class Protocol(BoundedHttpProtocol):
         header_timeout = settings.header_timeout
+        idle_timeout = settings.idle_timeout
         write_timeout = settings.write_timeout
 
     config = uvicorn.Config(

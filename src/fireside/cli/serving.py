@@ -15,7 +15,7 @@ import typer
 from fireside import __version__
 from fireside.api.account import LOCAL_ID
 from fireside.api.app import create_app
-from fireside.api.auth import check_exposure
+from fireside.api.auth import check_exposure, is_loopback
 from fireside.api.server import listen, serve
 from fireside.catalog.loader import Catalog
 from fireside.cli.common import fetch, open_store
@@ -27,6 +27,11 @@ from fireside.store.store import Store
 
 QUESTION = '{"prompt": "What is the capital of France?", "temperature": 0}'
 """Greedy: at the API's default temperature the small default model begins in French more often than not."""
+
+NO_TLS = (
+    "Warning: what goes over the network to {host} is not encrypted, tokens included. Let a proxy with TLS stand in "
+    "front, and listen on 127.0.0.1 if it is on this machine."
+)
 
 
 def run_server(settings: Settings, catalog: Catalog, *, no_pull: bool) -> None:
@@ -45,6 +50,8 @@ def run_server(settings: Settings, catalog: Catalog, *, no_pull: bool) -> None:
         # Both before a long download, not after it.
         check_exposure(settings, store)
         listen(settings).close()
+        if not is_loopback(settings.host):
+            typer.echo(NO_TLS.format(host=settings.host or "every address"), err=True)
         service = Service(settings, catalog)
         fetch(service.resolve(settings.default_model), settings, no_pull)
         preload = _Preload(settings, service, store)
