@@ -15,6 +15,7 @@ from fireside.api.openai import routes as openai
 from fireside.errors import ConfigError
 from fireside.finetunes.service import FineTunes
 from fireside.functions.sandbox import Sandbox
+from fireside.lockdown import can_lock_down
 from fireside.serving.downloads import Downloads
 from fireside.serving.types import TextService
 from fireside.settings import Settings
@@ -55,14 +56,24 @@ def create_app(settings: Settings, service: TextService, store: Store) -> ASGIAp
     to run without what runs them.
     """
     check_exposure(settings, store)
-    if settings.functions and find_spec("wasmtime") is None:
-        raise ConfigError("Functions need an extra: pip install 'fireside[functions]'. Or turn FIRESIDE_FUNCTIONS off.")
+    if settings.functions:
+        _check_sandbox()
     tuned = FineTunes(settings, store.finetunes, service.models())
     tuned.sweep()
     sandbox = Sandbox(settings.function_seconds, settings.function_memory_mb)
     context = Context(settings, service, store, tuned, Downloads(settings), sandbox)
     forms = {binding.PATHS: binding.error_answer, openai_errors.PATHS: openai_errors.error_answer}
     return Boundary(create_router(context), Guard(settings, store), forms)
+
+
+def _check_sandbox() -> None:
+    if find_spec("wasmtime") is None:
+        raise ConfigError("Functions need an extra: pip install 'fireside[functions]'. Or turn FIRESIDE_FUNCTIONS off.")
+    if not can_lock_down():
+        raise ConfigError(
+            "Functions run only where the kernel filters system calls (seccomp, on x86-64 or ARM64), and this one "
+            "refuses. Allow it in the container's profile, or turn FIRESIDE_FUNCTIONS off."
+        )
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,9 +8,9 @@ import os
 import signal
 import sys
 
-from fireside.functions.lockdown import lock_down, start_clock
 from fireside.functions.machine import Machine, Stopped, compile_engine
 from fireside.functions.messages import Job, Outcome, Returned, encode, job_decoder
+from fireside.lockdown import lock_down, start_clock
 
 
 def run(job: Job) -> Outcome:

@@ -4,21 +4,25 @@ Reads grammars and answers each with what is wrong with it, or nothing, in the f
 dies of a grammar that takes too long, too much memory or too much stack; `fireside.engine.grammar.checker` makes that
 an answer, too. It ends when its input ends.
 
+Before it reads a grammar it is locked down: whatever a hole in the compiler lets a grammar do, it stays in here.
+
 A grammar that passes has been compiled and has had its first mask computed, with the same limits as in the engine, and
 with less stack.
 """
 
 import faulthandler
 import os
+import signal
 import sys
 import threading
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from llguidance import LLTokenizer
 
 from fireside.engine.grammar.matcher import open_matcher, open_vocabulary
 from fireside.engine.messages import HEADER, TokenTable, frame_length
 from fireside.errors import BadGrammar
+from fireside.lockdown import NoLockdown, lock_down
 
 CPU_SECONDS = 2
 """Of computing, for one grammar, where the system can count it (not on Windows)."""
@@ -27,10 +31,13 @@ WALL_SECONDS = 20
 """By the clock: on a machine that is busy with other things, two seconds of computing take a while."""
 
 MEMORY = 512 * 1024 * 1024
-"""Bytes of this whole process."""
+"""Bytes that grammars may take in this process."""
 
 STACK = 1024 * 1024
 """Bytes. A thread of the engine has at least twice as many."""
+
+NO_LOCKDOWN = 3
+"""Exit status where the process cannot be locked down."""
 
 
 def find_fault(vocabulary: LLTokenizer, grammar: str) -> str:
@@ -45,52 +52,46 @@ def find_fault(vocabulary: LLTokenizer, grammar: str) -> str:
     return ""
 
 
-def serve(source: BinaryIO, sink: BinaryIO, devnull: IO[str]) -> None:
-    """Answer until the input ends."""
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer until the input ends, and with it the process."""
     vocabulary = open_vocabulary(TokenTable(bytes_of=[*(bytes([byte]) for byte in range(256)), b""], stop_ids=[256]))
+    matcher = open_matcher(vocabulary, 'start: "a"')  # brings everything in that the first one needs
+    matcher.compute_bitmask()
+    try:
+        lock_down(memory=MEMORY, also=("read", "setitimer"))
+    except NoLockdown:
+        os._exit(NO_LOCKDOWN)
     while len(header := source.read(HEADER.size)) == HEADER.size:
         grammar = source.read(frame_length(header)).decode()
-        _limit_cpu()
-        # A watchdog outside Python: it does not mind who holds the interpreter's lock.
-        faulthandler.dump_traceback_later(WALL_SECONDS, exit=True, file=devnull)
+        _set_clocks(CPU_SECONDS, WALL_SECONDS)
         fault = find_fault(vocabulary, grammar).encode()
-        faulthandler.cancel_dump_traceback_later()
+        _set_clocks(0, 0)
         sink.write(HEADER.pack(len(fault)) + fault)
         sink.flush()
+    os._exit(0)  # no tidying up: that would want system calls which are closed by now
 
 
-def _limit_cpu() -> None:
-    if sys.platform != "win32":
-        import resource
-
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + 1 + CPU_SECONDS)
-
-
-def _limit_memory() -> None:
-    if sys.platform != "win32":
-        import resource
-
-        _limit(resource.RLIMIT_CORE, 0)
-        _limit(resource.RLIMIT_DATA, MEMORY)
-
-
-def _limit(kind: int, most: int) -> None:
-    """Set a limit, or leave it where the system has a lower one."""
-    if sys.platform != "win32":
-        import resource
-
-        hard = resource.getrlimit(kind)[1]
-        resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+def _set_clocks(cpu_seconds: float, wall_seconds: float) -> None:
+    """Have the system end this process after so much processor time, or so much time by the clock; 0 calls it off."""
+    if sys.platform == "win32":
+        if wall_seconds:
+            faulthandler.dump_traceback_later(wall_seconds, exit=True, file=sys.stderr)
+        else:
+            faulthandler.cancel_dump_traceback_later()
+        return
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+    signal.setitimer(signal.ITIMER_REAL, wall_seconds)
 
 
 def main() -> None:
-    _limit_memory()
-    with open(os.devnull, "w") as devnull:
-        threading.stack_size(STACK)
-        thread = threading.Thread(target=serve, args=(sys.stdin.buffer, sys.stdout.buffer, devnull))
-        thread.start()
-        thread.join()
+    # Only these two can end the process while foreign code runs: nobody has to be there to handle them.
+    if sys.platform != "win32":
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    threading.stack_size(STACK)
+    thread = threading.Thread(target=serve, args=(sys.stdin.buffer, sys.stdout.buffer))
+    thread.start()
+    thread.join()
 
 
 if __name__ == "__main__":

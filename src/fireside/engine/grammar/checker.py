@@ -7,6 +7,7 @@ import weakref
 from collections import OrderedDict
 
 from fireside import child
+from fireside.engine.grammar.check import NO_LOCKDOWN
 from fireside.engine.messages import HEADER, frame_length
 from fireside.errors import BadGrammar, EngineFailed
 
@@ -61,6 +62,8 @@ class GrammarChecker:
         except BrokenPipeError:
             pass
         self.close()
+        if process.returncode == NO_LOCKDOWN:
+            raise EngineFailed("JSON schemas, patterns and tools need a kernel with seccomp, which this server lacks.")
         return None
 
     def close(self) -> None:
