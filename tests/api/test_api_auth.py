@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ from starlette.routing import Route
 
 from fireside.api import binding, docs
 from fireside.api.app import create_app, create_router
-from fireside.api.auth import is_loopback, is_public
+from fireside.api.auth import _HANDED_ON, is_loopback, is_public
 from fireside.api.context import Context
 from fireside.api.openai import errors as openai_errors
 from fireside.errors import ConfigError
@@ -44,6 +45,7 @@ def _routes() -> list[tuple[str, str]]:
 
 ROUTES = _routes()
 GUARDED = [(method, path) for method, path in ROUTES if not is_public(path)]
+FINETUNES = "/client/v4/accounts/acc/ai/finetunes"
 PUBLIC = sorted({path for _, path in ROUTES if is_public(path)})
 
 
@@ -233,18 +235,67 @@ def test_a_missing_host_is_refused(shared_server: LiveServer) -> None:
     check_raw_error(received, 403, 10000)
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1.evil.example", "file://"])
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://evil.example",
+        "null",
+        "http://127.0.0.1.evil.example",
+        "file://",
+        "http://localhost:5173",
+        "http://localhost",
+        "http://evil.localhost:{port}",
+        "https://127.0.0.1:{port}",
+        "",
+    ],
+)
 def test_web_pages_of_elsewhere_are_refused(server: LiveServer, origin: str) -> None:
-    response = server.run({"prompt": "hi"}, headers={"origin": origin})
-    check_error(response, 403, 10000)
+    headers = {"origin": origin.format(port=urlsplit(server.url).port)}
+    for send in (
+        lambda: server.run({"prompt": "hi"}, headers=headers),
+        lambda: server.client.get("/", headers=headers),
+        # What a page may send without asking first: no preflight, no JSON content type.
+        lambda: server.client.post(FINETUNES, content='{"model": "m", "name": "n"}', headers=headers),
+    ):
+        check_error(send(), 403, 10000)
+    assert server.service.requests == []
+    assert server.store.finetunes.of_account("acc") == []
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "anything"])
+def test_so_are_those_that_hide_their_origin(server: LiveServer, site: str) -> None:
+    headers = {"sec-fetch-site": site}
+    check_error(server.run({"prompt": "hi"}, headers=headers), 403, 10000)
+    check_error(server.client.get(FINETUNES, headers=headers), 403, 10000)
+    check_error(server.client.post("/", headers=headers), 403, 10000)
+    assert server.client.get("/", headers=headers).status_code == 200  # a link that somebody follows
     assert server.service.requests == []
 
 
-def test_local_pages_are_answered_without_cors(shared_server: LiveServer) -> None:
-    for origin in ("http://localhost:5173", shared_server.url):
-        response = shared_server.run({"prompt": "hi"}, headers={"origin": origin})
+def test_pages_of_its_own_are_answered_without_cors(shared_server: LiveServer) -> None:
+    own = {"host": "LocalHost:81", "origin": "http://localhost:81", "sec-fetch-site": "same-origin"}
+    for headers in ({"origin": shared_server.url}, own, {"sec-fetch-site": "none"}):
+        response = shared_server.run({"prompt": "hi"}, headers=headers)
         assert response.status_code == 200
         assert not [name for name in response.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("name", _HANDED_ON)
+def test_what_a_proxy_hands_on_needs_a_token(server: LiveServer, name: str) -> None:
+    """A reverse proxy on the same machine sends its requests from loopback, and often to a loopback name."""
+    headers = {name: "127.0.0.1"}
+    response = server.run({"prompt": "hi"}, headers=headers)
+    check_error(response, 403, 10000)
+    assert "fireside token create" in response.text
+    check_error(server.client.get("/", headers=headers), 403, 10000)
+    assert server.client.get("/health", headers=headers).status_code == 200
+    assert server.service.requests == []
+
+
+def test_with_a_token_it_does_not_matter_what_it_came_through(locked: tuple[LiveServer, str]) -> None:
+    server, token = locked
+    headers = {**dict.fromkeys(_HANDED_ON, "127.0.0.1"), "origin": "http://a.example", "sec-fetch-site": "cross-site"}
+    assert server.run({"prompt": "hi"}, headers={**headers, **bearer(token)}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.168.0.1", "example.com"])

@@ -1,8 +1,10 @@
 """Who may call what.
 
-While no token was ever made (only possible on loopback) everybody on this machine may use every account id. A web page
-in the user's browser is on this machine, too: so the Host header must then be a loopback name (against DNS rebinding),
-an Origin header, if any, must be one as well, and no CORS header is ever sent.
+While no token was ever made (only possible on loopback) everybody on this machine may use every account id. But what
+comes from this machine is not always its user's: a web page in the browser may be anybody's, also one that another
+program serves on localhost, and a reverse proxy hands on requests from far away. So the Host header must then be a
+loopback name (against DNS rebinding), a page must be one of this very server (Origin, Sec-Fetch-Site), and a request
+that says it was handed on is refused.
 
 Once a token exists, each request but those for public paths (probes, web pages) needs one, and an account's routes need
 that account's.
@@ -32,6 +34,33 @@ _ACCOUNT = re.compile(r"/client/v4/accounts/([^/]*)(?:/.*)?", re.DOTALL)
 _ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PROXIED_AUTHORIZATION = "mf-header-authorization"
 """miniflare hands on the headers that a Worker set for its binding under such names."""
+_HANDED_ON = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-server",
+    "x-forwarded-prefix",
+    "x-original-forwarded-for",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "cf-ray",
+    "cdn-loop",
+    "true-client-ip",
+    "fastly-client-ip",
+    "fly-client-ip",
+    "x-azure-clientip",
+    "x-appengine-user-ip",
+    "tailscale-user-login",
+    "ngrok-trace-id",
+)
+"""Headers that reverse proxies and tunnels add, and programs that ask for themselves do not."""
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,512})", re.IGNORECASE)
 
 
@@ -84,6 +113,7 @@ class Guard:
         is_open = self._on_loopback and not await asyncio.to_thread(self._store.has_tokens)
         if is_open:
             _check_local(headers)
+            _check_page(headers, navigates=is_public(path) and scope["method"] in ("GET", "HEAD"))
         grant = None if is_open or is_public(path) else await self._grant(headers)
         account = _ACCOUNT.fullmatch(path)
         if account is not None:
@@ -116,7 +146,25 @@ def _check_local(headers: Headers) -> None:
             "This server has no tokens and answers only requests to a loopback host such as 127.0.0.1 or localhost. "
             "To reach it by another name, make a token first."
         )
-    if any(not is_loopback(_host_name(origin)) for origin in headers.getlist("origin")):
+    for name in _HANDED_ON:
+        if name in headers:
+            raise NotPermitted(
+                f"This request came through a proxy (header {name}), and this server has no tokens to tell who may: "
+                "make a token first (fireside token create)."
+            )
+
+
+def _check_page(headers: Headers, *, navigates: bool) -> None:
+    """Refuse what a web page of another origin sends. Browsers say which it is; programs say nothing.
+
+    Args:
+        navigates: the request changes nothing and its answer is public: a link from elsewhere may lead here.
+    """
+    own = f"http://{headers['host']}".lower()
+    foreign = [origin for origin in headers.getlist("origin") if origin.lower() != own]
+    if not navigates:
+        foreign += [site for site in headers.getlist("sec-fetch-site") if site not in ("same-origin", "none")]
+    if foreign:
         raise NotPermitted("This server has no tokens and does not answer web pages of other origins.")
 
 

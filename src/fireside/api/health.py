@@ -1,5 +1,7 @@
-"""`GET /health` (the process lives) and `GET /ready` (requests to the default model are answered). Both are
-open to everybody."""
+"""`GET /health` (the process lives) and `GET /ready` (requests to the default model are answered).
+
+Both are open to everybody, at any host name: so neither says more than that.
+"""
 
 from dataclasses import replace
 
@@ -8,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fireside import __version__
 from fireside.api.context import Context
 from fireside.api.envelope import Envelope, answer
 from fireside.api.operation import Doc, Operation
@@ -18,14 +19,12 @@ from fireside.errors import ModelNotReady
 class Health(Struct, frozen=True):
     """The process lives."""
 
-    version: str
     status: str = "ok"
 
 
 class Readiness(Struct, frozen=True):
-    """Requests to the default model are answered, by `model`: itself or its stand-in."""
+    """Requests to the default model are answered, by itself or its stand-in."""
 
-    model: str
     status: str = "ready"
 
 
@@ -33,7 +32,7 @@ def routes(context: Context) -> list[Route]:
     """Health and readiness."""
 
     async def health(request: Request) -> Response:
-        return answer(Health(__version__))
+        return answer(Health())
 
     async def ready(request: Request) -> Response:
         model = context.service.resolve(context.settings.default_model).id
@@ -42,9 +41,9 @@ def routes(context: Context) -> list[Route]:
         if status.state != "ready" and (status.state != "idle" or status.detail):
             progress = "" if status.progress is None else f" ({status.progress:.0%})"
             state = "failed" if status.state == "idle" else status.state
-            # Not why it failed: that may name files of this machine, and anybody may ask here.
-            raise ModelNotReady(f"The model {model} is {state}{progress}.")
-        return answer(Readiness(model))
+            # Neither which model nor why it failed: anybody may ask here.
+            raise ModelNotReady(f"The default model is {state}{progress}.")
+        return answer(Readiness())
 
     alive = Doc(id="health", tag="Server", summary="Does it live?", result=Envelope[Health], public=True)
     answers = Doc(
