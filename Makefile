@@ -2,16 +2,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test lint bench compatibility docs lock clean
+.PHONY: help serve extras test lint bench compatibility docs lock platforms clean
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 20
 
 serve: $(VENV)/.runtime ## Install, fetch the default model, start the server (ARGS="--port 9000" and so on)
 	$(BIN)/fireside serve $(ARGS)
+
+extras: $(VENV)/.runtime ## Install what PostgreSQL, S3 and functions need
+	@$(BIN)/python tools/install.py extras
 
 test: $(VENV)/.dev ## Install, fetch the test model, run all tests (ARGS="tests/api -x" and so on)
 	$(BIN)/python -m pytest $(ARGS)
@@ -21,6 +23,7 @@ lint: $(VENV)/.dev ## Check style, types and the borders between rooms
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.check_locks
 
 bench: $(VENV)/.dev ## Compare speed with llama.cpp and vLLM (ARGS=--quick for three minutes)
 	$(BIN)/python -m bench $(ARGS)
@@ -31,28 +34,26 @@ compatibility: $(VENV)/.dev ## Run the real clients, and write docs/compatibilit
 docs: $(VENV)/.dev ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict
 
-lock: ## Bring the lock files up to date with pyproject.toml (needs uv)
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links pyproject.toml -o requirements/runtime.txt
-	uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-		--no-emit-find-links -c requirements/runtime.txt --group dev pyproject.toml -o requirements/dev.txt
-	# Which CUDA packages torch wants is for its own build to say: there are builds without.
-	sed -i -e '/^nvidia-/d' -e '/^cuda-/d' -e '/^triton/d' requirements/dev.txt
+lock: $(VENV)/.dev ## Bring the lock files up to date with pyproject.toml (ARGS="--upgrade" and so on)
+	$(BIN)/python -m tools.lock $(ARGS)
+
+platforms: $(VENV)/.dev ## Fetch what is locked for each Python and platform, to see that it can be installed there
+	$(BIN)/python -m tools.check_platforms $(ARGS)
 
 clean: ## Remove what these commands made
 	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo \
 		"Fireside needs Python 3.11 or later; $(PYTHON) is older or missing. Name another: make PYTHON=python3.12 serve"; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo \
-		"$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo \
+		"$(PYTHON) cannot make virtual environments. On Debian and Ubuntu, as root: apt install $(notdir $(PYTHON))-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(VENV)/.runtime: $(BIN)/python pyproject.toml requirements/runtime.txt
-	$(PIP) install --require-hashes -r requirements/runtime.txt
-	$(PIP) install --no-deps --editable .
+$(VENV)/.runtime: $(BIN)/python pyproject.toml requirements/runtime.txt requirements/build.txt
+	@$(BIN)/python tools/install.py runtime
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
-	$(PIP) install -r requirements/dev.txt
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt requirements/torch.txt
+	@$(BIN)/python tools/install.py dev
 	@touch $@

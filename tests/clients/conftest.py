@@ -88,7 +88,7 @@ def python_clients() -> Path:
     if not (folder / "done").exists():
         venv.create(folder, clear=True, with_pip=True)
         python = str(folder / "bin" / "python")
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", "-r", str(pins)], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(pins)], check=True)
         (folder / "done").touch()
     return folder
 
