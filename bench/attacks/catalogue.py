@@ -1,0 +1,24 @@
+"""Every attack by its name. A new one is a function in a module of its kind, and a line here."""
+
+from bench.attacks import bodies, connections, streams
+from bench.attacks.target import Attack
+
+ATTACKS: dict[str, Attack] = {
+    attack.__name__: attack
+    for attack in (
+        bodies.many_messages,
+        bodies.most_messages,
+        bodies.many_functions,
+        bodies.wide_bodies,
+        bodies.large_plain_bodies,
+        bodies.many_digits,
+        streams.streams_100,
+        streams.streams_560,
+        connections.idle_connections,
+        connections.slow_heads,
+        connections.slow_bodies,
+        connections.deaf_readers,
+        connections.wrong_tokens,
+        connections.trailing_token,
+    )
+}
