@@ -20,6 +20,7 @@ from fireside.errors import ConfigError
 from fireside.playground.assets import load_assets
 from fireside.settings import Settings
 from fireside.store.store import Store
+from fireside.store.tokens import SCOPES
 from support.echo_service import EchoService
 from support.live_server import (
     LiveServer,
@@ -53,7 +54,7 @@ PUBLIC = sorted({path for _, path in ROUTES if is_public(path)})
 def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveServer, str]]:
     """A server with a token for the account acc, and that token."""
     with live_server(tmp_path_factory.mktemp("locked")) as server:
-        token, _ = server.store.create_token("acc", "test")
+        token, _ = server.store.create_token("acc", "test", SCOPES)
         wait_until(server.store.has_tokens)
         yield server, token
 
@@ -202,6 +203,22 @@ def test_what_clients_ask_before_they_act(locked: tuple[LiveServer, str]) -> Non
     user = get("/user")
     assert isinstance(user, dict)
     assert user["id"] == "acc"
+
+
+CHANGING = [(method, path) for method, path in GUARDED if method not in ("GET", "HEAD")]
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize(("method", "path"), CHANGING)
+def test_a_token_does_what_its_scopes_say(locked: tuple[LiveServer, str], method: str, path: str, scope: str) -> None:
+    server, _ = locked
+    token, _ = server.store.create_token("acc", scope, [scope])
+    wanted = "finetunes" if "/finetunes" in path else "admin" if path.endswith("/download") else "run"
+    # What two of the routes hand on: the binding's own call, as miniflare and wrangler wrap it.
+    call = "https://workers-binding.ai/run?version=3"
+    response = server.client.request(method, path, headers={**bearer(token), "mf-url": call, "x-forwarded": call})
+    refused = response.status_code == 403 and f"scope {wanted}" in response.text
+    assert refused == (scope != wanted), response.text
 
 
 # Without any token

@@ -163,14 +163,14 @@ def test_only_models_of_the_catalog_are_fetched(shared_server: LiveServer, model
     check_error(download(shared_server, model=model.replace("/", "%2F")), status, code)
 
 
-def test_a_token_that_may_only_read_starts_nothing(tmp_path: Path) -> None:
+def test_only_an_admins_token_starts_downloads(tmp_path: Path) -> None:
     with fetching_server(tmp_path) as server:
-        token, _ = server.store.create_token("acc", "reader", can_write=False)
+        token, _ = server.store.create_token("acc", "tenant", ["run", "finetunes"])
         wait_until(server.store.has_tokens)
         headers = {"authorization": f"Bearer {token}"}
         assert server.client.get("/api/models", headers=headers).status_code == 200
         for method in ("POST", "DELETE"):
-            assert "only read" in check_error(download(server, method, headers=headers), 403, 10000)
+            assert "scope admin" in check_error(download(server, method, headers=headers), 403, 10000)
 
 
 def test_pages_of_elsewhere_start_nothing(shared_server: LiveServer) -> None:

@@ -10,6 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
+from fireside.store.tokens import SCOPES
 from fireside.weights.adapter import read_adapter
 from support.adapters import CONFIG, WEIGHTS, adapter_config, adapter_tensors, make_adapter
 from support.echo_service import AWQ, LORA, PLAIN
@@ -183,22 +184,33 @@ def test_accounts_see_their_own_and_what_is_public(server: LiveServer, adapter: 
         check_error(run(server, reference, "other"), 404, 3037)
     [listed] = server.client.get(f"{other}/public/").json()["result"]
     assert (listed["id"], listed["public"]) == (shared, True)
-    for reference in (shared, "shared"):
-        assert read(server, reference, other)["id"] == shared
+    assert read(server, shared, other)["id"] == shared
+    check_error(server.client.delete(f"{other}/{shared}"), 403, 10000)
+    check_error(upload(server, shared, CONFIG, b"{}", other), 403, 10000)
+    for reference in (shared, "acc/shared"):
         assert run(server, reference, "other").status_code == 200
-        check_error(server.client.delete(f"{other}/{reference}"), 403, 10000)
-        check_error(upload(server, reference, CONFIG, b"{}", other), 403, 10000)
+    # Its name alone is nobody's but the account's own: another's must never answer for it.
+    for reference in ("shared", "acc/private", "other/shared", "/shared", "acc/", "acc/shared/"):
+        check_error(run(server, reference, "other"), 404, 3037)
     own = create(server, "shared", other)
     assert read(server, "shared", other)["id"] == own
     assert read(server, shared, other)["id"] == shared
 
 
-def test_a_read_only_token_changes_nothing(server: LiveServer, adapter: Path) -> None:
+def test_only_an_admin_publishes(server: LiveServer) -> None:
+    body = {"model": LORA, "name": "x", "public": True}
+    for scopes, status in ((("run", "finetunes"), 403), (("finetunes", "admin"), 200)):
+        token, _ = server.store.create_token("acc", "t", scopes)
+        headers = {"authorization": f"Bearer {token}"}
+        assert server.client.post(BASE, json=body, headers=headers).status_code == status
+
+
+def test_a_token_for_running_changes_nothing(server: LiveServer, adapter: Path) -> None:
     made = create(server)
-    for can_write in (True, False):
-        token, _ = server.store.create_token("acc", "t", can_write=can_write)
+    for scopes in (SCOPES, ("run",)):
+        token, _ = server.store.create_token("acc", "t", scopes)
         server.client.headers["authorization"] = f"Bearer {token}"
-        if can_write:
+        if scopes == SCOPES:
             upload_all(server, made, adapter)
     check_error(server.client.post(BASE, json={"model": LORA, "name": "x"}), 403, 10000)
     check_error(upload(server, made, CONFIG, b"{}"), 403, 10000)

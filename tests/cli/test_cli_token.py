@@ -12,16 +12,16 @@ Fireside = Callable[..., Result]
 
 def test_round_trip(fireside: Fireside, data_dir: Path) -> None:
     assert "token create" in fireside("token", "list").stderr
-    made = fireside("token", "create", "--account", "team", "--name", "my laptop", "--read-only")
+    made = fireside("token", "create", "--account", "team", "--name", "my laptop", "--scopes", "admin,run")
     token = made.stdout.strip()
     token_id = token.split("_")[1]
     assert "every request needs a token" in made.stderr
     with Store(data_dir / "fireside.db") as store:
         grant = store.verify(token)
         assert grant is not None
-        assert (grant.account_id, grant.can_write) == ("team", False)
+        assert (grant.account_id, grant.scopes) == ("team", {"run", "admin"})
     listed = fireside("token", "list").stdout
-    assert re.search(rf"^{token_id}  team +my laptop  read +\d{{4}}-\d\d-\d\d \d\d:\d\dZ  -", listed, re.MULTILINE)
+    assert re.search(rf"^{token_id}  team +my laptop  run,admin +\d{{4}}-\d\d-\d\d \d\d:\d\dZ  -", listed, re.MULTILINE)
     assert token not in listed
     assert "every request" not in fireside("token", "create").stderr
     assert fireside("token", "revoke", token_id).stdout == f"Revoked {token_id}.\n"
@@ -33,10 +33,18 @@ def test_round_trip(fireside: Fireside, data_dir: Path) -> None:
     assert token not in again.stderr
 
 
-def test_a_bad_account(fireside: Fireside) -> None:
-    result = fireside("token", "create", "--account", "no/slashes")
+@pytest.mark.parametrize(
+    ("option", "value", "problem"),
+    [
+        ("--account", "no/slashes", "account: must have 1 to 64"),
+        ("--scopes", "run,root", "scopes: must be some of run, finetunes, admin"),
+        ("--scopes", "", "scopes: must be some of"),
+    ],
+)
+def test_bad_options(fireside: Fireside, option: str, value: str, problem: str) -> None:
+    result = fireside("token", "create", option, value)
     assert result.exit_code == 1
-    assert result.stderr.startswith("Error: account: must have 1 to 64")
+    assert result.stderr.startswith(f"Error: {problem}")
 
 
 @pytest.mark.parametrize("content", [b"this is no database" * 100])

@@ -167,11 +167,12 @@ def test_deleted_fine_tunes_are_not_found(finetunes: FineTunes, model: ModelSpec
             finetunes.get("a", reference)
 
 
-def test_public_namesakes_need_an_id(finetunes: FineTunes, model: ModelSpec) -> None:
+def test_public_ones_are_named_by_id_or_with_their_account(finetunes: FineTunes, model: ModelSpec) -> None:
     ids = [finetunes.create(account, model=model, name="x", public=True).id for account in ("a", "b")]
-    with pytest.raises(FineTuneNotFound, match="2 public fine-tunes"):
+    with pytest.raises(FineTuneNotFound, match="ACCOUNT/NAME"):
         finetunes.get("c", "x")
-    assert [finetunes.get("c", reference).id for reference in ids] == ids
+    for references in (ids, ["a/x", "b/x"]):
+        assert [finetunes.get("c", reference).id for reference in references] == ids
     assert [finetunes.get(account, "x").id for account in ("a", "b")] == ids
 
 

@@ -28,6 +28,7 @@ CREATE TABLE usage (account_id VARCHAR(64) NOT NULL, model VARCHAR(200) NOT NULL
   PRIMARY KEY (account_id, model, day), FOREIGN KEY(account_id) REFERENCES accounts (id));
 INSERT INTO accounts VALUES ('old', 1700000000);
 INSERT INTO tokens VALUES ('0123456789abcdef', 'old', 'laptop', zeroblob(32), 1, 1700000000, NULL);
+INSERT INTO tokens VALUES ('0123456789abcde0', 'old', 'reader', zeroblob(32), 0, 1700000001, NULL);
 INSERT INTO usage VALUES ('old', 'm', '2026-01-01', 1, 2, 3);
 PRAGMA user_version = 1;
 """
@@ -52,7 +53,8 @@ def test_the_first_firesides_database_is_upgraded_in_place(tmp_path: Path) -> No
         old.executescript(FIRST_FIRESIDE)
     old.close()
     with Store(path) as store:
-        assert [(record.name, record.account_id) for record in store.list_tokens()] == [("laptop", "old")]
+        found = [(record.name, record.account_id, record.scopes) for record in store.list_tokens()]
+        assert found == [("laptop", "old", {"run", "finetunes"}), ("reader", "old", {"run"})]
         assert [record.completion_tokens for record in store.usage()] == [3]
         assert store.finetunes.of_account("old") == []
     assert differences(path) == []
@@ -150,9 +152,10 @@ def test_postgresql_does_all_that_sqlite_does(postgres: str) -> None:
         assert all(table.keep(made.id, blob) for blob in blobs)
         assert table.activate(made.id, blobs, "v1")
         assert not table.activate(made.id, blobs, "v2")
-        [found] = table.find("a", "n")
+        found = table.find("a", "n")
+        assert found is not None
         assert (found.version, len(found.files)) == ("v1", 2)
-        assert table.find("b", "n") == []
+        assert table.find("b", "n") is None
         assert table.delete(made.id)
         assert table.versions() == {"v1"}
 

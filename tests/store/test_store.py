@@ -40,15 +40,15 @@ def test_token_is_verified(store: Store) -> None:
     text, record = store.create_token("local", "laptop")
     grant = store.verify(text)
     assert grant is not None
-    assert (grant.token_id, grant.account_id, grant.can_write) == (record.token_id, "local", True)
+    assert (grant.token_id, grant.account_id, grant.scopes) == (record.token_id, "local", {"run", "finetunes"})
     assert store.verify(text) == grant
 
 
-def test_read_only_token(store: Store) -> None:
-    text, _ = store.create_token("local", "ci", can_write=False)
+def test_a_token_with_one_scope(store: Store) -> None:
+    text, _ = store.create_token("local", "ci", ["run"])
     grant = store.verify(text)
     assert grant is not None
-    assert not grant.can_write
+    assert grant.scopes == {"run"}
 
 
 def test_tokens_have_256_random_bits_and_differ(store: Store) -> None:
@@ -124,12 +124,12 @@ def test_revoking_the_last_token_does_not_open_the_server(store: Store) -> None:
 
 def test_list_tells_everything_but_the_secret(store: Store) -> None:
     text, record = store.create_token("local", "laptop")
-    store.create_token("other", "ci", can_write=False)
+    store.create_token("other", "ci", ["admin", "run"])
     store.revoke_token(record.token_id)
     listed = {item.name: item for item in store.list_tokens()}
     assert listed["laptop"].revoked_at is not None
     assert listed["ci"].revoked_at is None
-    assert not listed["ci"].can_write
+    assert listed["ci"].scopes == {"run", "admin"}
     assert datetime.now(UTC) - listed["ci"].created_at < timedelta(minutes=1)
     assert text.rsplit("_", 1)[1] not in repr(listed)
 

@@ -89,12 +89,6 @@ def check_exposure(settings: Settings, store: Store) -> None:
         )
 
 
-def check_may_write(grant: TokenGrant | None) -> None:
-    """Raises NotPermitted for a token that may only read. Without tokens everybody may write."""
-    if grant is not None and not grant.can_write:
-        raise NotPermitted("This token may only read: make one that may write (fireside token create).")
-
-
 class Guard:
     """Admits or refuses a request before it is routed."""
 

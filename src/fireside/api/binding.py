@@ -31,6 +31,7 @@ from fireside.api.envelope import JsonResponse
 from fireside.api.errors import error_headers, wire_error, wire_message
 from fireside.api.models import search_endpoint
 from fireside.api.run import TextRuns, read_request
+from fireside.api.scopes import Scoped
 from fireside.errors import BadBody, BadHttp, InvalidInput
 
 _AI = "/client/v4/accounts/{account_id}/ai"
@@ -43,7 +44,7 @@ _PROXIED = b"mf-header-"
 
 def routes(context: Context) -> list[Route]:
     """The binding's calls by their own paths, by miniflare, by older wranglers."""
-    run, search = _BindingRun(context), search_endpoint(context)
+    run, search = Scoped(_BindingRun(context), "run"), search_endpoint(context)
 
     def calls(base: str) -> list[Route]:
         return [

@@ -12,12 +12,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fireside import __version__
-from fireside.api.auth import check_may_write
 from fireside.api.body import parse_object, read_body
 from fireside.api.context import Context
 from fireside.api.envelope import answer
 from fireside.api.inputs import parse_input, to_request
 from fireside.api.models import describe, exact_model
+from fireside.api.scopes import check_scope
 from fireside.catalog.spec import ModelSpec, WheelSource
 from fireside.serving.types import ModelStatus
 
@@ -59,6 +59,7 @@ class _Routes:
         return answer(await self._describe(spec))
 
     async def preview(self, request: Request) -> Response:
+        check_scope(request.state.grant, "run")
         settings, service = self._context.settings, self._context.service
         body = await read_body(
             request.headers, request.receive, max_bytes=settings.max_body_bytes, timeout=settings.body_timeout
@@ -70,7 +71,7 @@ class _Routes:
 
     def _writable(self, request: Request) -> ModelSpec:
         """The model of the path, if the request may change what is on this machine."""
-        check_may_write(request.state.grant)
+        check_scope(request.state.grant, "admin")
         return exact_model(self._context.service, request.path_params["model"])
 
     async def _describe(self, spec: ModelSpec) -> dict[str, Any]:

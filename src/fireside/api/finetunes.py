@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fireside.api.auth import check_may_write
 from fireside.api.body import parse_object, read_body
 from fireside.api.context import Context
 from fireside.api.envelope import Envelope, answer
@@ -20,6 +19,7 @@ from fireside.api.inputs import problem_lines
 from fireside.api.models import exact_model
 from fireside.api.nullable import null_is_unset
 from fireside.api.operation import Doc, Operation
+from fireside.api.scopes import check_scope
 from fireside.api.upload import receive_file
 from fireside.errors import (
     BadAdapter,
@@ -106,13 +106,21 @@ def routes(context: Context) -> list[Route]:
             "file": {"type": "string", "format": "binary"},
         },
         raises=[*_WRITING, FineTuneNotFound, BadAdapter],
+        scope="finetunes",
     )
     return [
         Operation(
             "POST",
             _BASE,
             routes.create,
-            _doc("createFineTune", "Make a fine-tune", FineTuneFacts, body=CreateInput, raises=[*_WRITING, *_MAKING]),
+            _doc(
+                "createFineTune",
+                "Make a fine-tune",
+                FineTuneFacts,
+                body=CreateInput,
+                raises=[*_WRITING, *_MAKING],
+                scope="finetunes",
+            ),
         ),
         Operation("GET", _BASE, routes.list_own, _doc("listFineTunes", "The account's", list[FineTuneFacts])),
         Operation(
@@ -126,7 +134,7 @@ def routes(context: Context) -> list[Route]:
             "DELETE",
             one,
             routes.delete,
-            _doc("deleteFineTune", "Delete one", Deleted, raises=[*_WRITING, FineTuneNotFound]),
+            _doc("deleteFineTune", "Delete one", Deleted, raises=[*_WRITING, FineTuneNotFound], scope="finetunes"),
         ),
         Operation("POST", f"{one}/finetune-assets", routes.upload, upload),
         # Both methods: a file that is uploaded again replaces the one before.
@@ -148,7 +156,7 @@ class _Routes:
         self._finetunes = context.finetunes
 
     async def create(self, request: Request) -> Response:
-        account = _writer(request)
+        account = request.path_params["account_id"]
         settings = self._context.settings
         body = await read_body(
             request.headers, request.receive, max_bytes=settings.max_body_bytes, timeout=settings.body_timeout
@@ -158,6 +166,8 @@ class _Routes:
             wanted = CreateInput.model_validate(given)
         except ValidationError as error:
             raise InvalidInput(problem_lines(error)) from None
+        if wanted.public:
+            check_scope(request.state.grant, "admin")
         made = await asyncio.to_thread(
             self._finetunes.create,
             account,
@@ -182,12 +192,12 @@ class _Routes:
         return answer(describe(await asyncio.to_thread(self._finetunes.get, account, reference)))
 
     async def delete(self, request: Request) -> Response:
-        account = _writer(request)
+        account = request.path_params["account_id"]
         gone = await asyncio.to_thread(self._finetunes.delete, account, request.path_params["finetune"])
         return answer(Deleted(gone.id, gone.name))
 
     async def upload(self, request: Request) -> Response:
-        account, reference = _writer(request), request.path_params["finetune"]
+        account, reference = request.path_params["account_id"], request.path_params["finetune"]
         settings = self._context.settings
         # Before the body: nobody sends 300 MB to learn that the name was wrong.
         await asyncio.to_thread(self._finetunes.get, account, reference)
@@ -234,9 +244,3 @@ def describe(finetune: FineTune) -> FineTuneFacts:
             for file in (*finetune.files, *finetune.waiting)
         ],
     )
-
-
-def _writer(request: Request) -> str:
-    """The account, if the request may change it. Raises NotPermitted for a read-only token."""
-    check_may_write(request.state.grant)
-    return str(request.path_params["account_id"])

@@ -8,6 +8,8 @@ from pydantic import BaseModel
 from starlette.routing import Route
 
 from fireside import errors as e
+from fireside.api.scopes import Scoped
+from fireside.store.tokens import TokenScope
 
 Endpoint = Callable[..., Any]
 """A function of a request, or an ASGI application."""
@@ -44,6 +46,7 @@ class Doc:
         frames: what each frame of a stream is, where the route can stream.
         raises: leaves and branches of `fireside.errors`, beside those that every route and every body may raise.
         public: needs no token.
+        scope: what its token must allow; None: reading, which every token may.
         openai: errors are of OpenAI's shape.
     """
 
@@ -57,6 +60,7 @@ class Doc:
     frames: Any = None
     raises: Sequence[type[e.FiresideError]] = field(default=())
     public: bool = False
+    scope: TokenScope | None = None
     openai: bool = False
 
 
@@ -65,5 +69,7 @@ class Operation(Route):
 
     def __init__(self, method: str, path: str, endpoint: Endpoint, doc: Doc) -> None:
         super().__init__(path, endpoint, methods=[method])
+        if doc.scope is not None:
+            self.app = Scoped(self.app, doc.scope)
         self.method = method
         self.doc = doc

@@ -37,6 +37,7 @@ def routes(context: Context) -> list[Route]:
         result=Envelope[RunResult],
         frames=RunFrame,
         raises=GENERATING,
+        scope="run",
     )
     return [Operation("POST", "/client/v4/accounts/{account_id}/ai/run/{model:path}", _Run(context), doc)]
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from fireside.cli.common import DataDir, open_store, time_text
+from fireside.store.tokens import DEFAULT_SCOPES, scopes_text
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,6 +18,7 @@ app = typer.Typer(
     \b
     Examples:
       TOKEN=$(fireside token create --name laptop)
+      fireside token create --account team --name ci --scopes run
       fireside token list
       fireside token revoke 0123456789abcdef
     """,
@@ -29,9 +31,13 @@ def create(
         "local"
     ),
     name: Annotated[str, typer.Option(help="A name to know it by.")] = "token",
-    read_only: Annotated[
-        bool, typer.Option("--read-only", help="May run models, but not upload or delete fine-tunes.")
-    ] = False,
+    scopes: Annotated[
+        str,
+        typer.Option(
+            help="What it may do besides reading: run (models), finetunes (make, upload and delete the account's own), "
+            "admin (what concerns every account: downloads, publishing)."
+        ),
+    ] = scopes_text(DEFAULT_SCOPES),
     data_dir: DataDir = None,
 ) -> None:
     """Make a token. Its text is shown this once: only a digest is kept."""
@@ -39,7 +45,7 @@ def create(
 
     with open_store(load_settings(data_dir=data_dir)) as store:
         was_open = not store.has_tokens()
-        text, record = store.create_token(account, name, can_write=not read_only)
+        text, record = store.create_token(account, name, scopes.split(","))
     typer.echo(text)
     typer.echo(f"Keep it: it cannot be shown again. Its id is {record.token_id}, its account {account}.", err=True)
     if was_open:
@@ -59,11 +65,10 @@ def list_tokens(data_dir: DataDir = None) -> None:
     if not records:
         typer.echo("There are no tokens. Make one: fireside token create", err=True)
         return
-    table = Table("ID", "ACCOUNT", "NAME", "RIGHTS", "CREATED", "REVOKED", box=None, pad_edge=False)
+    table = Table("ID", "ACCOUNT", "NAME", "SCOPES", "CREATED", "REVOKED", box=None, pad_edge=False)
     for record in records:
         created, revoked = (time_text(moment) if moment else "-" for moment in (record.created_at, record.revoked_at))
-        rights = "read, write" if record.can_write else "read"
-        table.add_row(record.token_id, record.account_id, record.name, rights, created, revoked)
+        table.add_row(record.token_id, record.account_id, record.name, scopes_text(record.scopes), created, revoked)
     show(table)
 
 

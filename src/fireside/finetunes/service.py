@@ -103,14 +103,17 @@ class FineTunes:
         return self._table.public()
 
     def get(self, account: str, reference: str) -> FineTune:
-        """By id or name: the account's own, else a public one. Raises FineTuneNotFound."""
-        found = self._table.find(account, reference) if len(reference) <= 200 else []
-        if not found:
-            raise FineTuneNotFound(f"This account has no fine-tune with the id or name {reference[:100]!r}.")
-        first = found[0]
-        if first.account_id != account and first.id != reference and len(found) > 1:
-            raise FineTuneNotFound(f"{len(found)} public fine-tunes are named {reference!r}: give the id of one.")
-        return first
+        """The account's own by id or name, or a public one by id or as `account/name`. Raises FineTuneNotFound.
+
+        A public one is never meant by its name alone: whoever makes one of that name would then answer for the account.
+        """
+        found = self._table.find(account, reference) if len(reference) <= 200 else None
+        if found is None:
+            raise FineTuneNotFound(
+                f"This account has no fine-tune with the id or name {reference[:100]!r}. Another account's public one "
+                "is named by its id, or as ACCOUNT/NAME."
+            )
+        return found
 
     def delete(self, account: str, reference: str) -> FineTune:
         """Take it away; requests under way still finish with it. Raises FineTuneNotFound, NotPermitted."""

@@ -115,17 +115,21 @@ class FineTuneTable:
         with self._begin() as connection:
             return _read(connection, select(finetunes).where(finetunes.c.public))
 
-    def find(self, account_id: str, reference: str) -> list[FineTune]:
-        """What the account can mean by an id or name: its own by id, its own by name, then public ones likewise."""
+    def find(self, account_id: str, reference: str) -> FineTune | None:
+        """The one that the account means: its own by id, its own by name, a public one by id or as `account/name`."""
         own = finetunes.c.account_id == account_id
         by_id = finetunes.c.id == reference
+        by_name = and_(own, finetunes.c.name == reference)
+        owner, _, name = reference.partition("/")
+        of_other = and_(finetunes.c.public, finetunes.c.account_id == owner, finetunes.c.name == name)
         query = (
             select(finetunes)
-            .where(or_(own, finetunes.c.public), or_(by_id, finetunes.c.name == reference))
+            .where(or_(and_(by_id, or_(own, finetunes.c.public)), by_name, of_other))
             .order_by(case((own, 0), else_=1), case((by_id, 0), else_=1))
+            .limit(1)
         )
         with self._begin() as connection:
-            return _read(connection, query)
+            return next(iter(_read(connection, query)), None)
 
     def delete(self, finetune_id: str) -> bool:
         """Take it away at once; its files go later. False when it is gone already."""

@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 2
+VERSION = 3
 """Number of the newest migration. In SQLite it is also PRAGMA user_version, which the first Fireside looked at."""
 
 metadata = MetaData()
@@ -35,7 +35,7 @@ tokens = Table(
     Column("account_id", String(64), ForeignKey("accounts.id"), nullable=False, index=True),
     Column("name", String(200), nullable=False),
     Column("digest", LargeBinary(32), nullable=False),
-    Column("can_write", Boolean, nullable=False),
+    Column("scopes", String(200), nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger, nullable=True),
 )

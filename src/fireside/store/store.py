@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -19,7 +19,17 @@ from fireside.store.database import open_database
 from fireside.store.finetunes import FineTuneTable
 from fireside.store.rows import ensure_account, now, to_time
 from fireside.store.schema import tokens, usage
-from fireside.store.tokens import TokenGrant, TokenRecord, digest, new_token, public_id
+from fireside.store.tokens import (
+    DEFAULT_SCOPES,
+    SCOPES,
+    TokenGrant,
+    TokenRecord,
+    digest,
+    new_token,
+    public_id,
+    scopes_of,
+    scopes_text,
+)
 
 # A revoked token may work this much longer: the price of not asking the database at every request.
 CACHE_SECONDS = 0.5
@@ -101,19 +111,25 @@ class Store:
             or row.revoked_at is not None
         ):
             return None
-        grant = TokenGrant(token_id=row.id, account_id=row.account_id, can_write=row.can_write)
+        grant = TokenGrant(token_id=row.id, account_id=row.account_id, scopes=scopes_of(row.scopes))
         self._grants.put(given, grant)
         return grant
 
-    def create_token(self, account_id: str, name: str, can_write: bool = True) -> tuple[str, TokenRecord]:
+    def create_token(
+        self, account_id: str, name: str, scopes: Iterable[str] = DEFAULT_SCOPES
+    ) -> tuple[str, TokenRecord]:
         """Make a token; its text is shown this once and cannot be had again. Raises InvalidInput."""
         problems = []
         if not _ACCOUNT_ID.fullmatch(account_id):
             problems.append("account: must have 1 to 64 letters, digits, '-' or '_'")
         if not 1 <= len(name) <= 200 or not name.isprintable():
             problems.append("name: must have 1 to 200 printable characters")
+        wanted = set(scopes)
+        if not wanted or not wanted <= set(SCOPES):
+            problems.append(f"scopes: must be some of {', '.join(SCOPES)}")
         if problems:
             raise InvalidInput(problems)
+        granted = scopes_of(",".join(wanted))
         text, token_id = new_token()
         created_at = now()
         with self._begin() as connection:
@@ -124,12 +140,12 @@ class Store:
                     account_id=account_id,
                     name=name,
                     digest=digest(text),
-                    can_write=can_write,
+                    scopes=scopes_text(granted),
                     created_at=created_at,
                 )
             )
         self._locked.clear()
-        return text, TokenRecord(token_id, account_id, name, can_write, to_time(created_at), None)
+        return text, TokenRecord(token_id, account_id, name, granted, to_time(created_at), None)
 
     def list_tokens(self) -> list[TokenRecord]:
         """Every token, revoked ones too, oldest first."""
@@ -211,4 +227,4 @@ class Store:
 
 def _record(row: Row[Any]) -> TokenRecord:
     revoked_at = None if row.revoked_at is None else to_time(row.revoked_at)
-    return TokenRecord(row.id, row.account_id, row.name, row.can_write, to_time(row.created_at), revoked_at)
+    return TokenRecord(row.id, row.account_id, row.name, scopes_of(row.scopes), to_time(row.created_at), revoked_at)

@@ -3,11 +3,20 @@
 import hashlib
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, get_args
 
 _TOKEN = re.compile(r"fireside_([0-9a-f]{16})_[0-9a-f]{64}")
 _MAX_LENGTH = 128
+
+TokenScope = Literal["run", "finetunes", "admin"]
+"""What a token may do besides reading: run models; make, upload and delete the account's own fine-tunes; what concerns
+every account (downloads, publishing)."""
+
+SCOPES: tuple[TokenScope, ...] = get_args(TokenScope)
+DEFAULT_SCOPES: frozenset[TokenScope] = frozenset({"run", "finetunes"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +26,11 @@ class TokenGrant:
     Args:
         token_id: public part of the token; may be logged.
         account_id: the one account it is for.
-        can_write: may change things (upload or delete fine-tunes), not only run models.
     """
 
     token_id: str
     account_id: str
-    can_write: bool
+    scopes: frozenset[TokenScope]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class TokenRecord:
     token_id: str
     account_id: str
     name: str
-    can_write: bool
+    scopes: frozenset[TokenScope]
     created_at: datetime
     revoked_at: datetime | None
 
@@ -52,3 +60,15 @@ def public_id(token: str) -> str | None:
 def digest(token: str) -> bytes:
     """SHA-256 of the text, 32 bytes. No salt or stretching is needed for 256 random bits."""
     return hashlib.sha256(token.encode()).digest()
+
+
+def scopes_text(scopes: Iterable[TokenScope]) -> str:
+    """Scopes as they are stored and shown, in the order of SCOPES: "run,finetunes"."""
+    wanted = set(scopes)
+    return ",".join(scope for scope in SCOPES if scope in wanted)
+
+
+def scopes_of(text: str) -> frozenset[TokenScope]:
+    """Stored scopes; those that a newer Fireside knows are left out."""
+    given = text.split(",")
+    return frozenset(scope for scope in SCOPES if scope in given)

@@ -58,6 +58,7 @@ def routes(context: Context) -> list[Route]:
                     body=ChatInput,
                     frames=ChatCompletionChunk,
                     raises=GENERATING,
+                    scope="run",
                 ),
             ),
             Operation(
@@ -71,6 +72,7 @@ def routes(context: Context) -> list[Route]:
                     body=CompletionInput,
                     frames=Completion,
                     raises=GENERATING,
+                    scope="run",
                 ),
             ),
             Operation("GET", f"{base}/models", models, _doc(f"listModels{suffix}", "List models", ModelList)),
