@@ -11,9 +11,10 @@ import httpx
 import pytest
 from starlette.routing import Route
 
+from fireside.addresses import is_loopback
 from fireside.api import binding, docs
 from fireside.api.app import create_app, create_router
-from fireside.api.auth import _HANDED_ON, is_loopback, is_public
+from fireside.api.auth import _HANDED_ON, is_public
 from fireside.api.context import Context
 from fireside.api.openai import errors as openai_errors
 from fireside.errors import ConfigError

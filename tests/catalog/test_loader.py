@@ -187,3 +187,24 @@ def test_wheel_holds_the_catalog_files(tmp_path: Path) -> None:
     assert {
         f"fireside/catalog/models/{path.name}" for path in (root / "src/fireside/catalog/models").iterdir()
     } <= names
+
+
+def test_every_file_of_a_pinned_commit_has_a_checksum() -> None:
+    source = Catalog.load().get(MISTRAL).source
+    assert isinstance(source, HubSource)
+    assert len(source.revision) == 40
+    assert set(source.checksums) == {*source.files, *source.optional_files}
+
+
+@pytest.mark.parametrize(
+    ("checksum", "problem"),
+    [
+        ('"config.json" = "sha256:abc"', "String should match"),
+        (f'"other.json" = "sha256:{"0" * 64}"', "other.json is not"),
+    ],
+)
+def test_checksums_are_of_files_and_whole(tmp_path: Path, checksum: str, problem: str) -> None:
+    source = 'kind = "huggingface"\nrepo = "a/b"\nrevision = "main"\nfiles = ["config.json"]'
+    text = MINE.replace('kind = "folder"\npath = "weights/mine"', f"{source}\n[source.checksums]\n{checksum}")
+    with pytest.raises(CatalogError, match=problem):
+        load_file(write(tmp_path, text))

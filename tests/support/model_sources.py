@@ -59,9 +59,18 @@ def serve_wheel(server: FileServer, wheel: bytes, *, metadata: bool = True) -> S
     return server.files[WHEEL]
 
 
-def hub_source(*files: str, revision: str = "main", optional: tuple[str, ...] = ()) -> HubSource:
+def hub_source(
+    *files: str, revision: str = "main", optional: tuple[str, ...] = (), checksums: Mapping[str, str] | None = None
+) -> HubSource:
     """What a catalog file says of the repository."""
-    return HubSource(kind="huggingface", repo=REPO, revision=revision, files=files, optional_files=optional)
+    return HubSource(
+        kind="huggingface",
+        repo=REPO,
+        revision=revision,
+        files=files,
+        optional_files=optional,
+        checksums=dict(checksums or {}),
+    )
 
 
 def serve_repository(server: FileServer, files: Mapping[str, bytes], *, revision: str = "main") -> dict[str, Served]:

@@ -11,13 +11,13 @@ that account's.
 """
 
 import asyncio
-import ipaddress
 import re
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from fireside.addresses import is_loopback
 from fireside.api import docs, openapi
 from fireside.errors import ConfigError, NoSuchRoute, NotAuthenticated, NotPermitted
 from fireside.playground.assets import STATIC_PATH
@@ -67,17 +67,6 @@ _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,512})", re.IGNORECASE)
 def is_public(path: str) -> bool:
     """Whether the path is answered without a token: it holds nothing that is not in every copy of Fireside."""
     return path in PUBLIC_PATHS or path.startswith(_PUBLIC_FOLDERS)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address (no port) means this machine only."""
-    name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def check_exposure(settings: Settings, store: Store) -> None:

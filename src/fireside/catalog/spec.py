@@ -1,13 +1,14 @@
 """What Fireside knows of a model: one `ModelSpec` per TOML file."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MODEL_ID_PATTERN = r"^@(hf|cf)/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$"
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Checksum = Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|git:[0-9a-f]{40})$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 """A plain name in the top folder of a repository: no slashes, no leading dot."""
 
@@ -17,11 +18,14 @@ class _Strict(BaseModel):
 
 
 class HubSource(_Strict):
-    """Files of a Hugging Face repository at a revision. Checksums come from the hub's own listing.
+    """Files of a Hugging Face repository at a revision.
 
     Args:
+        revision: a commit is held to; whatever else (a branch, a tag) is what the hub or its mirror makes of it.
         files: must exist in the repository.
         optional_files: are taken where they exist.
+        checksums: of the files, "sha256:…", or "git:…" (the id of the file's git blob, SHA-1). A file without one is
+            checked by the hub's own listing: against damage, not against a hub that lies.
     """
 
     kind: Literal["huggingface"]
@@ -29,6 +33,13 @@ class HubSource(_Strict):
     revision: str
     files: Annotated[tuple[FileName, ...], Field(min_length=1)]
     optional_files: tuple[FileName, ...] = ()
+    checksums: dict[FileName, Checksum] = {}
+
+    @model_validator(mode="after")
+    def _checksums_of_files(self) -> Self:
+        if stray := set(self.checksums) - {*self.files, *self.optional_files}:
+            raise ValueError(f"checksums: {min(stray)} is not one of the files")
+        return self
 
 
 class WheelSource(_Strict):

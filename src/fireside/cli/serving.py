@@ -13,9 +13,10 @@ from urllib.parse import urlsplit, urlunsplit
 import typer
 
 from fireside import __version__
+from fireside.addresses import is_loopback
 from fireside.api.account import LOCAL_ID
 from fireside.api.app import create_app
-from fireside.api.auth import check_exposure, is_loopback
+from fireside.api.auth import check_exposure
 from fireside.api.server import listen, serve
 from fireside.catalog.loader import Catalog
 from fireside.cli.common import fetch, open_store

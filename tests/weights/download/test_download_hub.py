@@ -1,11 +1,14 @@
+import hashlib
 import json
 import random
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils import build_hf_headers
 
 from fireside.errors import BadWeights, DownloadFailed
 from fireside.weights.download import http
+from fireside.weights.download.hub import _safe_token
 from fireside.weights.download.pull import pull
 from fireside.weights.locate import is_downloaded
 from support.file_server import FileServer, Served
@@ -108,6 +111,58 @@ def test_a_token_goes_with_every_request(hub: FileServer, tmp_path: Path, monkey
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     pull(SPEC, tmp_path)
     assert is_downloaded(tmp_path, SPEC)
+
+
+def test_a_token_never_travels_in_clear(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    for endpoint, kept in (
+        ("http://mirror.example", False),
+        ("http://127.0.0.1.example", False),
+        ("ftp://mirror.example", False),
+        ("https://mirror.example", True),
+        ("http://127.0.0.1:80", True),
+    ):
+        monkeypatch.setenv("HF_ENDPOINT", endpoint)
+        for token in ("hf_given", None):
+            assert (_safe_token(token) is not False) == kept
+            sent = build_hf_headers(token=_safe_token(token)).get("authorization", "")
+            assert sent.endswith("hf_given" if token else "hf_secret") == kept
+            assert bool(sent) == kept
+
+
+def checksums(**instead: str) -> dict[str, str]:
+    """Those of FILES, as a catalog file has them: one of a hub's kind, one of the other, one missing."""
+    return {
+        "config.json": "sha256:" + hashlib.sha256(FILES["config.json"]).hexdigest(),
+        "model.safetensors": "sha256:" + hashlib.sha256(FILES["model.safetensors"]).hexdigest(),
+        **{name.replace("__", "."): value for name, value in instead.items()},
+    }
+
+
+def test_the_catalogs_checksums_are_held_to(hub: FileServer, tmp_path: Path) -> None:
+    serve_repository(hub, FILES)
+    pull(model_spec(hub_source(*WANTED, checksums=checksums())), tmp_path)
+    for number, wrong in enumerate(("sha256:" + "0" * 64, "git:" + "0" * 40)):
+        for name in ("config__json", "model__safetensors"):
+            folder = tmp_path / f"{number}{name}"
+            with pytest.raises(DownloadFailed, match=r"lists another|arrived damaged"):
+                pull(model_spec(hub_source(*WANTED, checksums=checksums(**{name: wrong}))), folder)
+            assert not is_downloaded(folder, SPEC)
+
+
+def test_a_mirror_that_lists_another_file_is_refused_before_a_byte_of_it(hub: FileServer, tmp_path: Path) -> None:
+    serve_repository(hub, FILES)
+    wrong = checksums(model__safetensors="sha256:" + "0" * 64)
+    with pytest.raises(DownloadFailed, match=r"another model\.safetensors than the catalog:.*HF_ENDPOINT.*--from"):
+        pull(model_spec(hub_source(*WANTED, checksums=wrong)), tmp_path)
+    assert hub.ranges_of(file_path("model.safetensors")) == []
+
+
+def test_a_mirror_that_offers_another_commit_is_refused(hub: FileServer, tmp_path: Path) -> None:
+    commit = "1" * 40
+    serve_repository(hub, FILES, revision=commit)
+    with pytest.raises(DownloadFailed, match=f"asked for the commit {commit} and offers"):
+        pull(model_spec(hub_source(*WANTED, revision=commit)), tmp_path)
 
 
 def test_no_token_for_a_gated_file(hub: FileServer, tmp_path: Path) -> None:

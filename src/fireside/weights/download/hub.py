@@ -1,9 +1,12 @@
 """Files of a Hugging Face repository, by the hub's own client for names, tokens and mirrors (HF_TOKEN, HF_ENDPOINT)."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
 
 import httpx2
 from huggingface_hub import HfApi, constants, hf_hub_url
@@ -16,12 +19,15 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]  # documented, left out of the stub
 
+from fireside.addresses import is_loopback
 from fireside.catalog.spec import HubSource
 from fireside.errors import DownloadFailed
 from fireside.weights.download.checksum import git_blob_sha1_of, sha256_of
 from fireside.weights.download.http import TIMEOUT, Refused, fetch
 from fireside.weights.download.progress import Progress
 from fireside.weights.locate import rename_durably
+
+_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +36,12 @@ class HubFile:
 
     Args:
         size: bytes.
-        sha256: hex, of large files.
-        blob_id: hex git blob id, of the others.
+        checksum: as in the catalog (`HubSource.checksums`): the catalog's own where it has one, else the hub's.
     """
 
     name: str
     size: int
-    sha256: str | None
-    blob_id: str | None
+    checksum: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Listing:
 def list_files(source: HubSource, token: str | None) -> Listing:
     """Ask the hub for the files, their sizes and checksums. Raises DownloadFailed."""
     try:
-        info = HfApi(endpoint=_endpoint(), token=token).model_info(
+        info = HfApi(endpoint=_endpoint(), token=_safe_token(token)).model_info(
             source.repo, revision=source.revision, files_metadata=True, timeout=30
         )
     except OfflineModeIsEnabled as error:
@@ -78,6 +82,12 @@ def list_files(source: HubSource, token: str | None) -> Listing:
         raise DownloadFailed(
             f"{_page(source)}: what answers there is not a hub. Check HF_ENDPOINT, and the network for a login page."
         ) from error
+    commit = info.sha or source.revision
+    if _COMMIT.fullmatch(source.revision) and commit != source.revision:
+        raise DownloadFailed(
+            f"{_page(source)} was asked for the commit {source.revision} and offers {commit[:40]}: what answers there "
+            "is not the hub's content. Check HF_ENDPOINT."
+        )
     listed = {item.rfilename: item for item in info.siblings or ()}
     missing = [name for name in source.files if name not in listed]
     if missing:
@@ -87,13 +97,20 @@ def list_files(source: HubSource, token: str | None) -> Listing:
         item = listed[name]
         if item.size is None or not (item.lfs or item.blob_id):
             raise DownloadFailed(f"The hub's listing of {_page(source)} gives no size and checksum for {name}.")
-        files.append(HubFile(name, item.size, item.lfs.sha256 if item.lfs else None, item.blob_id))
-    return Listing(info.sha or source.revision, tuple(files))
+        of_hub = f"sha256:{item.lfs.sha256}" if item.lfs else f"git:{item.blob_id}"
+        expected = source.checksums.get(name, of_hub)
+        if expected.partition(":")[0] == of_hub.partition(":")[0] and expected != of_hub:
+            raise DownloadFailed(
+                f"{_page(source)} lists another {name} than the catalog: its checksum differs. Check HF_ENDPOINT, "
+                "or fetch the model from elsewhere and name its folder with --from."
+            )
+        files.append(HubFile(name, item.size, expected))
+    return Listing(commit, tuple(files))
 
 
 def fetch_files(source: HubSource, listing: Listing, folder: Path, progress: Progress, token: str | None) -> None:
     """Bring every file of the listing into `folder`, checked; sound ones that are there stay. Raises DownloadFailed."""
-    headers = build_hf_headers(token=token, library_name="fireside")
+    headers = build_hf_headers(token=_safe_token(token), library_name="fireside")
     with httpx2.Client(timeout=TIMEOUT) as client:
         for file in listing.files:
             path = folder / file.name
@@ -122,7 +139,7 @@ def _fetch_file(
         part.unlink()
         if not resumed:
             raise DownloadFailed(
-                f"{file.name} arrived damaged: its checksum is not the one the hub lists. Try again; if it stays so, "
+                f"{file.name} arrived damaged: its checksum is not the expected one. Try again; if it stays so, "
                 "something on the way changes it."
             )
         # What an earlier run left may be damaged; what this one brings anew is not.
@@ -134,9 +151,14 @@ def _fetch_file(
 def _is_sound(path: Path, file: HubFile, progress: Progress) -> bool:
     if path.stat().st_size != file.size:
         return False
-    if file.sha256:
-        return sha256_of(path, progress) == file.sha256
-    return git_blob_sha1_of(path, progress) == file.blob_id
+    kind, _, expected = file.checksum.partition(":")
+    return (sha256_of if kind == "sha256" else git_blob_sha1_of)(path, progress) == expected
+
+
+def _safe_token(token: str | None) -> str | Literal[False] | None:
+    """The token, or False (none at all, a stored one neither) where it would travel in clear over a network."""
+    endpoint = urlsplit(_endpoint())
+    return token if endpoint.scheme == "https" or is_loopback(endpoint.hostname or "") else False
 
 
 def _endpoint() -> str:
