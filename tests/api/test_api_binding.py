@@ -76,7 +76,7 @@ def test_answers_bare(shared_server: LiveServer, way: Way, place: str) -> None:
     assert response.headers["content-type"] == "application/json"  # exactly: the binding compares it as a string
     assert response.headers["cf-ai-req-id"]
     usage = {"prompt_tokens": 4, "completion_tokens": 4, "total_tokens": 8}
-    assert response.json() == {"response": "where is new york?", "usage": usage}
+    assert response.json() == {"response": "where is new york?", "usage": usage, "finish_reason": "stop"}
 
 
 def test_streams(shared_server: LiveServer, way: Way) -> None:

@@ -76,6 +76,7 @@ def test_json_mode_answers_an_object(client: httpx.Client, response_format: dict
     assert result == {
         "response": {"name": "Ann"},
         "usage": {"prompt_tokens": 3, "completion_tokens": 14, "total_tokens": 17},
+        "finish_reason": "stop",
     }
 
 
@@ -159,10 +160,19 @@ def test_hostile_schemas_leave_the_server_as_it_was(client: httpx.Client) -> Non
 # Tools
 
 
+def check_call(call: dict[str, Any], index: int, name: str, arguments: object) -> None:
+    """Both of its forms, and an id."""
+    assert (call["name"], call["arguments"]) == (name, arguments)
+    assert (call["index"], call["type"], call["function"]["name"]) == (index, "function", name)
+    assert json.loads(call["function"]["arguments"]) == arguments
+    assert call["id"]
+
+
 @pytest.mark.parametrize("tool", [ADD, OPENAI_ADD], ids=["workers-ai", "openai"])
 def test_a_call_stands_beside_the_response(client: httpx.Client, tool: dict[str, Any]) -> None:
     result = run(client, f"Let me add. {CALL}", tools=[tool])
-    assert result["tool_calls"] == [{"name": "add", "arguments": {"a": 1}}]
+    [call] = result["tool_calls"]
+    check_call(call, 0, "add", {"a": 1})
     assert result["response"] == "Let me add."
     assert run(client, CALL, tools=[tool])["response"] is None
 
@@ -185,10 +195,22 @@ def test_a_call_that_must_be(client: httpx.Client, choice: object) -> None:
 def test_a_stream_has_calls_in_frames_of_their_own(client: httpx.Client) -> None:
     frames = stream(client, f"Hm. {CALL}", tools=[ADD])
     assert "".join(frame["response"] for frame in frames) == "Hm. "
-    assert [frame["tool_calls"] for frame in frames if "tool_calls" in frame] == [
-        [{"name": "add", "arguments": {"a": 1}}]
-    ]
+    [call] = [call for frame in frames for call in frame.get("tool_calls", [])]
+    check_call(call, 0, "add", {"a": 1})
     assert "usage" in frames[-1]
+    assert frames[-1]["finish_reason"] == "tool_calls"
+
+
+def test_several_calls_are_told_apart(client: httpx.Client) -> None:
+    prompt = f"{CALL}\n{CALL.replace('1', '2')}"
+    frames = stream(client, prompt, tools=[ADD])
+    result = run(client, prompt, tools=[ADD])
+    assert result["finish_reason"] == "tool_calls"
+    for calls in (result["tool_calls"], [call for frame in frames for call in frame.get("tool_calls", [])]):
+        one, two = calls
+        check_call(one, 0, "add", {"a": 1})
+        check_call(two, 1, "add", {"a": 2})
+        assert one["id"] != two["id"]
 
 
 def test_a_call_that_max_tokens_cut_is_an_error(client: httpx.Client) -> None:

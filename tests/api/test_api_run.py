@@ -18,7 +18,7 @@ def test_answers_a_prompt_in_the_envelope(shared_server: LiveServer) -> None:
     assert "server" not in response.headers
     usage = {"prompt_tokens": 4, "completion_tokens": 4, "total_tokens": 8}
     assert response.json() == {
-        "result": {"response": "where is new york?", "usage": usage},
+        "result": {"response": "where is new york?", "usage": usage, "finish_reason": "stop"},
         "success": True,
         "errors": [],
         "messages": [],
@@ -40,8 +40,22 @@ def test_streams_frames_usage_and_done(shared_server: LiveServer) -> None:
         {"response": "one"},
         {"response": ' "two"'},
         {"response": " drei"},
-        {"response": "", "usage": {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6}},
+        {
+            "response": "",
+            "usage": {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6},
+            "finish_reason": "stop",
+        },
     ]
+
+
+def test_an_answer_says_why_it_ended(shared_server: LiveServer) -> None:
+    for words, reason in ((2, "length"), (20, "stop")):
+        body = {"prompt": "one two three", "max_tokens": words}
+        assert shared_server.run(body).json()["result"]["finish_reason"] == reason
+        frames = shared_server.run({**body, "stream": True}).text.split("\n\n")[:-2]
+        *said, last = [json.loads(frame.removeprefix("data: ")) for frame in frames]
+        assert (last["response"], last["finish_reason"]) == ("", reason)
+        assert all("finish_reason" not in frame for frame in said)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ def test_a_stream_byte_for_byte(shared_server: LiveServer) -> None:
         'data: {"response":"\\n\N{GRINNING FACE}"}\n\n'
         'data: {"response":" é"}\n\n'
         'data: {"response":"\N{LINE SEPARATOR}\\u0000!"}\n\n'
-        'data: {"response":"","usage":{"prompt_tokens":6,"completion_tokens":6,"total_tokens":12}}\n\n'
+        'data: {"response":"","usage":{"prompt_tokens":6,"completion_tokens":6,"total_tokens":12},'
+        '"finish_reason":"stop"}\n\n'
         "data: [DONE]\n\n"
     )
     head = received.partition(b"\r\n\r\n")[0].lower().split(b"\r\n")

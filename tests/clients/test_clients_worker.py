@@ -55,7 +55,7 @@ def frames(text: str) -> list[str]:
 def test_a_seed(workers: Workers, way: str, proven: Proven) -> None:
     answer = httpx.get(workers.urls[f"{way}/openhermes"], trust_env=False).json()
     usage = {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}
-    assert answer == {"response": QUESTION, "usage": usage}
+    assert answer == {"response": QUESTION, "usage": usage, "finish_reason": "stop"}
     [request] = workers.server.service.requests
     assert request.model == AWQ
     assert [message.role for message in request.messages or ()] == ["system", "user"]
@@ -92,7 +92,7 @@ def test_a_seed_with_a_fine_tune(workers: Workers, way: str, tmp_path: Path, pro
 def test_an_answer_comes_bare(workers: Workers, any_way: str) -> None:
     told = workers.ask(f"{any_way}/probe", model=PLAIN, inputs={"prompt": "hello there"}).json()
     usage = {"prompt_tokens": 2, "completion_tokens": 2, "total_tokens": 4}
-    assert told["answer"] == {"response": "hello there", "usage": usage}
+    assert told["answer"] == {"response": "hello there", "usage": usage, "finish_reason": "stop"}
     if any_way != "service":  # the properties of a binding in another Worker are not to be had
         assert told["status"] == 200
         assert len(told["id"]) == 36

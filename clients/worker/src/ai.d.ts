@@ -27,7 +27,17 @@ export interface AiOptions {
 export interface TextResult {
   response: string;
   usage?: { prompt_tokens: number; completion_tokens: number; total_tokens: number };
-  tool_calls?: { name: string; arguments: unknown }[];
+  /** Why the answer ended; "length" is max_tokens. */
+  finish_reason?: "stop" | "length" | "tool_calls";
+  /** Each call twice over: flat, and as OpenAI writes it. */
+  tool_calls?: {
+    name: string;
+    arguments: unknown;
+    index: number;
+    id: string;
+    type: "function";
+    function: { name: string; arguments: string };
+  }[];
 }
 
 export interface ModelsSearchParams {

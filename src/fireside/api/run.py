@@ -3,7 +3,7 @@
 The way from a model's name and its input fields to an answer is `TextRuns`; the Workers binding goes the same way.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -23,7 +23,8 @@ from fireside.api.inputs import TextInput, parse_input, to_request
 from fireside.api.operation import GENERATING, Doc, Operation
 from fireside.api.sse import frame, padding
 from fireside.api.tools import CallObject, call_object
-from fireside.serving.types import Delta, JsonForm, TextRequest
+from fireside.prompting.messages import ToolCall
+from fireside.serving.types import Delta, FinishReason, JsonForm, TextRequest
 from fireside.settings import Settings
 
 
@@ -118,6 +119,7 @@ class RunResult(msgspec.Struct, frozen=True):
 
     response: Any
     usage: TokenUsage
+    finish_reason: FinishReason
     tool_calls: list[CallObject] | UnsetType = UNSET
     function_calls: list[FunctionCallObject] | UnsetType = UNSET
 
@@ -130,7 +132,7 @@ class RunFrame(msgspec.Struct, frozen=True):
         function_calls: those that are done.
         p: text of random length, where the server pads its frames.
         errors: the same error once more, as the envelope has it.
-        finish_reason: beside an error, for clients that look there (workers-ai-provider).
+        finish_reason: beside the usage; beside an error, for clients that look there (workers-ai-provider).
     """
 
     response: str | UnsetType = UNSET
@@ -139,7 +141,7 @@ class RunFrame(msgspec.Struct, frozen=True):
     p: str | UnsetType = UNSET
     usage: TokenUsage | UnsetType = UNSET
     error: ErrorInfo | UnsetType = UNSET
-    finish_reason: Literal["error"] | UnsetType = UNSET
+    finish_reason: FinishReason | Literal["error"] | UnsetType = UNSET
     errors: list[ErrorInfo] | UnsetType = UNSET
 
 
@@ -153,6 +155,7 @@ class _RunForm:
         self._request = request
         self._padded = padded
         self._with_functions = with_functions
+        self._calls = 0
 
     def whole(self, delta: Delta, headers: Mapping[str, str]) -> Response:
         response: object = delta.text
@@ -160,20 +163,29 @@ class _RunForm:
             response = msgspec.Raw(delta.text.encode())  # as the model wrote it
         elif delta.tool_calls:
             response = delta.text.strip() or None
-        calls = [call_object(call) for call in delta.tool_calls] if self._request.offered_tools else UNSET
+        assert delta.finish_reason is not None
+        calls = self._numbered(delta.tool_calls) if self._request.offered_tools else UNSET
         done = [function_call_object(call) for call in delta.function_calls] if self._with_functions else UNSET
-        return self._form(RunResult(response, usage_object(delta.usage), calls, done), headers=headers)
+        result = RunResult(response, usage_object(delta.usage), delta.finish_reason, calls, done)
+        return self._form(result, headers=headers)
 
     def piece(self, delta: Delta) -> bytes:
         if not (delta.text or delta.tool_calls or delta.function_calls):
             return b""
-        calls = [call_object(call) for call in delta.tool_calls] or UNSET
+        calls = self._numbered(delta.tool_calls) or UNSET
         done = [function_call_object(call) for call in delta.function_calls] or UNSET
         return frame(RunFrame(delta.text, calls, done, padding() if self._padded else UNSET))
 
     def end(self, delta: Delta) -> bytes:
-        return self.piece(delta) + frame(RunFrame("", usage=usage_object(delta.usage)))
+        assert delta.finish_reason is not None
+        last = RunFrame("", usage=usage_object(delta.usage), finish_reason=delta.finish_reason)
+        return self.piece(delta) + frame(last)
 
     def error(self, error: BaseException) -> bytes:
         [said] = error_envelope(error).errors
         return frame(RunFrame(error=said, errors=[said], finish_reason="error"))
+
+    def _numbered(self, calls: Sequence[ToolCall]) -> list[CallObject]:
+        numbered = [call_object(call, self._calls + place) for place, call in enumerate(calls)]
+        self._calls += len(numbered)
+        return numbered

@@ -13,7 +13,6 @@ from fireside.api.openai.errors import error_frame
 from fireside.api.openai.objects import (
     AssistantMessage,
     Call,
-    CalledFunction,
     ChatChoice,
     ChatCompletion,
     ChatCompletionChunk,
@@ -23,6 +22,7 @@ from fireside.api.openai.objects import (
     CompletionChoice,
 )
 from fireside.api.sse import frame, padding
+from fireside.api.tools import CalledFunction
 from fireside.prompting.messages import ToolCall
 from fireside.serving.types import Delta
 

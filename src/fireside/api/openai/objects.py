@@ -5,14 +5,8 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from fireside.api.generation import TokenUsage
+from fireside.api.tools import CalledFunction
 from fireside.serving.types import FinishReason
-
-
-class CalledFunction(Struct, frozen=True):
-    """`arguments` is the text of a JSON object."""
-
-    name: str
-    arguments: str
 
 
 class Call(Struct, frozen=True, kw_only=True):
