@@ -10,7 +10,7 @@ help: ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 20
 
 serve: $(VENV)/.runtime ## Install, fetch the default model, start the server (ARGS="--port 9000" and so on)
-	$(BIN)/fireside serve $(ARGS)
+	@$(BIN)/fireside serve $(ARGS)
 
 extras: $(VENV)/.runtime ## Install what PostgreSQL, S3 and functions need
 	@$(BIN)/python tools/install.py extras

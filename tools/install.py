@@ -80,7 +80,9 @@ def install(wanted: str) -> None:
     began = time.monotonic()
     LOG.write_text("", encoding="utf-8")
     print(f"Installing up to {total} packages into {Path(sys.prefix).name}/ ...", flush=True)
-    run_pip(["--require-hashes", *options], "Installing", total)
+    # Some tools want PyTorch, which comes after them; the lock has everything else that they want.
+    alone = ["--no-deps"] if wanted == "dev" else []
+    run_pip(["--require-hashes", *alone, *options], "Installing", total)
     if wanted == "runtime":
         # Built by what the lock has, not by what pip would fetch for it without a hash.
         run_pip(["--no-deps", "--no-build-isolation", "--editable", "."])

@@ -238,3 +238,11 @@ class EngineFailed(EngineError):
 
 class ConfigError(FiresideError):
     """A setting is wrong, or settings do not fit together."""
+
+
+def missing_extra(what: str, extra: str) -> ConfigError:
+    """The error of a setting that needs one of pyproject.toml's extras. Its name on an index may be anybody's."""
+    return ConfigError(
+        f"{what}: what this needs is not installed. In your copy of Fireside, run: make extras. Or: "
+        f"pip install '.[{extra}]'"
+    )

@@ -48,8 +48,8 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
-def test_readme_opens_with_the_two_commands() -> None:
+def test_readme_opens_with_what_starts_a_server() -> None:
     commands = re.findall(r"^```sh\n(.*?)\n```", read("README.md"), re.MULTILINE | re.DOTALL)
-    assert commands[:2] == ["make serve", "make test"]
+    assert commands[0].splitlines()[-1] == "make serve"
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert {"serve", "test", "lint", "bench", "docs"} <= set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))

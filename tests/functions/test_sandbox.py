@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from pathlib import Path
 
 import pytest
 
@@ -127,4 +126,13 @@ def test_random_numbers_differ_from_call_to_call(value):
 
 def test_the_engine_is_the_file_that_its_readme_names():
     page = (machine.WASM.parent / "README.md").read_text()
-    assert re.findall(r"`([0-9a-f]{64})`", page) == [hashlib.sha256(Path(machine.WASM).read_bytes()).hexdigest()]
+    assert re.findall(r"`([0-9a-f]{64})`", page) == [machine.WASM_SHA256]
+    assert hashlib.sha256(machine.WASM.read_bytes()).hexdigest() == machine.WASM_SHA256
+
+
+def test_another_engine_is_not_run(tmp_path, monkeypatch):
+    code = machine.WASM.read_bytes()
+    (tmp_path / "quickjs.wasm").write_bytes(code + b"\0\x02\x01x")  # a custom section: still valid WebAssembly
+    monkeypatch.setattr(machine, "WASM", tmp_path / "quickjs.wasm")
+    with pytest.raises(ValueError, match="is not the file that came with Fireside"):
+        machine.compile_engine()

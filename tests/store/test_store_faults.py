@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fireside.errors import StoreUnavailable
+from fireside.errors import ConfigError, StoreUnavailable
 from fireside.store import database
 from fireside.store.store import Store
 
@@ -91,3 +91,9 @@ def test_what_was_written_survives_kill_9(path: Path, lines: int) -> None:
         # The last pair may have been written, in whole or by half, with nobody told of it.
         assert told <= len(store.list_tokens()) <= requests <= told + 1
         store.record_usage("local", "@hf/x/y", 1, 1)
+
+
+def test_a_missing_driver_is_told_with_what_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(ConfigError, match=r"make extras\. Or: pip install '\.\[postgres\]'"):
+        Store("postgresql://user:secret@127.0.0.1/name")

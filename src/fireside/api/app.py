@@ -12,7 +12,7 @@ from fireside.api.boundary import Boundary
 from fireside.api.context import Context
 from fireside.api.openai import errors as openai_errors
 from fireside.api.openai import routes as openai
-from fireside.errors import ConfigError
+from fireside.errors import ConfigError, missing_extra
 from fireside.finetunes.service import FineTunes
 from fireside.functions.sandbox import Sandbox
 from fireside.lockdown import can_lock_down
@@ -68,7 +68,7 @@ def create_app(settings: Settings, service: TextService, store: Store) -> ASGIAp
 
 def _check_sandbox() -> None:
     if find_spec("wasmtime") is None:
-        raise ConfigError("Functions need an extra: pip install 'fireside[functions]'. Or turn FIRESIDE_FUNCTIONS off.")
+        raise missing_extra("Functions (FIRESIDE_FUNCTIONS)", "functions")
     if not can_lock_down():
         raise ConfigError(
             "Functions run only where the kernel filters system calls (seccomp, on x86-64 or ARM64), and this one "

@@ -4,10 +4,12 @@ import asyncio
 import ipaddress
 import logging
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import typer
@@ -114,8 +116,18 @@ def usage_text(url: str, model: str, store: Store) -> str:
     address = shlex.quote(f"{url}/client/v4/accounts/{account}/ai/run/{model}")
     return (
         f"\nTry it:\n\n  curl {address} {header}-d {shlex.quote(QUESTION)}\n\n{hint}"
-        f"Or in a browser: {url}/ has the models, {url}/playground the playground.\nCtrl-C ends the server."
+        f"Or in a browser: {url}/ has the models, {url}/playground the playground.\n{_commands_hint()}"
+        "Ctrl-C ends the server."
     )
+
+
+def _commands_hint() -> str:
+    """How a new terminal comes to know the `fireside` command; nothing where it does already."""
+    activate = Path(sys.executable).with_name("activate")
+    if shutil.which("fireside") or not activate.exists():
+        return ""
+    command = str(activate) if sys.platform == "win32" else f". {shlex.quote(str(activate))}"
+    return f"For other commands (fireside --help), first, in another terminal: {command}\n"
 
 
 def _own_url(url: str) -> str:

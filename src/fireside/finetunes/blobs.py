@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from fireside.errors import ConfigError, StoreUnavailable
+from fireside.errors import ConfigError, StoreUnavailable, missing_extra
 from fireside.weights.locate import rename_durably
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def open_blobs(url: str, folder: Path) -> BlobStore:
     try:
         from obstore.store import from_url
     except ImportError as error:
-        raise ConfigError("blob_url (FIRESIDE_BLOB_URL): S3 needs a library: pip install 'fireside[s3]'") from error
+        raise missing_extra("A bucket (FIRESIDE_BLOB_URL)", "s3") from error
     # A bucket on one's own machines is often reached without TLS; to write http:// in its URL is to ask for it.
     plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
     try:

@@ -5,6 +5,7 @@ that its own `dist/index.js` uses. All memory that JavaScript sees is the instan
 call is in `Machine._host_function`: a clock that stands still, random bytes, and refusals.
 """
 
+import hashlib
 import os
 import re
 import time
@@ -16,6 +17,7 @@ import wasmtime
 from fireside.functions.messages import MAX_ERROR_CHARS, MAX_RESULT_BYTES, Failed
 
 WASM = Path(__file__).parent / "quickjs" / "quickjs.wasm"
+WASM_SHA256 = "d4c9375f2b1ca4dc95f72c8aa2982a7a9951ac8011490d79c6582df732b4bbd9"
 
 JS_STACK = 384 * 1024
 """Bytes of QuickJS's own stack: some 1,600 nested calls, then JavaScript gets a RangeError. The build has 1 MiB."""
@@ -50,8 +52,14 @@ def _engine() -> wasmtime.Engine:
 
 
 def compile_engine() -> bytes:
-    """`quickjs.wasm` in this machine's own code, for `Machine`; a few seconds of work."""
-    return bytes(wasmtime.Module.from_file(_engine(), str(WASM)).serialize())
+    """`quickjs.wasm` in this machine's own code, for `Machine`; a few seconds of work.
+
+    Raises ValueError when the file is not the one that came with Fireside.
+    """
+    code = WASM.read_bytes()
+    if hashlib.sha256(code).hexdigest() != WASM_SHA256:
+        raise ValueError(f"{WASM} is not the file that came with Fireside: install Fireside again")
+    return bytes(wasmtime.Module(_engine(), code).serialize())
 
 
 class Machine:

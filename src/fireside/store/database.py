@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from fireside.errors import ConfigError
+from fireside.errors import ConfigError, missing_extra
 from fireside.store import schema
 
 BUSY_SECONDS = 5
@@ -30,7 +30,7 @@ def open_database(place: Path | str) -> Engine:
         # A server of its own may be restarted: then old connections are found dead before they are used.
         engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
     except ImportError as error:
-        raise ConfigError("PostgreSQL needs its driver: pip install 'fireside[postgres]'") from error
+        raise missing_extra("PostgreSQL (FIRESIDE_DATABASE_URL)", "postgres") from error
     except (ArgumentError, OSError) as error:
         raise ConfigError(f"The database {_shown(place)} cannot be opened: {error}") from error
     if engine.dialect.name == "sqlite":
