@@ -9,7 +9,7 @@ from fireside import errors
 from fireside.api.errors import WIRE_ERRORS
 from fireside.api.inputs import parse_input
 from fireside.errors import RequestError
-from support.echo_service import AWQ, LORA, PLAIN, EchoService
+from support.echo_service import AWQ, LORA, LORA_ALIAS, PLAIN, EchoService
 from support.live_server import LiveServer, check_error, live_server
 
 MODELS = "/client/v4/accounts/acc/ai/models"
@@ -69,6 +69,7 @@ def test_models_search(shared_server: LiveServer) -> None:
         "lora": "true",
         "info": "https://example.com/model",
         "context_window": "4096",
+        "alias": LORA_ALIAS,
     }
     assert model.pop("task")["name"] == "Text Generation"
     assert model == {

@@ -14,6 +14,7 @@ OPENHERMES = "@hf/thebloke/openhermes-2.5-mistral-7b-awq"
 MISTRAL = "@hf/mistral/mistral-7b-instruct-v0.2"
 SMOLLM2 = "@hf/huggingfacetb/smollm2-135m-instruct"
 ECHO = "@hf/fireside/echo"
+LORA_ID = "@cf/mistralai/mistral-7b-instruct-v0.2-lora"
 
 MINE = """
 id = "@hf/me/mine"
@@ -98,6 +99,47 @@ def test_same_id_in_two_users_files_names_both(tmp_path: Path) -> None:
     write(tmp_path, MINE, "a.toml")
     write(tmp_path, MINE, "b.toml")
     with pytest.raises(CatalogError, match=r"b\.toml: id: @hf/me/mine is also the id in .*a\.toml"):
+        Catalog.load(tmp_path)
+
+
+def test_aliases_name_the_same_model(tmp_path: Path) -> None:
+    catalog = Catalog.load()
+    for author in ("mistral", "mistralai"):
+        assert catalog.get(f"@cf/{author}/mistral-7b-instruct-v0.2-lora") is catalog.get(MISTRAL)
+    write(tmp_path, 'aliases = ["@cf/me/mine-lora", "@cf/me/older"]\n' + MINE)
+    mine = Catalog.load(tmp_path)
+    assert mine.get("@cf/me/older") is mine.get("@cf/me/mine-lora") is mine.get("@hf/me/mine")
+    assert len(mine.all()) == 5
+    with pytest.raises(UnknownModel, match="Did you mean @cf/me/mine-lora"):
+        mine.get("@cf/me/mine-lore")
+
+
+@pytest.mark.parametrize(
+    "text", [MINE.replace("@hf/me/mine", LORA_ID), f'aliases = ["{LORA_ID}"]\n{MINE}'], ids=["id", "alias"]
+)
+def test_a_users_file_takes_a_built_in_alias(tmp_path: Path, text: str) -> None:
+    write(tmp_path, text)
+    catalog = Catalog.load(tmp_path)
+    assert catalog.get(LORA_ID).description == "Mine"
+    assert LORA_ID not in catalog.get(MISTRAL).names
+    assert catalog.get("@cf/mistral/mistral-7b-instruct-v0.2-lora") is catalog.get(MISTRAL)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (f'aliases = ["{MISTRAL}"]\n{MINE}', ""),
+        (f'aliases = ["@cf/a/b"]\n{MINE}', f'aliases = ["@cf/a/b"]\n{MINE.replace("me/mine", "me/other")}'),
+        (MINE, f'aliases = ["@hf/me/mine"]\n{MINE.replace("me/mine", "me/other")}'),
+        (f'aliases = ["@hf/me/other"]\n{MINE}', MINE.replace("me/mine", "me/other")),
+    ],
+    ids=["built-in", "both", "later", "earlier"],
+)
+def test_an_alias_that_is_taken(tmp_path: Path, first: str, second: str) -> None:
+    write(tmp_path, first, "a.toml")
+    if second:
+        write(tmp_path, second, "b.toml")
+    with pytest.raises(CatalogError, match=r"[ab]\.toml: aliases: @\S+ is a name of @\S+, too"):
         Catalog.load(tmp_path)
 
 

@@ -17,6 +17,7 @@ from fireside.serving.types import Delta, JsonForm, ModelStatus, Preview, TextRe
 
 PLAIN = "@cf/fireside/echo"
 LORA = "@hf/mistral/mistral-7b-instruct-v0.2"
+LORA_ALIAS = "@cf/mistralai/mistral-7b-instruct-v0.2-lora"
 AWQ = "@hf/thebloke/openhermes-2.5-mistral-7b-awq"
 CONTEXT_LENGTH = 4096
 
@@ -35,6 +36,7 @@ ORDERS: dict[str, BaseException] = {
 def _spec(model: str, number: int, *, lora: bool = False) -> ModelSpec:
     return ModelSpec(
         id=model,
+        aliases=(LORA_ALIAS,) if lora else (),
         uuid=UUID(int=number),
         description=f"Test model {number}.",
         created_at="2024-02-01 00:00:00.000",
@@ -85,7 +87,7 @@ class EchoService:
             raise errors.InvalidModelId(f"The model name {model[:100]!r} is invalid.")
         for wanted in (model, self.stand_in):
             for spec in self.specs:
-                if spec.id == wanted:
+                if wanted in spec.names:
                     return spec
         raise errors.UnknownModel(f"No such model {model} or task")
 

@@ -73,7 +73,7 @@ async def respond(
         FiresideError: while nothing is sent yet; later ones end the stream with a frame of their own.
     """
     settings = context.settings
-    headers = {} if spec.id == request.model else {"fireside-served-by": spec.id}
+    headers = {} if request.model in spec.names else {"fireside-served-by": spec.id}
     request = replace(request, adapter=await _adapter(context, spec, request.tenant, lora))
     # The service promises an iterator that can be closed; to the type checker that is a generator.
     deltas = cast(AsyncGenerator[Delta, None], _deltas(context, request, functions))

@@ -100,7 +100,7 @@ def routes(context: Context) -> list[Route]:
         return answer([TASK])
 
     async def authors(request: Request) -> Response:
-        names = sorted({_author(spec) for spec in context.service.models()})
+        names = sorted({_author(spec.id) for spec in context.service.models()})
         return answer([Author(name) for name in names])
 
     def get(path: str, endpoint: Endpoint, name: str, summary: str, result: object, **more: Any) -> Operation:
@@ -152,9 +152,9 @@ def _checked(kind: type[Query], request: Request) -> Query:
 
 
 def exact_model(service: TextService, model: str) -> ModelSpec:
-    """The very model of this id, and no stand-in for it. Raises UnknownModel, InvalidModelId."""
+    """The very model of this id or alias, and no stand-in for it. Raises UnknownModel, InvalidModelId."""
     for spec in service.models():
-        if spec.id == model:
+        if model in spec.names:
             return spec
     service.resolve(model)
     raise UnknownModel(f"No such model {model} or task")
@@ -167,10 +167,11 @@ def describe(spec: ModelSpec) -> ModelFacts:
         ("lora", "true" if spec.lora else None),
         ("info", spec.info_url),
         ("context_window", str(spec.context_length)),
+        *(("alias", alias) for alias in spec.aliases),
     ]
     return ModelFacts(
         id=str(spec.uuid),
-        source=_source(spec),
+        source=_source(spec.id),
         name=spec.id,
         description=spec.description,
         task=TASK,
@@ -180,18 +181,18 @@ def describe(spec: ModelSpec) -> ModelFacts:
     )
 
 
-def _source(spec: ModelSpec) -> int:
-    return _SOURCES[spec.id.partition("/")[0]]
+def _source(name: str) -> int:
+    return _SOURCES[name.partition("/")[0]]
 
 
-def _author(spec: ModelSpec) -> str:
-    return spec.id.split("/")[1]
+def _author(name: str) -> str:
+    return name.split("/")[1]
 
 
 def _matches(spec: ModelSpec, query: SearchQuery) -> bool:
     return (
-        query.author.lower() in ("", _author(spec).lower())
-        and query.search.lower() in f"{spec.id} {spec.description}".lower()
+        query.author.lower() in ("", *(_author(name).lower() for name in spec.names))
+        and query.search.lower() in " ".join((*spec.names, spec.description)).lower()
         and query.task.lower() in ("", TASK.id, TASK.name.lower())
-        and query.source in (None, _source(spec))
+        and query.source in (None, _source(spec.id))
     )

@@ -19,17 +19,19 @@ _MAX_FILE_BYTES = 1_000_000
 
 
 class Catalog:
-    """Every model this server knows, by id. Immutable."""
+    """Every model this server knows, by id and by alias. Immutable."""
 
     def __init__(self, specs: Mapping[str, ModelSpec]) -> None:
         self._specs = dict(sorted(specs.items()))
+        self._by_name = {alias: spec for spec in self._specs.values() for alias in spec.aliases} | self._specs
 
     @classmethod
     def load(cls, *folders: Path) -> Self:
         """The built-in models, then those of each folder (`*.toml`; a folder that does not exist has none).
 
-        A file in a folder replaces a built-in model of the same id. Raises CatalogError naming the file and, where
-        known, line and key; also when two files of the folders have the same id.
+        A file in a folder replaces a built-in model of the same id, and takes its name where it is a built-in one's
+        alias. Raises CatalogError naming the file and, where known, line and key; also when two files of the folders
+        have the same id or alias, or an alias is a built-in model's id.
         """
         with as_file(files("fireside.catalog") / "models") as packaged:
             specs = {spec.id: spec for spec in map(load_file, sorted(packaged.glob("*.toml")))}
@@ -42,7 +44,7 @@ class Catalog:
                 )
             origins[spec.id] = path
             specs[spec.id] = spec
-        return cls(specs)
+        return cls(_without_clashes(specs, origins))
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -57,20 +59,42 @@ class Catalog:
         return cls.load(settings.catalog_dir or settings.data_dir / "catalog")
 
     def get(self, model_id: str) -> ModelSpec:
-        """The model of this id. Raises InvalidModelId when it is not of the form, UnknownModel when there is none."""
-        spec = self._specs.get(model_id)
+        """The model of this id or alias.
+
+        Raises InvalidModelId when it is not of the form, UnknownModel when there is none.
+        """
+        spec = self._by_name.get(model_id)
         if spec is not None:
             return spec
         shown = model_id if len(model_id) <= 200 else model_id[:200] + "…"
         if not _MODEL_ID.fullmatch(model_id):
             raise InvalidModelId(f"Invalid model id {shown!r}: it must look like @hf/author/name or @cf/author/name")
-        close = difflib.get_close_matches(shown.lower(), self._specs, n=3, cutoff=0.6)
+        close = difflib.get_close_matches(shown.lower(), self._by_name, n=3, cutoff=0.6)
         hint = f". Did you mean {' or '.join(close)}?" if close else ""
         raise UnknownModel(f"No such model {shown} or task{hint}")
 
     def all(self) -> list[ModelSpec]:
         """Every model, sorted by id."""
         return list(self._specs.values())
+
+
+def _without_clashes(specs: Mapping[str, ModelSpec], origins: Mapping[str, Path]) -> dict[str, ModelSpec]:
+    """The models, built-in ones without the names that a user's file took. Raises CatalogError for other clashes."""
+    owners: dict[str, ModelSpec] = {}
+    for own in (spec for spec in specs.values() if spec.id in origins):
+        for name in own.names:
+            other = owners.setdefault(name, own)
+            if other is not own or (name != own.id and name in specs):
+                clash = specs[name] if name in specs and specs[name] is not own else other
+                raise CatalogError(
+                    f"{origins[own.id]}: aliases: {name} is a name of {clash.id}, too. Choose another one."
+                )
+    return {
+        name: spec
+        if name in origins
+        else spec.model_copy(update={"aliases": tuple(alias for alias in spec.aliases if alias not in owners)})
+        for name, spec in specs.items()
+    }
 
 
 def load_file(path: Path) -> ModelSpec:

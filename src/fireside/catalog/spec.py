@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MODEL_ID_PATTERN = r"^@(hf|cf)/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$"
 
+ModelId = Annotated[str, Field(pattern=MODEL_ID_PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Checksum = Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|git:[0-9a-f]{40})$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
@@ -125,12 +126,14 @@ class ModelSpec(_Strict):
     """One model of the catalog.
 
     Args:
+        aliases: further ids of the same model, such as those that the hosted service has for its use with LoRA.
         uuid: the hosted service's where it has one, else made from the id.
         context_length: most tokens of prompt and answer together.
         download_bytes: about how much a download brings, where the source does not say; only shown.
     """
 
-    id: Annotated[str, Field(pattern=MODEL_ID_PATTERN)]
+    id: ModelId
+    aliases: tuple[ModelId, ...] = ()
     uuid: UUID = Field(default_factory=lambda data: uuid5(NAMESPACE_URL, data["id"]))
     description: str = ""
     created_at: str = ""
@@ -144,3 +147,8 @@ class ModelSpec(_Strict):
     prompt: PromptSpec
     engine: EngineSpec
     architecture: ArchitectureFacts = ArchitectureFacts()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its id, and then its aliases."""
+        return (self.id, *self.aliases)

@@ -160,7 +160,7 @@ def check_port(settings: Settings) -> Finding:
 def check_model(settings: Settings, spec: ModelSpec) -> Finding:
     """Whether a model's files are here and sound, as far as their headers tell. Raises FiresideError leaves."""
     if not is_downloaded(settings.data_dir, spec):
-        wanted = spec.id == settings.default_model
+        wanted = settings.default_model in spec.names
         step = f"`fireside serve` fetches it, or: fireside pull {spec.id}" if wanted else ""
         return Finding("note" if wanted else "ok", "model", f"{spec.id}: not downloaded", step)
     path = locate(settings.data_dir, spec)

@@ -22,9 +22,13 @@ NoPull = Annotated[bool, typer.Option("--no-pull", help="Fail rather than downlo
 
 
 def find_model(catalog: "Catalog", name: str) -> "ModelSpec":
-    """The model of this id, or the only one whose id ends in /NAME. Raises InvalidModelId, UnknownModel."""
+    """The model of this id or alias, or the only one that has one ending in /NAME.
+
+    Raises InvalidModelId, UnknownModel.
+    """
     if "/" not in name:
-        found = [spec for spec in catalog.all() if spec.id.rpartition("/")[2].lower() == name.lower()]
+        end = f"/{name}".lower()
+        found = [spec for spec in catalog.all() if any(own.lower().endswith(end) for own in spec.names)]
         if len(found) == 1:
             return found[0]
         fault = f"{len(found)} models are" if found else "No model is"

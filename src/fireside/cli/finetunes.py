@@ -65,7 +65,7 @@ def create_from(
     with _files_of(source, progress) as folder:
         if replace:
             finetune = tools.finetunes.get(account, name)
-            if model is not None and find_model(tools.catalog, model).id != finetune.model:
+            if model is not None and finetune.model not in find_model(tools.catalog, model).names:
                 raise FineTuneMismatch(f"The fine-tune {name!r} is for {finetune.model}; make another for {model}.")
         else:
             spec = find_model(tools.catalog, model or tools.settings.default_model)

@@ -69,7 +69,7 @@ class FineTunes:
         self._settings = settings
         self._table = table
         self._switching = threading.Lock()
-        self._models = {spec.id: spec for spec in models}
+        self._models = {name: spec for spec in models for name in spec.names}
         self._blobs = open_blobs(settings.blob_url, settings.data_dir / "finetunes")
         self._folders = VersionFolders(settings.data_dir / "cache" / "adapters", self._blobs)
 
@@ -159,7 +159,7 @@ class FineTunes:
         Raises FineTuneNotFound, FineTuneMismatch, FineTuneIncomplete.
         """
         finetune = self.get(account, reference)
-        if finetune.model != model.id:
+        if finetune.model not in model.names:
             raise FineTuneMismatch(
                 f"The fine-tune {finetune.name!r} was made for the model {finetune.model}, not for {model.id}."
             )

@@ -11,7 +11,7 @@ import pytest
 from fireside.engine.types import Sampling
 from fireside.prompting.messages import Message
 from support.adapters import make_adapter
-from support.echo_service import AWQ, LORA, PLAIN, EchoService
+from support.echo_service import AWQ, LORA, LORA_ALIAS, PLAIN, EchoService
 from support.live_server import LiveServer, check_openai_error, live_server, wait_until
 
 HOSTED = "/client/v4/accounts/acc/ai/v1"
@@ -174,7 +174,7 @@ def test_one_stop_text(server: LiveServer) -> None:
 def test_models(shared_server: LiveServer, base: str) -> None:
     listed = shared_server.client.get(f"{base}/models").json()
     assert listed["object"] == "list"
-    assert [model["id"] for model in listed["data"]] == [PLAIN, LORA, AWQ]
+    assert [model["id"] for model in listed["data"]] == [PLAIN, LORA, LORA_ALIAS, AWQ]
     [one] = [model for model in listed["data"] if model["id"] == LORA]
     assert one == {"id": LORA, "object": "model", "created": 1706745600, "owned_by": "mistral"}
     for spelling in (LORA, LORA.replace("@", "%40").replace("/", "%2F"), f"{LORA}/"):

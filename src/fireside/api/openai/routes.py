@@ -17,6 +17,7 @@ from fireside.api.body import parse_object
 from fireside.api.context import Context
 from fireside.api.envelope import JsonResponse
 from fireside.api.generation import Form, respond
+from fireside.api.models import exact_model
 from fireside.api.openai.forms import ChatForm, CompletionForm
 from fireside.api.openai.inputs import ChatInput, CompletionInput, parse
 from fireside.api.openai.objects import ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList
@@ -35,12 +36,12 @@ def routes(context: Context) -> list[Route]:
     """Chat, completions, models, at both bases."""
 
     async def models(request: Request) -> Response:
-        return JsonResponse(ModelList(data=[_model(spec) for spec in context.service.models()]))
+        named = [(name, spec) for spec in context.service.models() for name in spec.names]
+        return JsonResponse(ModelList(data=[_model(name, spec) for name, spec in named]))
 
     async def model(request: Request) -> Response:
         wanted = request.path_params["model"]
-        found = [spec for spec in context.service.models() if spec.id == wanted]
-        return JsonResponse(_model(found[0] if found else context.service.resolve(wanted)))
+        return JsonResponse(_model(wanted, exact_model(context.service, wanted)))
 
     chat, completions = _Chat(context), _Completions(context)
     return [
@@ -149,8 +150,8 @@ def _split(model: str) -> tuple[str, str | None]:
     return model_id, lora or None
 
 
-def _model(spec: ModelSpec) -> Model:
-    return Model(id=spec.id, created=_seconds(spec.created_at), owned_by=spec.id.split("/")[1])
+def _model(name: str, spec: ModelSpec) -> Model:
+    return Model(id=name, created=_seconds(spec.created_at), owned_by=name.split("/")[1])
 
 
 def _seconds(date: str) -> int:
