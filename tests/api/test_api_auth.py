@@ -145,6 +145,35 @@ def test_a_good_token(locked: tuple[LiveServer, str], scheme: str) -> None:
     assert response.json()["result"]["response"] == "hi"
 
 
+def test_a_token_as_an_api_key(locked: tuple[LiveServer, str]) -> None:
+    """Older clients, and wrangler with CLOUDFLARE_API_KEY and CLOUDFLARE_EMAIL."""
+    server, token = locked
+    email = {"x-auth-email": "me@example.com"}
+    for name in ("x-auth-key", "mf-header-x-auth-key"):
+        assert server.run({"prompt": "hi"}, headers={name: token, **email}).json()["result"]["response"] == "hi"
+        for wrong in ("", "wrong", f"Bearer {token}", f"{token} {token}", token[:-1]):
+            check_error(server.run({"prompt": "hi"}, headers={name: wrong, **email}), 401, 10000)
+    # What says more of itself counts, and two of a kind are none.
+    both = {"authorization": "Bearer wrong", "x-auth-key": token}
+    check_error(server.run({"prompt": "hi"}, headers=both), 401, 10000)
+    twice = [("x-auth-key", token)] * 2
+    check_error(server.client.get("/client/v4/user", headers=twice), 401, 10000)
+    check_error(server.run({"prompt": "hi"}, headers=email), 401, 10000)
+
+
+@pytest.mark.parametrize("place", ["user/tokens/verify", "accounts/acc/tokens/verify"])
+def test_verifying_a_token(locked: tuple[LiveServer, str], place: str) -> None:
+    server, token = locked
+    for headers in (bearer(token), {"x-auth-key": token, "x-auth-email": "me@example.com"}):
+        answer = server.client.get(f"/client/v4/{place}", headers=headers).json()
+        assert answer["result"]["status"] == "active"
+        assert answer["messages"][0]["message"] == "This API Token is valid and active"
+    check_error(server.client.get(f"/client/v4/{place}"), 401, 10000)
+    if place.startswith("accounts"):
+        other = server.client.get("/client/v4/accounts/other/tokens/verify", headers=bearer(token))
+        check_error(other, 403, 10000)
+
+
 def test_a_token_is_for_its_own_account(locked: tuple[LiveServer, str]) -> None:
     server, token = locked
     other, _ = server.store.create_token("other", "test")

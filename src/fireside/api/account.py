@@ -67,12 +67,15 @@ def routes(context: Context) -> list[Route]:
         membership = Membership(account_of(request), "accepted", _account(request))
         return answer([membership], result_info=_ONE_PAGE)
 
+    verified = Envelope[TokenState]
+
     def get(path: str, endpoint: Endpoint, name: str, summary: str, result: object) -> Operation:
         doc = Doc(id=name, tag="Account", summary=summary, result=result)
         return Operation("GET", f"/client/v4/{path}", endpoint, doc)
 
     return [
-        get("user/tokens/verify", verify_token, "verifyToken", "Does my token work?", Envelope[TokenState]),
+        get("user/tokens/verify", verify_token, "verifyToken", "Does my token work?", verified),
+        get("accounts/{account_id}/tokens/verify", verify_token, "verifyAccountToken", "Does it work here?", verified),
         get("user", user, "getUser", "Whose token is it?", Envelope[User]),
         get("accounts", accounts, "listAccounts", "The token's account", Envelope[list[Account]]),
         get("accounts/{account_id}", account, "getAccount", "One account", Envelope[Account]),

@@ -32,8 +32,12 @@ _PUBLIC_FOLDERS = ("/models/", f"{STATIC_PATH}/")
 _AUTHENTICATION_ERROR = "Authentication error"
 _ACCOUNT = re.compile(r"/client/v4/accounts/([^/]*)(?:/.*)?", re.DOTALL)
 _ACCOUNT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_PROXIED_AUTHORIZATION = "mf-header-authorization"
-"""miniflare hands on the headers that a Worker set for its binding under such names."""
+_PROXIED = "mf-header-"
+"""miniflare hands on the headers that a Worker set for its binding under names that begin so."""
+_GATEWAY_AUTHORIZATION = "cf-aig-authorization"
+"""An AI Gateway's own token, beside the model provider's."""
+_KEY = "x-auth-key"
+"""Where clients have an API key rather than a token; it goes with X-Auth-Email, which says nothing here."""
 _HANDED_ON = (
     "forwarded",
     "via",
@@ -62,6 +66,15 @@ _HANDED_ON = (
 )
 """Headers that reverse proxies and tunnels add, and programs that ask for themselves do not."""
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]{1,512})", re.IGNORECASE)
+_BARE = re.compile(r"([A-Za-z0-9._~+/=-]{1,512})")
+_TOKEN_HEADERS = {
+    "authorization": _BEARER,
+    f"{_PROXIED}authorization": _BEARER,
+    _GATEWAY_AUTHORIZATION: _BEARER,
+    _KEY: _BARE,
+    f"{_PROXIED}{_KEY}": _BARE,
+}
+"""What a token may come in: the first that is there counts."""
 
 
 def is_public(path: str) -> bool:
@@ -104,12 +117,20 @@ class Guard:
         return grant
 
     async def _grant(self, headers: Headers) -> TokenGrant:
-        values = headers.getlist("authorization") or headers.getlist(_PROXIED_AUTHORIZATION)
-        match = _BEARER.fullmatch(values[0].strip()) if len(values) == 1 else None
-        grant = await asyncio.to_thread(self._store.verify, match[1]) if match else None
+        token = _token(headers)
+        grant = None if token is None else await asyncio.to_thread(self._store.verify, token)
         if grant is None:
             raise NotAuthenticated(_AUTHENTICATION_ERROR)
         return grant
+
+
+def _token(headers: Headers) -> str | None:
+    """The token, where one header brings one."""
+    for name, form in _TOKEN_HEADERS.items():
+        if values := headers.getlist(name):
+            match = form.fullmatch(values[0].strip()) if len(values) == 1 else None
+            return match[1] if match else None
+    return None
 
 
 def _check_account(account_id: str, grant: TokenGrant | None) -> None:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fireside.api.auth import Guard
 from fireside.api.disconnect import ClientGone
 from fireside.api.envelope import error_answer
+from fireside.api.paths import canonical
 from fireside.errors import BodyTooLarge, FiresideError, MethodNotAllowed, NoSuchRoute, RequestTimeout, ShuttingDown
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ class Boundary:
             return
         request_id = str(uuid4())
         started = False
-        path = scope["path"]
+        path = scope["path"] = canonical(scope["path"])
 
         async def tagged(message: Message) -> None:
             nonlocal started
@@ -53,8 +54,6 @@ class Boundary:
             await send(message)
 
         try:
-            # The documentation's own examples end some paths with a slash.
-            scope["path"] = scope["path"].removesuffix("/") or "/"
             scope["app"] = self  # makes the router raise what it refuses, rather than answer in its own words
             scope["state"]["grant"] = await self._guard.admit(scope)
             await self._app(scope, receive, tagged)

@@ -145,8 +145,8 @@ async def _respond(
 
 
 def _split(model: str) -> tuple[str, str | None]:
-    """Model id and name of a fine-tune: of `@hf/author/name:NAME`, or of an id alone."""
-    model_id, _, lora = model.partition(":")
+    """Model id and name of a fine-tune: of `@hf/author/name:NAME`, or of an id alone; a gateway's prefix left out."""
+    model_id, _, lora = model.removeprefix("workers-ai/").partition(":")
     return model_id, lora or None
 
 
