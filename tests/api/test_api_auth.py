@@ -371,6 +371,6 @@ def test_every_route_has_its_error_shape(shared_server: LiveServer) -> None:
 def test_functions_want_what_runs_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wasmtime", None)  # as if it were not installed
     with Store(tmp_path / "fireside.db") as store:
-        with pytest.raises(ConfigError, match=r"pip install 'fireside\[functions\]'"):
+        with pytest.raises(ConfigError, match=r"make extras.*\[functions\]"):
             create_app(Settings(data_dir=tmp_path, functions=True), EchoService(), store)
         assert create_app(Settings(data_dir=tmp_path), EchoService(), store)

@@ -74,7 +74,7 @@ def test_a_gateways_account_is_guarded(fresh_server: LiveServer, path: str) -> N
     assert send(**{"cf-aig-authorization": f"Bearer {token}"}).status_code == 200
     assert send().status_code == 401
     assert send(authorization=f"Bearer {other}", **{"cf-aig-authorization": f"Bearer {token}"}).status_code == 403
-    assert send(f"/{path}", authorization=f"Bearer {other}").status_code == 403
+    assert send(f"{fresh_server.url}/{path}", authorization=f"Bearer {other}").status_code == 403
     wait_until(lambda: [row.requests for row in fresh_server.store.usage("acc")] == [2])
 
 
