@@ -102,7 +102,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_fields += 1
         self._count(len(name) + len(value))
-        super().on_header(name, value)
+        if self._in_head:  # a trailer is no header: nobody looks at it
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._parsed_something = True
