@@ -79,6 +79,10 @@ class Settings(BaseSettings):
         Field(ge=0, description="Limit every model's context window to this many tokens; 0 keeps each model's own."),
     ] = 0
     max_body_bytes: Annotated[int, Field(ge=1024, description="Largest request body.")] = 8 * 1024 * 1024
+    account_requests: Annotated[int, Field(ge=1, description="Most requests that an account may have under way.")] = 640
+    account_body_mb: Annotated[
+        int, Field(ge=1, description="Most memory for the bodies of an account's requests under way, in MiB.")
+    ] = 64
     finetune_max_mb: Annotated[int, Field(ge=1, description="Largest file of a fine-tune, in millions of bytes.")] = 300
     finetune_max_rank: Annotated[int, Field(ge=1, le=1024, description="Largest rank of a fine-tune.")] = 32
     finetunes_per_account: Annotated[int, Field(ge=0, description="Most fine-tunes that one account may have.")] = 100

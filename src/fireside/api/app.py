@@ -12,6 +12,7 @@ from fireside.api.boundary import Boundary
 from fireside.api.context import Context
 from fireside.api.openai import errors as openai_errors
 from fireside.api.openai import routes as openai
+from fireside.api.underway import UnderWay
 from fireside.errors import ConfigError, missing_extra
 from fireside.finetunes.service import FineTunes
 from fireside.functions.sandbox import Sandbox
@@ -63,7 +64,7 @@ def create_app(settings: Settings, service: TextService, store: Store) -> ASGIAp
     sandbox = Sandbox(settings.function_seconds, settings.function_memory_mb)
     context = Context(settings, service, store, tuned, Downloads(settings), sandbox)
     forms = {binding.PATHS: binding.error_answer, openai_errors.PATHS: openai_errors.error_answer}
-    return Boundary(create_router(context), Guard(settings, store), forms)
+    return Boundary(create_router(context), Guard(settings, store), UnderWay(settings, store), forms)
 
 
 def _check_sandbox() -> None:

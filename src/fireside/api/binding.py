@@ -18,6 +18,7 @@ Errors are one object that every version of the binding can read: older ones kno
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,12 +26,13 @@ from starlette.datastructures import Headers
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fireside.api.body import parse_object
+from fireside.api.body import read_body
 from fireside.api.context import Context
 from fireside.api.envelope import JsonResponse
 from fireside.api.errors import error_headers, wire_error, wire_message
+from fireside.api.inputs import TextInput, parse_input
 from fireside.api.models import search_endpoint
-from fireside.api.run import TextRuns, read_request
+from fireside.api.run import TextRuns
 from fireside.api.scopes import Scoped
 from fireside.errors import BadBody, BadHttp, InvalidInput
 
@@ -82,21 +84,21 @@ class _BindingRun:
         self._runs = TextRuns(context)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await read_request(self._context.settings, scope, receive)
+        body = await read_body(scope, receive, self._context.settings)
         # With a gateway's prefix or without: model ids have no colon.
         model = Headers(scope=scope).get("cf-consn-model-id", "").rpartition(":")[2]
         if not model:
             raise BadBody("The header cf-consn-model-id is missing: it names the model.")
-        await self._runs.answer(scope, receive, send, model=model, fields=lambda: _fields(body), form=JsonResponse)
+        read = partial(body.parse, _parse_inputs)
+        await self._runs.answer(scope, receive, send, model=model, read=read, form=JsonResponse)
 
 
-def _fields(body: bytes) -> dict[str, Any]:
-    """The run route's form of a binding's body: there, `options` is a field among the inputs. Raises RequestError."""
-    given = parse_object(body)
+def _parse_inputs(given: dict[str, Any]) -> TextInput:
+    """The input in a binding's body, whose `options` are a field of the input on the run route. Raises RequestError."""
     inputs = given.get("inputs")
     if not isinstance(inputs, dict):
         raise InvalidInput(['inputs: should be an object, like {"prompt": "…"}'])
-    return {**inputs, "options": given.get("options")}
+    return parse_input({**inputs, "options": given.get("options")})
 
 
 class _Unwrap:

@@ -3,72 +3,148 @@
 import asyncio
 import json
 import zlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.datastructures import Headers
-from starlette.types import Receive
+from starlette.types import Receive, Scope
 
 from fireside.api.disconnect import ClientGone
+from fireside.api.json_values import ValueCount
+from fireside.api.underway import Lease, lease_of
 from fireside.errors import BadBody, BodyTooLarge, FeatureUnavailable, InvalidDataType, RequestTimeout
+from fireside.settings import Settings
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 _decode = msgspec.json.Decoder().decode
 
+MOST_VALUES = 131_072
+"""Of a body: numbers, texts, lists, maps, all counted."""
 
-async def read_body(headers: Headers, receive: Receive, *, max_bytes: int, timeout: float) -> bytes:  # noqa: ASYNC109
-    """The whole body, decompressed.
+VALUE_BYTES = 128
+"""Memory that a value takes beside its text, as far as can be said."""
 
-    Args:
-        max_bytes: most bytes, as sent and decompressed.
-        timeout: most seconds for the body to arrive.
+SMALL_BYTES = 1 << 16
+SMALL_VALUES = 1000
+"""A body up to these sizes is read in the event loop, where a thread would cost more than it saves."""
+
+_SURROGATES_BYTES = 1 << 20
+"""In a larger body nobody looks for the reason why it is no JSON."""
+
+Parsed = TypeVar("Parsed")
+
+
+class Body:
+    """A request's body: whole, decompressed, and bounded in bytes and values."""
+
+    def __init__(self, text: bytes, lease: Lease, *, small: bool) -> None:
+        self._text = text
+        self._lease = lease
+        self._small = small
+
+    async def parse(self, read: Callable[[dict[str, Any]], Parsed]) -> Parsed:
+        """What `read` makes of the JSON object; in a thread, where the body is large. May be called once.
+
+        Raises as `parse_object` and `read` do.
+        """
+        text, self._text = self._text, b""
+        if self._small:
+            return read(parse_object(text))
+        return await self._lease.owner.lanes.run(self._lease.account, lambda: read(parse_object(text)))
+
+
+async def read_body(scope: Scope, receive: Receive, settings: Settings) -> Body:
+    """The whole body, decompressed, its memory counted to the request's account.
 
     Raises:
-        BodyTooLarge: before anything is read, if the declared length says so already.
+        BodyTooLarge: more than `max_body_bytes`, as sent or decompressed, or more than `MOST_VALUES`. Before anything
+            is read, if the declared length says so already.
         RequestTimeout: the body came too slowly.
         BadBody, FeatureUnavailable: the content coding is broken, or not one that this server takes.
+        Busy: the account has too many bytes under way.
         ClientGone: the client closed the connection before its body was complete.
     """
+    lease, headers = lease_of(scope), Headers(scope=scope)
+    coding = headers.get("content-encoding", "identity").strip().lower()
+    sent = await _receive(headers, receive, lease, settings)
+    is_small = len(sent) <= SMALL_BYTES
+    plain = sent if coding in ("", "identity") else None
+    if plain is None and is_small:
+        plain = _decompress(sent, coding, settings.max_body_bytes, stop=SMALL_BYTES)
+    if plain is None:
+        plain = await lease.owner.lanes.run(
+            lease.account, lambda: _decompress(sent, coding, settings.max_body_bytes) or b""
+        )
+        is_small = False
+    if is_small:
+        values = _count(plain)
+    else:
+        text = plain
+        values = await lease.owner.lanes.run(lease.account, lambda: _count(text))
+    lease.add(len(plain) - len(sent) * (plain is sent) + values * VALUE_BYTES)
+    return Body(plain, lease, small=is_small and values <= SMALL_VALUES)
+
+
+async def _receive(headers: Headers, receive: Receive, lease: Lease, settings: Settings) -> bytes:
+    """The body as it was sent."""
+    max_bytes = settings.max_body_bytes
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
     body = bytearray()
     try:
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(settings.body_timeout):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise ClientGone
-                body += message.get("body", b"")
+                piece = message.get("body", b"")
+                lease.add(len(piece))
+                body += piece
                 if len(body) > max_bytes:
                     raise _too_large(max_bytes)
                 if not message.get("more_body", False):
                     break
     except TimeoutError:
-        raise RequestTimeout(f"The request body did not arrive within {timeout:g} seconds.") from None
-    return _decompress(bytes(body), headers.get("content-encoding", "identity").strip().lower(), max_bytes)
+        raise RequestTimeout(f"The request body did not arrive within {settings.body_timeout:g} seconds.") from None
+    return bytes(body)
 
 
 def _too_large(max_bytes: int) -> BodyTooLarge:
     return BodyTooLarge(f"The request body is larger than this server's limit of {max_bytes} bytes.")
 
 
-def _decompress(body: bytes, coding: str, max_bytes: int) -> bytes:
-    if coding in ("", "identity"):
-        return body
+def _decompress(body: bytes, coding: str, max_bytes: int, stop: int | None = None) -> bytes | None:
+    """The plain bytes; None when they are more than `stop`."""
     if coding not in ("gzip", "x-gzip"):
         raise FeatureUnavailable(f"Content-Encoding {coding[:40]!r} is not supported: send the body plain or as gzip.")
+    most = max_bytes if stop is None else min(stop, max_bytes)
     inflate = zlib.decompressobj(wbits=31)
     try:
         # One byte more than allowed is enough to know; the rest of a bomb is never inflated.
-        plain = inflate.decompress(body, max_bytes + 1)
+        plain = inflate.decompress(body, most + 1)
     except zlib.error as error:
         raise BadBody(f"The body says it is gzip, but it cannot be read as such: {error}.") from error
     if len(plain) > max_bytes:
         raise _too_large(max_bytes)
+    if len(plain) > most:
+        return None
     if not inflate.eof or inflate.unused_data:
         raise BadBody("The body says it is gzip, but it is cut short or something follows its end.")
     return plain
+
+
+def _count(text: bytes) -> int:
+    """How many values. Raises BodyTooLarge as soon as there are too many."""
+    count = ValueCount()
+    for found in count.add(text):
+        if found > MOST_VALUES:
+            raise BodyTooLarge(
+                f"The request body holds more than {MOST_VALUES} values (texts, numbers, lists and maps): send less at "
+                "once."
+            )
+    return count.found
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -106,6 +182,8 @@ def _has_lone_surrogate(body: bytes) -> bool:
     def refuse(constant: str) -> None:
         raise ValueError(constant)
 
+    if len(body) > _SURROGATES_BYTES:
+        return False
     try:
         json.dumps(json.loads(body, parse_constant=refuse), ensure_ascii=False).encode()
     except UnicodeEncodeError:

@@ -11,11 +11,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fireside.api.auth import Guard
+from fireside.api.auth import Guard, is_public
 from fireside.api.disconnect import ClientGone
 from fireside.api.envelope import error_answer
 from fireside.api.paths import canonical
-from fireside.errors import BodyTooLarge, FiresideError, MethodNotAllowed, NoSuchRoute, RequestTimeout, ShuttingDown
+from fireside.api.underway import Lease, UnderWay, why_cancelled
+from fireside.errors import BodyTooLarge, FiresideError, MethodNotAllowed, NoSuchRoute, RequestTimeout
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +33,12 @@ class Boundary:
         forms: how errors are answered on paths that match a pattern as a whole; elsewhere, with the envelope.
     """
 
-    def __init__(self, app: ASGIApp, guard: Guard, forms: Mapping[re.Pattern[str], ErrorAnswer]) -> None:
+    def __init__(
+        self, app: ASGIApp, guard: Guard, under_way: UnderWay, forms: Mapping[re.Pattern[str], ErrorAnswer]
+    ) -> None:
         self._app = app
         self._guard = guard
+        self._under_way = under_way
         self._forms = forms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,6 +47,7 @@ class Boundary:
             return
         request_id = str(uuid4())
         started = False
+        lease: Lease | None = None
         path = scope["path"] = canonical(scope["path"])
 
         async def tagged(message: Message) -> None:
@@ -55,7 +60,9 @@ class Boundary:
 
         try:
             scope["app"] = self  # makes the router raise what it refuses, rather than answer in its own words
-            scope["state"]["grant"] = await self._guard.admit(scope)
+            scope["state"]["grant"] = grant = await self._guard.admit(scope)
+            if not is_public(scope["path"]):
+                lease = self._under_way.begin(scope, grant)
             await self._app(scope, receive, tagged)
         except ClientGone:
             return
@@ -66,6 +73,9 @@ class Boundary:
             if not started:
                 form = next((form for pattern, form in self._forms.items() if pattern.fullmatch(path)), error_answer)
                 await _answer(form(known), known, scope, receive, tagged)
+        finally:
+            if lease is not None:
+                self._under_way.end(lease)
 
 
 def _as_known(error: BaseException, scope: Scope) -> BaseException:
@@ -77,7 +87,7 @@ def _as_known(error: BaseException, scope: Scope) -> BaseException:
             allowed = (error.headers or {}).get("Allow", "").split(", ")
             return MethodNotAllowed(f"{scope['method']} is not allowed here.", sorted(allowed))
         case asyncio.CancelledError():
-            return ShuttingDown("The server is shutting down.")
+            return why_cancelled(scope)
         case _:
             return error
 

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fireside import __version__
-from fireside.api.body import parse_object, read_body
+from fireside.api.account import account_of
+from fireside.api.body import read_body
 from fireside.api.context import Context
 from fireside.api.envelope import answer
 from fireside.api.inputs import parse_input, to_request
@@ -60,12 +61,10 @@ class _Routes:
 
     async def preview(self, request: Request) -> Response:
         check_scope(request.state.grant, "run")
-        settings, service = self._context.settings, self._context.service
-        body = await read_body(
-            request.headers, request.receive, max_bytes=settings.max_body_bytes, timeout=settings.body_timeout
-        )
-        model = request.path_params["model"]
-        seen = await service.preview(to_request(model, parse_input(parse_object(body)), account=""))
+        body = await read_body(request.scope, request.receive, self._context.settings)
+        parsed = await body.parse(parse_input)
+        wanted = to_request(request.path_params["model"], parsed, account_of(request))
+        seen = await self._context.service.preview(wanted)
         pieces = [{"text": piece.text, "control": piece.control} for piece in seen.pieces]
         return answer({"model": seen.model, "pieces": pieces, "tokens": seen.tokens})
 

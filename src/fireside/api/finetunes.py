@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from fireside.api.body import parse_object, read_body
+from fireside.api.body import read_body
 from fireside.api.context import Context
 from fireside.api.envelope import Envelope, answer
 from fireside.api.inputs import problem_lines
@@ -150,6 +150,14 @@ def _doc(name: str, summary: str, result: Any, **more: Any) -> Doc:
     return Doc(id=name, tag="Fine-tunes", summary=summary, result=Envelope[result], **more)
 
 
+def _parse_create(body: dict[str, Any]) -> CreateInput:
+    """Raises InvalidInput."""
+    try:
+        return CreateInput.model_validate({name: value for name, value in body.items() if value is not None})
+    except ValidationError as error:
+        raise InvalidInput(problem_lines(error)) from None
+
+
 class _Routes:
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -157,15 +165,8 @@ class _Routes:
 
     async def create(self, request: Request) -> Response:
         account = request.path_params["account_id"]
-        settings = self._context.settings
-        body = await read_body(
-            request.headers, request.receive, max_bytes=settings.max_body_bytes, timeout=settings.body_timeout
-        )
-        given = {name: value for name, value in parse_object(body).items() if value is not None}
-        try:
-            wanted = CreateInput.model_validate(given)
-        except ValidationError as error:
-            raise InvalidInput(problem_lines(error)) from None
+        body = await read_body(request.scope, request.receive, self._context.settings)
+        wanted = await body.parse(_parse_create)
         if wanted.public:
             check_scope(request.state.grant, "admin")
         made = await asyncio.to_thread(

@@ -29,6 +29,16 @@ from fireside.serving.types import TextRequest, ToolChoice
 MAX_TEXT = 131_072
 """Most characters (code points) of a prompt, and of one message's content."""
 
+MOST_MESSAGES = 16_384
+"""More turns than any context window has room for."""
+
+MOST_PARTS = 4096
+"""Of one message's content."""
+
+MOST_FUNCTIONS = 128
+LONGEST_LABEL = 1000
+"""Most characters of ids and names that are only handed on."""
+
 MAX_TOKENS = 2**31 - 1
 """Far beyond any context window, which is the real bound; here so that no number is without one."""
 
@@ -47,6 +57,8 @@ def _text(content: object) -> object:
     """Content given as an array of text parts, as one string."""
     if not isinstance(content, list):
         return content
+    if len(content) > MOST_PARTS:
+        raise PydanticCustomError("text_parts", "should have at most {most} parts", {"most": MOST_PARTS})
     texts = []
     for part in content:
         if not (isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)):
@@ -60,6 +72,18 @@ Flag = Annotated[
     BeforeValidator(_flag),
     WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string", "enum": ["true", "false"]}]}),
 ]
+
+
+def _not_too_many(messages: object) -> object:
+    if isinstance(messages, list) and len(messages) > MOST_MESSAGES:
+        raise PydanticCustomError("too_many", "should have at most {most} items", {"most": MOST_MESSAGES})
+    return messages
+
+
+# Not in the published schema, where the bound would only make tests and forms of it unwieldy.
+NOT_TOO_MANY = BeforeValidator(_not_too_many)
+"""At most `MOST_MESSAGES` of them."""
+
 WHOLE = BeforeValidator(_whole)
 """1.0 is an integer."""
 
@@ -87,9 +111,9 @@ class ChatMessage(_Input):
 
     role: Role
     content: Content
-    tool_calls: list[EarlierCall] = []
-    tool_call_id: str | None = None
-    name: str | None = None
+    tool_calls: Annotated[list[EarlierCall], Field(max_length=MOST_TOOLS, fail_fast=True)] = []
+    tool_call_id: Annotated[str, Field(max_length=LONGEST_LABEL)] | None = None
+    name: Annotated[str, Field(max_length=LONGEST_LABEL)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -114,8 +138,8 @@ class ChatMessage(_Input):
 class CodeFunction(_Input):
     """A function given by its code."""
 
-    name: str
-    code: str
+    name: Annotated[str, Field(max_length=LONGEST_LABEL)]
+    code: Annotated[str, Field(max_length=MAX_TEXT)]
 
 
 class Options(_Input):
@@ -164,9 +188,9 @@ class PromptInput(_Common):
 class MessagesInput(_Common):
     """A conversation."""
 
-    messages: Annotated[list[ChatMessage], Field(min_length=1)]
-    functions: list[CodeFunction] = []
-    tools: Annotated[list[Tool], Field(max_length=MOST_TOOLS)] = []
+    messages: Annotated[list[ChatMessage], Field(min_length=1, fail_fast=True), NOT_TOO_MANY]
+    functions: Annotated[list[CodeFunction], Field(max_length=MOST_FUNCTIONS, fail_fast=True)] = []
+    tools: Annotated[list[Tool], Field(max_length=MOST_TOOLS, fail_fast=True)] = []
     tool_choice: Choice | None = None
 
 

@@ -3,18 +3,17 @@
 The way from a model's name and its input fields to an answer is `TextRuns`; the Workers binding goes the same way.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from fireside.api.body import parse_object, read_body
+from fireside.api.body import read_body
 from fireside.api.context import Context
 from fireside.api.envelope import Envelope, ErrorInfo, answer, error_envelope
 from fireside.api.functions import FunctionCallObject, function_call_object, runnable_functions
@@ -25,7 +24,6 @@ from fireside.api.sse import frame, padding
 from fireside.api.tools import CallObject, call_object
 from fireside.prompting.messages import ToolCall
 from fireside.serving.types import Delta, FinishReason, JsonForm, TextRequest
-from fireside.settings import Settings
 
 
 def routes(context: Context) -> list[Route]:
@@ -51,16 +49,9 @@ class _Run:
         self._runs = TextRuns(context)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body = await read_request(self._context.settings, scope, receive)
+        body = await read_body(scope, receive, self._context.settings)
         model = scope["path_params"]["model"]
-        await self._runs.answer(scope, receive, send, model=model, fields=partial(parse_object, body), form=answer)
-
-
-async def read_request(settings: Settings, scope: Scope, receive: Receive) -> bytes:
-    """The body of a run request, within the settings' bounds. Raises as `read_body` does."""
-    return await read_body(
-        Headers(scope=scope), receive, max_bytes=settings.max_body_bytes, timeout=settings.body_timeout
-    )
+        await self._runs.answer(scope, receive, send, model=model, read=partial(body.parse, parse_input), form=answer)
 
 
 class TextRuns:
@@ -76,14 +67,14 @@ class TextRuns:
         send: Send,
         *,
         model: str,
-        fields: Callable[[], dict[str, Any]],
+        read: Callable[[], Awaitable[TextInput]],
         form: Callable[..., Response],
     ) -> None:
         """Run and answer one request of the account in `scope`'s path.
 
         Args:
             model: id as the client wrote it.
-            fields: the input's fields; called once the model is known, as a wrong model is the better thing to hear of.
+            read: the input; asked for once the model is known, as a wrong model is the better thing to hear of.
             form: makes the whole answer of the result object and `headers`.
 
         Raises:
@@ -91,7 +82,7 @@ class TextRuns:
         """
         context = self._context
         spec = context.service.resolve(model)
-        parsed = parse_input(fields())
+        parsed = await read()
         functions = await runnable_functions(context.settings, parsed)
         request = to_request(model, parsed, scope["path_params"]["account_id"])
         await respond(

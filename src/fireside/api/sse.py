@@ -17,7 +17,8 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from fireside.api.disconnect import ClientGone, UntilGone
-from fireside.errors import EngineFailed, FiresideError, RequestTimeout, ShuttingDown
+from fireside.api.underway import why_cancelled
+from fireside.errors import EngineFailed, FiresideError, RequestTimeout
 from fireside.serving.types import Delta
 
 logger = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class EventStream:
         self._writing_since: float | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope = scope
         self._send = send
         self._abort: Callable[[], None] = scope.get("extensions", {}).get(ABORT, {}).get("abort", lambda: None)
         self._loop = asyncio.get_running_loop()
@@ -126,7 +128,7 @@ class EventStream:
     async def _break_off(self, error: BaseException) -> None:
         """Once bytes are sent there is no error answer any more: a last frame says what happened."""
         if isinstance(error, asyncio.CancelledError):
-            error = ShuttingDown("The server is shutting down.")
+            error = why_cancelled(self._scope)
         elif not isinstance(error, FiresideError):
             logger.error("A stream broke off", exc_info=error)
         await self._write(self._frames.error(error) + DONE, more=False)

@@ -16,6 +16,7 @@ from fireside.serving.types import JsonForm, NamedTool, RegexForm, ToolChoice
 MOST_TOOLS = 128
 LONGEST_NAME = 128
 LONGEST_PATTERN = 32_768
+LONGEST_TEXT = 131_072
 
 Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
 
@@ -37,7 +38,7 @@ class Tool(_Strict):
     """A tool the model may call; also accepted inside `{"type": "function", "function": {…}}`."""
 
     name: Name
-    description: str = ""
+    description: Annotated[str, Field(max_length=LONGEST_TEXT)] = ""
     parameters: dict[str, Any] = {}
 
     @model_validator(mode="before")
@@ -53,7 +54,7 @@ class Tool(_Strict):
 class EarlierCall(_Strict):
     """A call in an assistant's turn: arguments as an object, or as its JSON text inside OpenAI's `function`."""
 
-    id: str = ""
+    id: Annotated[str, Field(max_length=LONGEST_TEXT)] = ""
     name: Name
     arguments: Annotated[str, WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}]})]
 

@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -114,6 +114,12 @@ class Store:
         grant = TokenGrant(token_id=row.id, account_id=row.account_id, scopes=scopes_of(row.scopes))
         self._grants.put(given, grant)
         return grant
+
+    def revoked_among(self, token_ids: Collection[str]) -> set[str]:
+        """Those of these tokens that were revoked."""
+        query = select(tokens.c.id).where(tokens.c.id.in_(token_ids), tokens.c.revoked_at.is_not(None))
+        with self._begin() as connection:
+            return set(connection.execute(query).scalars())
 
     def create_token(
         self, account_id: str, name: str, scopes: Iterable[str] = DEFAULT_SCOPES

@@ -18,9 +18,9 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from fireside.api.inputs import MAX_TEXT, MAX_TOKENS, WHOLE, Content, Options, problem_lines
+from fireside.api.inputs import MAX_TEXT, MAX_TOKENS, NOT_TOO_MANY, WHOLE, Content, Options, problem_lines
 from fireside.api.nullable import null_is_unset
-from fireside.api.tools import Choice, GuidedJson, ResponseFormat
+from fireside.api.tools import MOST_TOOLS, Choice, GuidedJson, ResponseFormat
 from fireside.engine.types import Sampling
 from fireside.errors import FeatureUnavailable, InvalidInput
 
@@ -96,7 +96,7 @@ class Turn(_Input):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Content = ""
     name: Annotated[str, Field(max_length=200)] | None = None
-    tool_calls: Annotated[list[CallInput], Field(max_length=128)] | None = None
+    tool_calls: Annotated[list[CallInput], Field(max_length=MOST_TOOLS, fail_fast=True)] | None = None
     tool_call_id: Annotated[str, Field(max_length=200)] | None = None
 
     @model_validator(mode="after")
@@ -146,7 +146,7 @@ class _Common(_Input):
     stop: StopTexts = []
     lora: Annotated[str, Field(max_length=200, description="Id or name of a fine-tune.")] | None = None
     n: Annotated[int, Field(ge=1, le=128), WHOLE] = 1
-    logit_bias: dict[str, float] = {}
+    logit_bias: Annotated[dict[str, float], Field(max_length=1024, fail_fast=True)] = {}
     options: Options = Options()
 
     def sampling(self) -> Sampling:
@@ -175,17 +175,17 @@ class _Common(_Input):
 class ChatInput(_Common):
     """Body of POST chat/completions."""
 
-    messages: Annotated[list[Turn], Field(min_length=1)]
+    messages: Annotated[list[Turn], Field(min_length=1, fail_fast=True), NOT_TOO_MANY]
     max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
     response_format: ResponseFormat | None = None
     guided_json: GuidedJson | None = None
-    tools: Annotated[list[FunctionTool], Field(max_length=128)] = []
+    tools: Annotated[list[FunctionTool], Field(max_length=MOST_TOOLS, fail_fast=True)] = []
     tool_choice: Choice = "auto"
     parallel_tool_calls: bool = True
     logprobs: bool = False
     top_logprobs: Annotated[int, Field(ge=0, le=20), WHOLE] = 0
-    modalities: list[Literal["text", "audio"]] = ["text"]
-    functions: list[dict[str, Any]] = []
+    modalities: Annotated[list[Literal["text", "audio"]], Field(max_length=8, fail_fast=True)] = ["text"]
+    functions: Annotated[list[dict[str, Any]], Field(max_length=MOST_TOOLS, fail_fast=True)] = []
     function_call: str | dict[str, Any] = "auto"
 
     def _unavailable(self) -> dict[str, str]:

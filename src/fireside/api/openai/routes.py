@@ -5,6 +5,7 @@ the account is then the token's.
 """
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -13,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from fireside.api.account import account_of
-from fireside.api.body import parse_object
+from fireside.api.body import read_body
 from fireside.api.context import Context
 from fireside.api.envelope import JsonResponse
 from fireside.api.generation import Form, respond
@@ -23,7 +24,6 @@ from fireside.api.openai.inputs import ChatInput, CompletionInput, parse
 from fireside.api.openai.objects import ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList
 from fireside.api.openai.requests import chat_request, completion_request
 from fireside.api.operation import GENERATING, Doc, Operation
-from fireside.api.run import read_request
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import InvalidModelId, UnknownModel
 from fireside.serving.types import TextRequest
@@ -99,7 +99,8 @@ class _Chat:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = self._context
-        parsed = parse(ChatInput, parse_object(await read_request(context.settings, scope, receive)))
+        body = await read_body(scope, receive, context.settings)
+        parsed = await body.parse(partial(parse, ChatInput))
         model, named_lora = _split(parsed.model)
         form = ChatForm(
             parsed.model,
@@ -119,7 +120,8 @@ class _Completions:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = self._context
-        parsed = parse(CompletionInput, parse_object(await read_request(context.settings, scope, receive)))
+        body = await read_body(scope, receive, context.settings)
+        parsed = await body.parse(partial(parse, CompletionInput))
         model, named_lora = _split(parsed.model)
         form = CompletionForm(
             parsed.model,
