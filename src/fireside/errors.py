@@ -87,15 +87,15 @@ class InvalidDataType(RequestError):
 class ContextOverflow(RequestError):
     """Prompt and answer together do not fit the context window."""
 
-    def __init__(self, prompt_tokens: int, max_tokens: int, context_length: int) -> None:
+    def __init__(self, prompt_tokens: int, max_tokens: int, context_length: int, *, at_least: bool = False) -> None:
         self.prompt_tokens = prompt_tokens
         self.max_tokens = max_tokens
         self.context_length = context_length
         super().__init__(
             # Gateways such as litellm know this error by OpenAI's words for it, "maximum context length is".
-            f"This model's maximum context length is {context_length} tokens. The prompt has {prompt_tokens} and "
-            f"max_tokens asks for {max_tokens} more, {prompt_tokens + max_tokens} in all: shorten the prompt or lower "
-            "max_tokens."
+            f"This model's maximum context length is {context_length} tokens. The prompt has "
+            f"{'at least ' * at_least}{prompt_tokens} and max_tokens asks for {max_tokens} more, "
+            f"{prompt_tokens + max_tokens} in all: shorten the prompt or lower max_tokens."
         )
 
 

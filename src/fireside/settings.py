@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     ] = 3
     threads: Annotated[int, Field(ge=0, description="Threads for arithmetic per engine; 0 means one per core.")] = 0
     queue_size: Annotated[
-        int, Field(ge=0, description="Requests that may wait per model before new ones are refused.")
+        int, Field(ge=0, description="Requests of one account that may wait per model before new ones are refused.")
     ] = 512
     kv_memory_mb: Annotated[
         int, Field(ge=0, description="Most memory for a model's KV cache, in MiB; 0 means a quarter of this machine's.")

@@ -37,6 +37,11 @@ class Places:
         self._held: dict[str, int] = {}
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return sum(map(len, self._waiting.values()))
+
     @asynccontextmanager
     async def held(self, account: str, *, wait: bool = True) -> AsyncIterator[None]:
         """One place, inside the context. Raises Busy when it may not wait, or too many do."""
@@ -52,8 +57,7 @@ class Places:
             self._hold(account)
             return
         mine = len(self._waiting.get(account, ()))
-        others = sum(map(len, self._waiting.values())) - mine
-        if not wait or mine >= self._queue or mine + others >= QUEUES * self._queue:
+        if not wait or mine >= self._queue or self.waiting >= QUEUES * self._queue:
             held = f"{self._held.get(account, 0)} of your requests are running and {mine} waiting"
             raise Busy(f"{self._of} is at capacity: {held}. Try again later.")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()

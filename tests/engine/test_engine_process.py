@@ -23,7 +23,6 @@ from fireside.engine.types import EngineStats, GenerationRequest, Sampling, Toke
 from fireside.errors import (
     BadGrammar,
     BadWeights,
-    Busy,
     ContextOverflow,
     EngineFailed,
     EngineLost,
@@ -57,8 +56,8 @@ both_loops = pytest.mark.parametrize(
 
 
 @asynccontextmanager
-async def running(options: EngineOptions = ECHO, queue_size: int = 512) -> AsyncIterator[ProcessEngine]:
-    engine = ProcessEngine(options, queue_size)
+async def running(options: EngineOptions = ECHO) -> AsyncIterator[ProcessEngine]:
+    engine = ProcessEngine(options)
     async with asyncio.timeout(LIMIT):
         try:
             await engine.start()
@@ -71,9 +70,9 @@ def echo(*, slots: int = 4, speed: float = 0.0) -> EngineOptions:
     return EngineOptions(kind="echo", context_length=4096, slots=slots, tokens_per_second=speed)
 
 
-def say(text: str = "hello", *, max_tokens: int = 2000, wait: bool = True) -> GenerationRequest:
+def say(text: str = "hello", *, max_tokens: int = 2000) -> GenerationRequest:
     return GenerationRequest(
-        prompt_ids=list(text.encode()), max_tokens=max_tokens, sampling=Sampling(temperature=0), stop_ids=[0], wait=wait
+        prompt_ids=list(text.encode()), max_tokens=max_tokens, sampling=Sampling(temperature=0), stop_ids=[0]
     )
 
 
@@ -148,33 +147,6 @@ async def test_what_does_not_fit_the_context_is_refused_with_its_numbers() -> No
         assert len(await collect(engine, say("x" * 4000, max_tokens=96))) == 96
 
 
-async def test_a_full_queue_is_busy() -> None:
-    async with running(echo(slots=2, speed=50), queue_size=1) as engine:
-        tasks = [await begun(engine, say("x" * 1000)) for _ in range(2)]
-        with pytest.raises(Busy, match="2 requests"):
-            await collect(engine, say(wait=False))
-        waiting = asyncio.create_task(collect(engine, say()))
-        await asyncio.sleep(0)
-        await until(lambda: len(engine._running) == 3)
-        for wait in (True, False):
-            with pytest.raises(Busy, match="3 requests are running or waiting for 2 slots"):
-                await collect(engine, say(wait=wait))
-        assert (await engine.stats()).waiting == 1
-        tasks[0].cancel()
-        assert ids(await waiting)[:-1] == list(b"hello")
-        tasks[1].cancel()
-
-
-async def test_without_a_queue_only_slots_count() -> None:
-    async with running(echo(slots=1, speed=50), queue_size=0) as engine:
-        task = await begun(engine, say("x" * 1000))
-        with pytest.raises(Busy):
-            await collect(engine, say())
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert await text_of(engine, say()) == "hello"
-
-
 @both_loops
 async def test_closing_the_iterator_frees_the_slot_at_once() -> None:
     async with running(echo(slots=1, speed=200)) as engine:
@@ -182,7 +154,7 @@ async def test_closing_the_iterator_frees_the_slot_at_once() -> None:
             async for _ in tokens:
                 break
         assert (await engine.stats()).running == 0
-        assert await text_of(engine, say(wait=False)) == "hello"
+        assert await text_of(engine, say()) == "hello"
 
 
 async def test_a_cancelled_task_frees_its_place_in_the_queue() -> None:

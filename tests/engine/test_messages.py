@@ -49,7 +49,6 @@ REQUESTS = st.builds(
     stop_ids=st.lists(NUMBERS, max_size=3),
     adapter=st.none() | st.builds(Adapter, TEXTS, TEXTS),
     tenant=TEXTS,
-    wait=st.booleans(),
 )
 OPTIONS = st.builds(
     EngineOptions, kind=st.sampled_from(["onnx", "echo"]), model_path=TEXTS, tokens_per_second=st.floats(0, 1e6)

@@ -48,7 +48,9 @@ def serve(
     ] = None,
     queue_size: Annotated[
         int | None,
-        typer.Option(help="Requests that may wait per model before new ones are refused.", show_default="512"),
+        typer.Option(
+            help="Requests of one account that may wait per model before new ones are refused.", show_default="512"
+        ),
     ] = None,
     kv_memory_mb: Annotated[
         int | None,

@@ -57,12 +57,10 @@ class ProcessEngine:
 
     Args:
         options: what the process is to load.
-        queue_size: generations that may wait for a slot; one more raises Busy.
     """
 
-    def __init__(self, options: EngineOptions, queue_size: int = 512) -> None:
+    def __init__(self, options: EngineOptions) -> None:
         self._options = options
-        self._queue_size = queue_size
         self._numbers = itertools.count(1)
         self._running: dict[int, _Inbox] = {}
         self._stats_waiters: list[asyncio.Future[EngineStats]] = []
@@ -89,7 +87,6 @@ class ProcessEngine:
         info = await self._loaded()
         if len(request.prompt_ids) + request.max_tokens > info.context_length:
             raise errors.ContextOverflow(len(request.prompt_ids), request.max_tokens, info.context_length)
-        self._admit(request, info)
         number = next(self._numbers)
         inbox: _Inbox = asyncio.Queue()
         self._running[number] = inbox
@@ -132,12 +129,6 @@ class ProcessEngine:
         if self._ready is None:
             raise errors.EngineFailed("The engine was not started.")
         return await asyncio.shield(self._ready)
-
-    def _admit(self, request: GenerationRequest, info: EngineInfo) -> None:
-        waiting = len(self._running) - info.slots
-        if waiting >= (self._queue_size if request.wait else 0):
-            held = f"{len(self._running)} requests are running or waiting for {info.slots} slots"
-            raise errors.Busy(f"The model is at capacity: {held}. Try again later.")
 
     def _send(self, message: ToEngine) -> None:
         process = self._process

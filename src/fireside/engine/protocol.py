@@ -19,7 +19,10 @@ class Engine(Protocol):
     def generate(self, request: GenerationRequest) -> AsyncIterator[Token]:
         """Yield the answer's tokens as they are made; closing the iterator cancels within one step.
 
-        Raises, from the first or a later step: Busy, ContextOverflow, BadGrammar, FormNotMet, EngineLost, EngineFailed.
+        More of them than the engine has slots wait for one in the order in which they came. Who may come at all, and
+        how many, is for the caller to say.
+
+        Raises, from the first or a later step: ContextOverflow, BadGrammar, FormNotMet, EngineLost, EngineFailed.
         """
         ...
 

@@ -47,7 +47,6 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
         adapter: a LoRA adapter, or None for the base model.
         tenant: whose request it is; only requests of one tenant share cached prefixes, so that timing tells nobody what
             others asked (CVE-2025-46570).
-        wait: False asks for `Busy` at once when no slot is free, rather than a place in the queue.
         grammar: the answer fits this grammar (llguidance's dialect of Lark), or the generation fails with BadGrammar
             (the grammar cannot be used) or FormNotMet (max_tokens came first). None: anything goes.
     """
@@ -58,7 +57,6 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     stop_ids: list[int] = []
     adapter: Adapter | None = None
     tenant: str = ""
-    wait: bool = True
     grammar: str | None = None
 
 

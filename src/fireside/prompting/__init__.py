@@ -4,7 +4,7 @@ from fireside.prompting.byte_tokenizer import ByteTokenizer
 from fireside.prompting.detokenizer import Detokenizer
 from fireside.prompting.folder import open_tokenizer
 from fireside.prompting.messages import Message, Role
-from fireside.prompting.prompt import build_prompt, prompt_pieces, prompt_text
+from fireside.prompting.prompt import PromptTooLong, build_prompt, prompt_pieces, prompt_text
 from fireside.prompting.styles import Piece, render
 from fireside.prompting.tokenizer import Tokenizer
 from fireside.prompting.vocabulary import Vocabulary
@@ -14,6 +14,7 @@ __all__ = [
     "Detokenizer",
     "Message",
     "Piece",
+    "PromptTooLong",
     "Role",
     "Tokenizer",
     "Vocabulary",

@@ -13,6 +13,7 @@ class ByteTokenizer:
     vocab_size = 258
     strips_leading_space = False
     byte_fallback = False
+    longest_token: int | None = 1
 
     def encode(self, text: str, *, control: bool, lead: Lead = "start") -> list[int]:
         """The text's bytes. There are no special tokens to find, so `control` and `lead` make no difference."""

@@ -14,6 +14,18 @@ _LIKE_A_TOKEN = re.compile(r"<[^<>\s]{1,64}>")
 """How special tokens are spelt: which of the candidates are any, the tokenizer knows."""
 
 
+class PromptTooLong(Exception):
+    """The prompt has more tokens than it may.
+
+    Args:
+        least: how many at least.
+    """
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+        super().__init__(f"{least} tokens or more")
+
+
 def build_prompt(
     *,
     prompt: str | None = None,
@@ -22,6 +34,7 @@ def build_prompt(
     note: str = "",
     spec: PromptSpec,
     tokenizer: Vocabulary,
+    most: int | None = None,
 ) -> list[int]:
     """Token ids of the prompt, at least one. CPU work: call it from a thread, not from the event loop.
 
@@ -37,15 +50,19 @@ def build_prompt(
         note: for the end of the system's turn; not for raw prompts and models without a template, which have none.
         spec: the model's prompt style.
         tokenizer: the model's tokenizer.
+        most: what is certain to have more tokens is given up as soon as that is known.
 
     Raises:
+        PromptTooLong: more than `most` tokens. A prompt that comes back may have some more all the same.
         InvalidInput: there is nothing to say to the model.
         UnsupportedWeights: the tokenizer lacks a control token of the style.
     """
     if raw:
-        ids = tokenizer.encode(_raw_text(prompt, messages), control=True)
+        text = _raw_text(prompt, messages)
+        _check_length(0, text, tokenizer, most)
+        ids = tokenizer.encode(text, control=True)
     else:
-        ids = _encode(_pieces(prompt, messages, note, spec), spec, tokenizer)
+        ids = _encode(_pieces(prompt, messages, note, spec), spec, tokenizer, most)
     bos = tokenizer.bos_id
     if tokenizer.add_bos and bos is not None and ids[:1] != [bos]:
         ids.insert(0, bos)
@@ -144,9 +161,18 @@ def _given(prompt: str | None) -> str:
     return prompt
 
 
-def _encode(pieces: Sequence[Piece], spec: PromptSpec, tokenizer: Vocabulary) -> list[int]:
+def _check_length(before: int, text: str, tokenizer: Vocabulary, most: int | None) -> None:
+    """Raises PromptTooLong if this text after `before` tokens has more than `most` with certainty."""
+    longest = tokenizer.longest_token
+    least = before + (-(-len(text) // longest) if longest else 0)
+    if most is not None and least > most:
+        raise PromptTooLong(least)
+
+
+def _encode(pieces: Sequence[Piece], spec: PromptSpec, tokenizer: Vocabulary, most: int | None) -> list[int]:
     ids: list[int] = []
     for index, piece in enumerate(pieces):
+        _check_length(len(ids), piece.text, tokenizer, most)
         if not piece.control:
             lead: Lead = "sentence" if piece.sentence else "inner" if index else "start"
             ids += tokenizer.encode(piece.text, control=False, lead=lead)

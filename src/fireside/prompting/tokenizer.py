@@ -65,6 +65,7 @@ class Tokenizer:
         self.vocab_size = max(parts.vocab) + 1
         self.strips_leading_space = parts.strips_leading_space
         self.byte_fallback = parts.byte_fallback
+        self.longest_token = self._longest_token()
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
@@ -111,13 +112,19 @@ class Tokenizer:
         if not text:
             return []
         if control:
-            return list(self._full.encode(text, add_special_tokens=False).ids)
+            return _encode(self._full, text)
         if lead == "sentence":
             marked = self._parts.sentencepiece
         else:
             rule = self._parts.start_prefix if lead == "start" else self._parts.inner_prefix
             marked = rule == "always" or (rule == "unless-spaced" and text[0] not in (" ", MARK))
-        return list(self._bare.encode(" " + text if marked else text, add_special_tokens=False).ids)
+        return _encode(self._bare, " " + text if marked else text)
+
+    def _longest_token(self) -> int | None:
+        spelt = set(self._bytes.values())
+        if self._parts.shrinks or not all(bytes([byte]) in spelt for byte in range(256)):
+            return None  # one unknown token may stand for any stretch of text
+        return max(map(len, [*spelt, *(token.encode() for token in self._parts.added)]))
 
     def special_id(self, text: str | None) -> int | None:
         """Id of the special or added token spelt `text`, or None."""
@@ -126,6 +133,12 @@ class Tokenizer:
     def token_bytes(self, token_id: int) -> bytes:
         """UTF-8 bytes, perhaps part of a character, that the token stands for; empty for special and unknown ids."""
         return self._bytes.get(token_id, b"")
+
+
+def _encode(tokenizer: LibraryTokenizer, text: str) -> list[int]:
+    # As a batch, since `encode` would keep every other thread waiting (it holds the interpreter's lock).
+    [encoding] = tokenizer.encode_batch_fast([text], add_special_tokens=False)
+    return list(encoding.ids)
 
 
 def _byte_alphabet() -> dict[str, int]:

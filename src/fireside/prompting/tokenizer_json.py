@@ -45,6 +45,7 @@ class TokenizerParts:
         strips_leading_space: whether the decoder drops a text's first space.
         start_prefix: the file's rule for "▁" at the start of a prompt.
         inner_prefix: the same for text after a special token.
+        shrinks: whether a text may become shorter than it is before it is cut into tokens.
     """
 
     full: Json
@@ -57,6 +58,7 @@ class TokenizerParts:
     strips_leading_space: bool
     start_prefix: Prefix
     inner_prefix: Prefix
+    shrinks: bool
 
 
 def take_apart(data: object, name: str) -> TokenizerParts:
@@ -108,7 +110,20 @@ def take_apart(data: object, name: str) -> TokenizerParts:
         strips_leading_space=any(_strips(node) for node in decoders),
         start_prefix=start,
         inner_prefix=inner,
+        shrinks=_shrinks(data, added_tokens),
     )
+
+
+def _shrinks(data: Json, added_tokens: Sequence[Json]) -> bool:
+    def grows(node: Json) -> bool:
+        pattern = node.get("pattern")
+        text = pattern.get("String") if isinstance(pattern, dict) else None
+        return node["type"] == "Prepend" or (
+            node["type"] == "Replace" and isinstance(text, str) and len(text) <= len(str(node.get("content", "")))
+        )
+
+    spaces_go = any(token.get("lstrip") or token.get("rstrip") for token in added_tokens)
+    return spaces_go or not all(map(grows, _nodes(data.get("normalizer"), "normalizers")))
 
 
 def from_gguf_metadata(metadata: Mapping[str, object], name: str) -> Json:

@@ -48,6 +48,11 @@ class Vocabulary(Protocol):
         """Whether characters outside the vocabulary are spelt in tokens of one byte (sentencepiece)."""
         ...
 
+    @property
+    def longest_token(self) -> int | None:
+        """Most bytes of text that a token stands for; None where there is no such bound."""
+        ...
+
     def encode(self, text: str, *, control: bool, lead: Lead = "start") -> list[int]:
         """Token ids of `text`, without BOS or EOS.
 

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import msgspec
+
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.messages import EngineOptions, TokenTable
 from fireside.engine.process import ProcessEngine
@@ -14,6 +16,7 @@ from fireside.errors import EngineError, ModelNotReady, ShuttingDown, Unsupporte
 from fireside.prompting import ByteTokenizer, Vocabulary, open_tokenizer
 from fireside.serving.types import ModelStatus
 from fireside.settings import Settings
+from fireside.shares import Places
 from fireside.weights.facts import check_facts
 from fireside.weights.locate import is_downloaded, locate
 
@@ -30,6 +33,7 @@ class LoadedModel:
     tokenizer: Vocabulary
     stop_ids: list[int]
     context_length: int
+    places: Places
 
 
 @dataclass(slots=True)
@@ -88,7 +92,11 @@ class ModelPool:
         if error := entry.loading.exception():
             return ModelStatus("failed", str(error))
         try:
-            return ModelStatus("ready", stats=await entry.loading.result().engine.stats())
+            loaded = entry.loading.result()
+            stats = await loaded.engine.stats()
+            return ModelStatus(
+                "ready", stats=msgspec.structs.replace(stats, waiting=stats.waiting + loaded.places.waiting)
+            )
         except (ModelNotReady, EngineError) as error:
             return ModelStatus("loading", str(error))
 
@@ -142,7 +150,7 @@ class ModelPool:
                 bytes_of=list(map(tokenizer.token_bytes, range(tokenizer.vocab_size))), stop_ids=stop_ids
             )
             options = self._options(spec, "" if path is None else str(path), tokens)
-            engine = ProcessEngine(options, self.settings.queue_size)
+            engine = ProcessEngine(options)
             try:
                 info = await engine.start(lambda *step: self._report(spec.id, *step))
             except BaseException:
@@ -153,7 +161,9 @@ class ModelPool:
             # The entry is not kept: once the operator has mended it, the next request must find it well.
             asyncio.get_running_loop().call_later(FAILURE_SECONDS, self._forget_failed, spec.id)
             raise
-        return LoadedModel(spec, engine, tokenizer, stop_ids, info.context_length)
+        share = max(1, info.slots - spare_slots(spec.engine.slots))
+        places = Places(info.slots, share=share, queue=self.settings.queue_size, of=f"The model {spec.id}")
+        return LoadedModel(spec, engine, tokenizer, stop_ids, info.context_length, places)
 
     def _report(self, model: str, phase: str, done: int, total: int) -> None:
         if entry := self._entries.get(model):
@@ -172,7 +182,7 @@ class ModelPool:
             model_path=path,
             cache_dir=str(settings.data_dir / "cache"),
             context_length=min(limit, spec.context_length),
-            slots=spec.engine.slots,
+            slots=spec.engine.slots + spare_slots(spec.engine.slots),
             threads=settings.threads,
             kv_memory=settings.kv_memory_mb * 1024 * 1024,
             weights=spec.engine.weights,
@@ -180,6 +190,11 @@ class ModelPool:
             tokens_per_second=settings.echo_tokens_per_second,
             tokens=tokens,
         )
+
+
+def spare_slots(slots: int) -> int:
+    """Slots beside those that a model has for one account: in them others begin at once, however many it has sent."""
+    return 0 if slots == 1 else max(1, slots // 4)
 
 
 def _closing() -> ShuttingDown:

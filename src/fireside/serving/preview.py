@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fireside.catalog.spec import ModelSpec
-from fireside.prompting import ByteTokenizer, Vocabulary, build_prompt, open_tokenizer, prompt_pieces
+from fireside.errors import ContextOverflow
+from fireside.prompting import ByteTokenizer, PromptTooLong, Vocabulary, build_prompt, open_tokenizer, prompt_pieces
 from fireside.serving.notes import note_of
 from fireside.serving.types import Preview, TextRequest
 from fireside.settings import Settings
@@ -14,6 +15,10 @@ from fireside.weights.locate import is_downloaded, locate
 
 KEPT_TOKENIZERS = 2
 """Of models that are not loaded; each takes some tens of MB."""
+
+
+MOST_CONTEXTS = 4
+"""A prompt of so many context windows is shown with its length; of a longer one only that it does not fit is said."""
 
 
 class Previewer:
@@ -30,7 +35,8 @@ class Previewer:
         Args:
             loaded: the tokenizer of a loaded model.
 
-        Raises InvalidInput when there is nothing to say to the model, and what `open_tokenizer` and `build_prompt` do.
+        Raises InvalidInput when there is nothing to say to the model, ContextOverflow for far too much, and what
+        `open_tokenizer` and `build_prompt` do.
         """
         tokenizer = loaded or self._tokenizer(spec)
         given: Any = {
@@ -41,7 +47,13 @@ class Previewer:
             "spec": spec.prompt,
         }
         pieces = prompt_pieces(**given, tokenizer=tokenizer)
-        tokens = None if tokenizer is None else len(build_prompt(**given, tokenizer=tokenizer))
+        tokens = None
+        if tokenizer is not None:
+            most = MOST_CONTEXTS * spec.context_length
+            try:
+                tokens = len(build_prompt(**given, tokenizer=tokenizer, most=most))
+            except PromptTooLong as error:
+                raise ContextOverflow(error.least, 1, spec.context_length, at_least=True) from None
         return Preview(spec.id, tuple(pieces), tokens)
 
     def _tokenizer(self, spec: ModelSpec) -> Vocabulary | None:

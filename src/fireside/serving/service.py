@@ -1,24 +1,32 @@
 """Text in, text out: catalog, prompting and engine joined."""
 
-import asyncio
+from array import array
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
 from typing import cast
 
+import msgspec
+
 from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import GenerationRequest, Token
-from fireside.errors import EngineLost, FormNotMet
-from fireside.prompting import Vocabulary, build_prompt
+from fireside.errors import ContextOverflow, EngineLost, FormNotMet
+from fireside.prompting import PromptTooLong, build_prompt
 from fireside.serving.grammars import grammar_of
 from fireside.serving.notes import note_of
-from fireside.serving.pool import ModelPool
+from fireside.serving.pool import LoadedModel, ModelPool
 from fireside.serving.preview import Previewer
 from fireside.serving.reader import AnswerReader
 from fireside.serving.types import Delta, Meter, ModelStatus, Preview, TextRequest, Usage
 from fireside.settings import Settings
+from fireside.shares import Lanes
 from fireside.weights.locate import is_downloaded
+
+_PROMPT_THREADS = 2
+"""One for each of two accounts: tokenizing is quick, but for what nobody should send."""
+
+_PROMPT_QUEUE = 1024
 
 
 class Service:
@@ -29,6 +37,7 @@ class Service:
         self._catalog = catalog
         self._pool = ModelPool(settings)
         self._previewer = Previewer(settings)
+        self._lanes = Lanes(_PROMPT_THREADS, queue=_PROMPT_QUEUE, name="prompt")
 
     def models(self) -> list[ModelSpec]:
         """See `TextService.models`."""
@@ -49,7 +58,7 @@ class Service:
         """See `TextService.preview`."""
         spec = self.resolve(request.model)
         loaded = self._pool.tokenizer(spec)
-        return await asyncio.to_thread(self._previewer.preview, request, spec, loaded)
+        return await self._lanes.run(request.tenant, lambda: self._previewer.preview(request, spec, loaded))
 
     async def load(self, model: str) -> None:
         """Load a model before anyone asks for it. Raises as `generate` does."""
@@ -60,23 +69,13 @@ class Service:
         """See `TextService.generate`."""
         spec = self.resolve(request.model)
         async with self._pool.use(spec) as model:
-            ids, grammar = await asyncio.to_thread(_prepare, request, spec, model.tokenizer)
+            generation, ids = await self._lanes.run(request.tenant, lambda: _prepare(request, model))
             meter = request.meter
-            room = max(1, model.context_length - len(ids)) if request.clip else request.max_tokens
-            generation = GenerationRequest(
-                prompt_ids=ids,
-                max_tokens=min(request.max_tokens, room),
-                sampling=request.sampling,
-                stop_ids=model.stop_ids,
-                adapter=request.adapter,
-                tenant=request.tenant,
-                wait=request.wait,
-                grammar=grammar,
-            )
             reader = AnswerReader(request, model.tokenizer)
-            # Engines make async generators; the protocol only promises iteration.
-            tokens = cast(AsyncGenerator[Token, None], model.engine.generate(generation))
-            async with aclosing(tokens):
+            async with (
+                model.places.held(request.tenant, wait=request.wait),
+                aclosing(_tokens(model, generation, ids)) as tokens,
+            ):
                 try:
                     async for token in tokens:
                         meter.prompt_tokens = len(ids)  # only now: a request that was refused has used nothing
@@ -104,15 +103,41 @@ def _usage(meter: Meter) -> Usage:
     return Usage(meter.prompt_tokens, meter.completion_tokens)
 
 
-def _prepare(request: TextRequest, spec: ModelSpec, tokenizer: Vocabulary) -> tuple[list[int], str | None]:
-    """The prompt's ids, and the answer's grammar. Raises BadGrammar, InvalidInput, UnsupportedWeights."""
+def _tokens(model: LoadedModel, generation: GenerationRequest, ids: "array[int]") -> AsyncGenerator[Token, None]:
+    whole = msgspec.structs.replace(generation, prompt_ids=ids.tolist())
+    # Engines make async generators; the protocol only promises iteration.
+    return cast(AsyncGenerator[Token, None], model.engine.generate(whole))
+
+
+def _prepare(request: TextRequest, model: LoadedModel) -> tuple[GenerationRequest, "array[int]"]:
+    """The request in the engine's terms, and apart from it the prompt's ids, packed: many requests may have to wait.
+
+    Raises BadGrammar, ContextOverflow, InvalidInput, UnsupportedWeights.
+    """
+    tokenizer, context = model.tokenizer, model.context_length
     grammar = grammar_of(request, spaced=tokenizer.strips_leading_space and not request.raw)
-    ids = build_prompt(
-        prompt=request.prompt,
-        messages=request.messages,
-        raw=request.raw,
-        note=note_of(request),
-        spec=spec.prompt,
-        tokenizer=tokenizer,
+    least = 1 if request.clip else request.max_tokens
+    try:
+        ids = build_prompt(
+            prompt=request.prompt,
+            messages=request.messages,
+            raw=request.raw,
+            note=note_of(request),
+            spec=model.spec.prompt,
+            tokenizer=tokenizer,
+            most=context,
+        )
+    except PromptTooLong as error:
+        raise ContextOverflow(error.least, least, context, at_least=True) from None
+    if len(ids) + least > context:
+        raise ContextOverflow(len(ids), least, context)
+    generation = GenerationRequest(
+        prompt_ids=[],
+        max_tokens=min(request.max_tokens, context - len(ids)) if request.clip else request.max_tokens,
+        sampling=request.sampling,
+        stop_ids=model.stop_ids,
+        adapter=request.adapter,
+        tenant=request.tenant,
+        grammar=grammar,
     )
-    return ids, grammar
+    return generation, array("i", ids)
