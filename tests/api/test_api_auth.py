@@ -12,7 +12,7 @@ import pytest
 from starlette.routing import Route
 
 from fireside.addresses import is_loopback
-from fireside.api import binding, docs
+from fireside.api import binding
 from fireside.api.app import create_app, create_router
 from fireside.api.auth import _HANDED_ON, is_public
 from fireside.api.context import Context
@@ -73,8 +73,8 @@ def bearer(token: str) -> dict[str, str]:
 def test_the_route_table_is_whole() -> None:
     assert ("POST", "/client/v4/accounts/acc/ai/run/@cf/fireside/echo") in GUARDED
     assert len(GUARDED) > 10
-    pages = {"/", "/playground", "/models/@cf/fireside/echo", f"/static/{load_assets().version}/style.css"}
-    assert set(PUBLIC) == {"/health", "/healthz", "/ready", "/openapi.json", *docs.PATHS, *pages}
+    pages = {"/", "/docs", "/playground", "/models/@cf/fireside/echo", f"/static/{load_assets().version}/style.css"}
+    assert set(PUBLIC) == {"/health", "/healthz", "/ready", "/openapi.json", *pages}
     assert ("POST", "/api/models/@cf/fireside/echo/download") in GUARDED
 
 

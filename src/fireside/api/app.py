@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fireside.api import account, binding, console, docs, finetunes, health, models, openapi, pages, run
+from fireside.api import account, binding, console, finetunes, health, models, openapi, pages, run
 from fireside.api.auth import Guard, check_exposure
 from fireside.api.boundary import Boundary
 from fireside.api.context import Context
@@ -27,7 +27,7 @@ def all_routes(context: Context) -> list[Route]:
     """Every route there is, one for each path and method."""
     resources = (pages, health, account, models, finetunes, binding, run, openai, console)
     routes = [route for resource in resources for route in resource.routes(context)]
-    return [*routes, *openapi.routes(routes), *docs.routes()]
+    return [*routes, *openapi.routes(routes)]
 
 
 def create_router(context: Context) -> Router:

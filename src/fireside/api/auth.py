@@ -18,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from fireside.addresses import is_loopback
-from fireside.api import docs, openapi
+from fireside.api import openapi
 from fireside.errors import ConfigError, NoSuchRoute, NotAuthenticated, NotPermitted
 from fireside.playground.assets import STATIC_PATH
 from fireside.settings import Settings
@@ -26,7 +26,7 @@ from fireside.store.store import Store
 from fireside.store.tokens import TokenGrant
 
 PROBE_PATHS = frozenset({"/health", "/healthz", "/ready"})
-PUBLIC_PATHS = PROBE_PATHS | docs.PATHS | {openapi.DOCUMENT_PATH, "/", "/playground"}
+PUBLIC_PATHS = PROBE_PATHS | {openapi.DOCUMENT_PATH, "/", "/docs", "/playground"}
 _PUBLIC_FOLDERS = ("/models/", f"{STATIC_PATH}/")
 
 _AUTHENTICATION_ERROR = "Authentication error"

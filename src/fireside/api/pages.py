@@ -1,4 +1,4 @@
-"""The web pages and their files: `/`, `/models/…`, `/playground` and `/static/…`.
+"""The web pages and their files: `/`, `/models/…`, `/playground`, `/docs` and `/static/…`.
 
 They hold no secret and are open to everybody who reaches the server; whatever they show comes from the API, which asks
 for a token where one is needed. A page can run none but its own scripts and talk to none but its own server.
@@ -20,14 +20,15 @@ _POLICY = "; ".join(
         "script-src 'self'",
         "style-src 'self'",
         "connect-src 'self'",
+        "worker-src 'self'",
         "img-src 'self' data:",
         "font-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
-        # Text becomes markup in one place only, the sanitiser's.
+        # Text becomes markup in one place only, the sanitiser's; one file is a worker's script.
         "require-trusted-types-for 'script'",
-        "trusted-types dompurify",
+        "trusted-types dompurify fireside-worker",
     )
 )
 _PAGE_HEADERS = {
@@ -39,7 +40,8 @@ _PAGE_HEADERS = {
     "cache-control": "no-cache",
 }
 _FILE_HEADERS = {
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    # A worker has the policy of its own file: it may import its modules, and do nothing else.
+    "content-security-policy": "default-src 'none'; script-src 'self'; frame-ancestors 'none'",
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "public, max-age=31536000, immutable",
 }
@@ -64,6 +66,9 @@ def routes(context: Context) -> list[Route]:
     async def model(request: Request) -> Response:
         return _send(assets.page("model.html"), request.headers, _PAGE_HEADERS)
 
+    async def reference(request: Request) -> Response:
+        return _send(assets.page("docs.html"), request.headers, _PAGE_HEADERS)
+
     async def playground(request: Request) -> Response:
         return _send(assets.page("playground.html"), request.headers, _PAGE_HEADERS)
 
@@ -78,6 +83,7 @@ def routes(context: Context) -> list[Route]:
         Route("/", home),
         Route("/models/{model:path}", model),
         Route("/playground", playground),
+        Route("/docs", reference),
         Route(f"{STATIC_PATH}/{{version}}/{{name:path}}", file),
     ]
 
