@@ -25,12 +25,8 @@ class Visitor:
 
     def open(self, path: str, *, phone: bool = False, dark: bool = False, **options: object) -> Page:
         """A page in a fresh profile."""
-        context = self.browser.new_context(
-            viewport=PHONE if phone else DESK,  # type: ignore[arg-type]
-            color_scheme="dark" if dark else "light",
-            has_touch=phone,
-            **options,  # type: ignore[arg-type]
-        )
+        look = {"viewport": PHONE if phone else DESK, "color_scheme": "dark" if dark else "light", "has_touch": phone}
+        context = self.browser.new_context(**{**look, **options})  # type: ignore[arg-type]
         context.set_default_timeout(30_000)
         self.contexts.append(context)
         context.on("request", self._note_request)
@@ -64,6 +60,7 @@ class Playground:
         self.send_button = page.get_by_role("button", name="Send", exact=True)
         self.stop_button = page.get_by_role("button", name="Stop", exact=True)
         self.model = page.get_by_label("Model", exact=True)
+        self.search = page.get_by_role("searchbox", name="Search conversations")
         page.locator("fs-parameter").first.wait_for(state="attached")
 
     def say(self, text: str, *, wait: bool = True) -> None:
@@ -80,7 +77,10 @@ class Playground:
         return self.page.locator("fs-turn").nth(turn).locator("fs-answer").nth(lane)
 
     def text(self, turn: int = -1, lane: int = 0) -> str:
-        return self.answer(turn, lane).locator(".answer-text").inner_text()
+        """What an answer shows, once its Markdown is drawn."""
+        shown = self.answer(turn, lane).locator(".answer-text:not([aria-busy=true])")
+        shown.wait_for(state="attached")
+        return shown.inner_text()
 
     def said(self) -> list[str]:
         return self.page.locator(".bubble").all_inner_texts()
@@ -90,3 +90,27 @@ class Playground:
 
     def set_parameter(self, name: str, value: object) -> None:
         self.parameter(name).locator("input[type=number], input[type=text], textarea").fill(str(value))
+
+
+def databases(page: Page) -> str:
+    """All that the page's origin keeps in IndexedDB, as JSON."""
+    return str(page.evaluate(_DATABASES))
+
+
+_DATABASES = """async () => {
+    const found = [];
+    for (const { name } of await indexedDB.databases()) {
+        const database = await new Promise((resolve) => {
+            const request = indexedDB.open(name);
+            request.onsuccess = () => resolve(request.result);
+        });
+        for (const table of database.objectStoreNames) {
+            found.push(await new Promise((resolve) => {
+                const request = database.transaction(table).objectStore(table).getAll();
+                request.onsuccess = () => resolve(request.result);
+            }));
+        }
+        database.close();
+    }
+    return JSON.stringify(found);
+}"""

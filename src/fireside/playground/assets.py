@@ -24,6 +24,7 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
+    ".woff2": "font/woff2",
 }
 _IMPORT = re.compile(rb'^(?:import|export|\})[^"\n]*"(\.[^"]+)";$', re.MULTILINE)
 _ENTRY = re.compile(rb'<script type="module" src="\{\{static\}\}/([^"]+)">')
