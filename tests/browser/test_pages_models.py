@@ -20,7 +20,7 @@ from support.file_server import FileServer, file_server
 from support.live_server import LiveServer, live_server
 from support.model_sources import hub_source, model_spec, serve_repository, write_catalog_file
 from support.serving import serving
-from support.visitor import Visitor
+from support.visitor import Playground, Visitor
 
 Visit = Callable[[str], Visitor]
 SMOLLM2 = "@hf/huggingfacetb/smollm2-135m-instruct"
@@ -166,54 +166,73 @@ def test_the_guide_of_a_model_that_is_not_here(visit: Visit, real_url: str) -> N
 
 
 def code_of(page: Page, language: str) -> str:
-    page.locator("#use").get_by_role("tab", name=language).click()
+    page.locator("#use").get_by_role("tab", name=language, exact=True).click()
     return page.locator("#use pre").inner_text()
 
 
-@pytest.mark.parametrize("streams", [True, False])
-@pytest.mark.parametrize(
-    ("language", "tool"), [("curl", "curl"), ("Python", sys.executable), ("TypeScript", "node"), ("Worker", "node")]
-)
-def test_code_runs_as_it_stands(
-    site: LiveServer, visit: Visit, tmp_path: Path, language: str, tool: str, streams: bool
-) -> None:
-    if not shutil.which(tool):
-        pytest.skip(f"needs {tool}")
-    token, _ = site.store.create_token("team", "test")
-    page = visit(site.url).open("/playground?model=" + PLAIN)
-    page.get_by_label("API token").fill(token)
-    page.get_by_role("button", name="Use this token").click()
-    page.locator("fs-parameter").first.wait_for()
-    page.get_by_role("switch", name="stream").set_checked(streams)
-    page.get_by_role("textbox", name="Message", exact=True).fill("It's \"so\" `good` ${x} \\ é\n'''")
-    page.get_by_role("button", name="View code", exact=True).click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_role("tab", name=language).click()
-    code = dialog.locator("pre").inner_text()
-    assert site.url in code
-    assert "/accounts/team/" in code
-    assert token not in page.content()
-    environment = {**os.environ, "NO_PROXY": "127.0.0.1", "FIRESIDE_TOKEN": token}
+AI = Path(__file__).parents[2] / "clients" / "worker" / "src" / "ai.js"
+ASKED = "It's \"so\" `good` ${x} \\ é\n'''"
+
+
+def run_sample(language: str, code: str, folder: Path, variables: dict[str, str]) -> str:
+    """What the code prints, run as it stands."""
+    environment = {**os.environ, "NO_PROXY": "127.0.0.1", "FIRESIDE_TOKEN": variables["FIRESIDE_TOKEN"]}
     if language == "curl":
         command = ["sh", "-ec", code]
-    elif language == "Python":
-        command = [tool, "-c", code]
+    elif "Python" in language:
+        command = [sys.executable, "-c", code]
     else:
-        (tmp_path / "code.mjs").write_text(code, encoding="utf-8")
-        main = tmp_path / "code.mjs"
+        main = folder / "code.mjs"
+        main.write_text(code, encoding="utf-8")
         if language == "Worker":
-            main = tmp_path / "main.mjs"
-            variables = {"AI_BASE_URL": f"{site.url}/client/v4", "FIRESIDE_TOKEN": token}
+            main = folder / "main.mjs"
             main.write_text(
-                'import worker from "./code.mjs";\n'
-                f'const answer = await worker.fetch(new Request("http://worker/"), {json.dumps(variables)});\n'
+                f'import {{ Ai }} from "{AI.as_uri()}";\nimport worker from "./code.mjs";\n'
+                f"const env = {{ AI: new Ai({json.dumps(variables)}) }};\n"
+                'const answer = await worker.fetch(new Request("http://worker/"), env);\n'
                 "process.stdout.write(await answer.text());\n",
                 encoding="utf-8",
             )
-        command = [tool, str(main)]
+        command = ["node", str(main)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    assert said(done.stdout) == "It's \"so\" `good` ${x} \\ é\n'''"
+    return done.stdout
+
+
+def test_code_runs_as_it_stands(
+    site: LiveServer, visit: Visit, tmp_path: Path, npm_clients: Path, service: EchoService
+) -> None:
+    if not shutil.which("curl"):
+        pytest.skip("needs curl")
+    token, _ = site.store.create_token("team", "test")
+    variables = {"FIRESIDE_URL": site.url, "FIRESIDE_ACCOUNT": "team", "FIRESIDE_TOKEN": token}
+    (tmp_path / "node_modules").symlink_to(npm_clients / "node_modules")
+    page = visit(site.url).open("/playground?model=" + PLAIN)
+    page.get_by_label("API token").fill(token)
+    page.get_by_role("button", name="Use this token").click()
+    view = Playground(page)
+    view.set_parameter("top_k", 7)
+    view.message.fill(ASKED)
+    for mode in ("Chat", "Prompt", "Raw"):
+        page.get_by_role("radio", name=mode).check(force=True)
+        for streams in (True, False) if mode == "Chat" else (True,):
+            page.get_by_role("switch", name="stream").set_checked(streams)
+            page.get_by_role("button", name="View code", exact=True).click()
+            tabs = page.get_by_role("dialog").get_by_role("tab")
+            expect(tabs).to_have_count(8)
+            languages = tabs.all_inner_texts()[:-2]  # the last two are no code
+
+            for language in languages:
+                tabs.filter(has_text=re.compile(f"^{language}$")).click()
+                code = page.get_by_role("dialog").locator("pre").inner_text()
+                assert site.url in code
+                assert token not in page.content()
+                service.reset()
+                printed = run_sample(language, code, tmp_path, variables)
+                assert said(printed) == ASKED, (mode, language)
+                [request] = service.requests
+                assert (request.tenant, request.model, request.sampling.top_k) == ("team", PLAIN, 7)
+            page.keyboard.press("Escape")
 
 
 def said(printed: str) -> str:
@@ -227,6 +246,25 @@ def said(printed: str) -> str:
     return printed.removesuffix("\n")
 
 
+def test_parameters_chosen_on_the_page_are_in_the_code(visitor: Visitor) -> None:
+    page = visitor.open(f"/models/{PLAIN}")
+    page.locator("#use").get_by_text("Parameters", exact=True).click()
+    page.locator("#use").get_by_label("temperature").fill("0.25")
+    page.locator("#use").get_by_label("stream").uncheck()
+    for language, text in (
+        ("curl", '"temperature": 0.25'),
+        ("Worker", f'env.AI.run("{PLAIN}", {{'),
+        ("OpenAI for Python", "    temperature=0.25,"),
+        ("OpenAI for JavaScript", "new OpenAI({ baseURL:"),
+    ):
+        code = code_of(page, language)
+        assert text in code
+        assert "stream" not in code
+    page.locator("#use").get_by_label("temperature").fill("9")
+    expect(page.locator("#use").get_by_role("alert")).to_have_text("0 to 5. It is not in the code.")
+    assert "temperature" not in code_of(page, "curl")
+
+
 def test_the_language_chosen_is_remembered_and_copied(site: LiveServer, visit: Visit) -> None:
     page = visit(site.url).open(f"/models/{AWQ}", permissions=["clipboard-read", "clipboard-write"])
     code = code_of(page, "Python")
@@ -235,4 +273,4 @@ def test_the_language_chosen_is_remembered_and_copied(site: LiveServer, visit: V
     expect(page.get_by_role("status")).to_have_text("Copied.")
     assert page.evaluate("navigator.clipboard.readText()") == code
     page.reload()
-    expect(page.get_by_role("tab", name="Python")).to_have_attribute("aria-selected", "true")
+    expect(page.get_by_role("tab", name="Python", exact=True)).to_have_attribute("aria-selected", "true")

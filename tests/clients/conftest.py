@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import venv
@@ -60,23 +59,6 @@ def server(tmp_path: Path) -> Iterator[LiveServer]:
 @pytest.fixture
 def adapter(tmp_path: Path) -> Path:
     return make_adapter(tmp_path / "adapter")
-
-
-@pytest.fixture(scope="session")
-def npm_clients() -> Path:
-    """The folder that holds node_modules as package-lock.json has them."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("needs node and npm")
-    lock = (HERE / "package-lock.json").read_bytes()
-    folder = default_data_dir() / "test-clients" / hashlib.sha256(lock).hexdigest()[:16]
-    if not (folder / "done").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, folder / name)
-        # Install scripts only fetch or check binaries that these tests do not run.
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
-        (folder / "done").touch()
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ ${answer}`;
  * @param {string} indent
  * @returns {string}
  */
-function literal(value, indent) {
+export function literal(value, indent) {
   const inner = `${indent}    `;
   if (value === true) return "True";
   if (value === false) return "False";
@@ -44,4 +44,4 @@ function literal(value, indent) {
 }
 
 /** JSON's escapes are Python's, too. */
-const quoted = (/** @type {string} */ text) => JSON.stringify(text).replaceAll("\x7f", "\\x7f");
+export const quoted = (/** @type {string} */ text) => JSON.stringify(text).replaceAll("\x7f", "\\x7f");

@@ -1,12 +1,18 @@
 /** One request as code, in the languages that people call the API from. Every sample runs as it stands. */
 
+import { modelSegments, segment } from "../api/paths.js";
+import { openaiJavaScript, openaiPython } from "./openai.js";
 import { pythonSample } from "./python.js";
 
 /**
  * @typedef {object} CodeRequest
+ * @property {string} origin the server's
+ * @property {string} account
+ * @property {string} model
  * @property {string} url the whole URL of the run
  * @property {Record<string, any>} body
  * @property {boolean} needsToken
+ * @property {string} preface the model's default system message, which an unscoped prompt has by itself
  *
  * @typedef {object} Sample
  * @property {string} id
@@ -19,11 +25,14 @@ import { pythonSample } from "./python.js";
  * @param {string} account
  * @param {string} model
  * @param {Record<string, any>} body
- * @param {boolean} needsToken
+ * @param {{needsToken: boolean, preface?: string | null}} more
  * @returns {CodeRequest}
+ * @throws {import("../api/errors.js").ApiError} for a name that is no model's id
  */
-export function codeRequest(account, model, body, needsToken) {
-  return { url: `${location.origin}/client/v4/accounts/${account}/ai/run/${model}`, body, needsToken };
+export function codeRequest(account, model, body, { needsToken, preface }) {
+  const { origin } = location;
+  const url = `${origin}/client/v4/accounts/${segment(account)}/ai/run/${modelSegments(model)}`;
+  return { origin, account, model, url, body, needsToken, preface: preface ?? "" };
 }
 
 /**
@@ -31,12 +40,15 @@ export function codeRequest(account, model, body, needsToken) {
  * @returns {Sample[]}
  */
 export function samples(request) {
-  return [
+  const all = [
     { id: "curl", label: "curl", language: "sh", code: curlSample(request) },
+    { id: "worker", label: "Worker", language: "ts", code: workerSample(request) },
+    { id: "openai-python", label: "OpenAI for Python", language: "python", code: openaiPython(request) },
+    { id: "openai-js", label: "OpenAI for JavaScript", language: "ts", code: openaiJavaScript(request) },
     { id: "python", label: "Python", language: "python", code: pythonSample(request) },
     { id: "typescript", label: "TypeScript", language: "ts", code: typescriptSample(request) },
-    { id: "worker", label: "Worker", language: "ts", code: workerSample(request) },
   ];
+  return /** @type {Sample[]} */ (all.filter(({ code }) => code !== null));
 }
 
 /** @param {CodeRequest} request */
@@ -70,19 +82,16 @@ for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
 }
 
 /** @param {CodeRequest} request */
-function workerSample({ url, body, needsToken }) {
-  const cut = url.indexOf("/accounts/");
-  const address = "`${env.AI_BASE_URL}" + url.slice(cut) + "`";
-  const call = indented(fetchCall(address, body, needsToken ? "${env.FIRESIDE_TOKEN}" : ""), "    ");
+function workerSample({ origin, account, model, body, needsToken }) {
+  const secret = needsToken ? "\n// fireside-ai/.dev.vars: FIRESIDE_TOKEN=… (deployed: npx wrangler secret put FIRESIDE_TOKEN)" : "";
   const answer = body.stream
-    ? 'return new Response(response.body, { headers: { "content-type": "text/event-stream" } });'
-    : "const { result } = await response.json();\n    return Response.json(result);";
-  const secret = needsToken ? "\n// The token is a secret: npx wrangler secret put FIRESIDE_TOKEN" : "";
-  return `// wrangler.jsonc: "vars": { "AI_BASE_URL": "${url.slice(0, cut)}" }${secret}
+    ? 'return new Response(answer, { headers: { "content-type": "text/event-stream" } });'
+    : "return Response.json(answer);";
+  return `// Once, in the Worker's project: fireside worker init
+// fireside-ai/wrangler.jsonc: "FIRESIDE_URL": ${JSON.stringify(origin)}, "FIRESIDE_ACCOUNT": ${JSON.stringify(account)}${secret}
 export default {
   async fetch(request, env) {
-    const response = await ${call.replace(/^await /, "")};
-    if (!response.ok) return response;
+    const answer = await env.AI.run(${JSON.stringify(model)}, ${indented(JSON.stringify(body, null, 2), "    ")});
     ${answer}
   },
 };`;

@@ -70,7 +70,7 @@ const NO_BOUND = 2 ** 31 - 1;
 /**
  * The bounds in words: "0 to 5", "1 or more".
  *
- * @param {Parameter} parameter
+ * @param {Pick<Parameter, "min" | "max" | "choices">} parameter
  */
 export function bounds({ min, max, choices }) {
   if (choices) return choices.join(", ");

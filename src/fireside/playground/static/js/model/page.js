@@ -7,19 +7,18 @@ import { schemas } from "../api/client.js";
 import { ApiError } from "../api/errors.js";
 import { account, hasToken } from "../api/session.js";
 import { states } from "../api/states.js";
-import { codeRequest } from "../code/samples.js";
 import { parametersOf } from "../code/schema.js";
 import { copyButton } from "../lib/copy-button.js";
 import { fill, h } from "../lib/dom.js";
 import { author, shortName } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
-import { requestCode } from "../parts/code-block.js";
 import { badges, playgroundPath } from "../parts/facts.js";
 import { problem } from "../parts/problem.js";
 import { parameterTable } from "./parameter-table.js";
 import { propertyList } from "./property-list.js";
 import { promptingGuide } from "./prompting-guide.js";
 import { schemaView } from "./schema-view.js";
+import { useIt } from "./use-it.js";
 
 const name = decoded(location.pathname.replace(/^\/models\//, "").replace(/\/$/, ""));
 
@@ -63,14 +62,14 @@ class ModelPage extends HTMLElement {
   /** @param {import("../api/client.js").Model} model */
   async #draw(model) {
     const [{ input, output }, accountId] = await Promise.all([schemas(name), account()]);
-    const body = { messages: example(model), stream: true };
+    const parameters = parametersOf(input);
     const sections = [
       section("Use it", "use", [
-        h("p", {}, "The request as code, with this server’s address in it."),
-        requestCode(codeRequest(accountId, name, body, hasToken())),
+        h("p", {}, "The request as code, with this server’s address in it. ", h("a", { href: "/docs" }, "The API reference"), " has every route."),
+        useIt(accountId, name, example(model), parameters, hasToken()),
       ]),
       section("Prompting", "prompting", [promptingGuide(model)]),
-      section("Parameters", "parameters", [parameterTable(parametersOf(input))]),
+      section("Parameters", "parameters", [parameterTable(parameters)]),
       section("API schema", "schema", [schemaView(input, output)]),
       section("Properties", "properties", [propertyList(model)]),
     ];

@@ -1,5 +1,6 @@
 /** What a model is, in a few words each. */
 
+import { isModelId, modelSegments } from "../api/paths.js";
 import { h } from "../lib/dom.js";
 import { count } from "../lib/format.js";
 
@@ -19,11 +20,11 @@ export function badges(model) {
 }
 
 /**
- * Where the pages of a model are.
+ * Where the page of a model is; a name that is none leads to the list of all.
  *
  * @param {string} name
  */
-export const modelPath = (name) => `/models/${name}`;
+export const modelPath = (name) => (isModelId(name) ? `/models/${modelSegments(name)}` : "/");
 
 /** @param {string} name */
 export const playgroundPath = (name) => `/playground?model=${encodeURIComponent(name)}`;

@@ -1,4 +1,4 @@
-/** `<fs-address>`: where the API is, to copy. `<fs-version>`: which Fireside this is. */
+/** `<fs-address>`: where the API is, to copy. `<fs-version>`: which Fireside this is, and where to read about it. */
 
 import { states } from "../api/states.js";
 import { copyButton } from "../lib/copy-button.js";
@@ -13,7 +13,11 @@ class Address extends HTMLElement {
 
 class Version extends HTMLElement {
   connectedCallback() {
-    const draw = () => fill(this, states.server.version && `Fireside ${states.server.version}`);
+    const draw = () => {
+      const { version, documentation } = states.server;
+      const guide = documentation && h("a", { href: documentation, rel: "noopener noreferrer", target: "_blank" }, "Documentation");
+      fill(this, version && h("span", {}, `Fireside ${version}`), h("a", { href: "/docs" }, "API reference"), guide);
+    };
     states.addEventListener("change", draw);
     draw();
   }
