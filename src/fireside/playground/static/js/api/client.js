@@ -1,5 +1,6 @@
 /** The API's resources, one function for each thing the pages ask. All throw `ApiError`. */
 
+import { modelSegments, segment } from "./paths.js";
 import { accountPath, request } from "./session.js";
 
 /**
@@ -55,14 +56,18 @@ function posted(body, signal) {
   return { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal };
 }
 
-/** @returns {Promise<{server: {version: string, default_model: string, finetune_max_mb: number}, models: Model[]}>} */
+/**
+ * @typedef {{version: string, default_model: string, finetune_max_mb: number, documentation: string | null}} ServerFacts
+ *
+ * @returns {Promise<{server: ServerFacts, models: Model[]}>}
+ */
 export const listModels = () => result("/api/models");
 
 /** @param {string} model */
-export const startDownload = (model) => result(`/api/models/${model}/download`, { method: "POST" });
+export const startDownload = async (model) => result(`/api/models/${modelSegments(model)}/download`, { method: "POST" });
 
 /** @param {string} model */
-export const stopDownload = (model) => result(`/api/models/${model}/download`, { method: "DELETE" });
+export const stopDownload = async (model) => result(`/api/models/${modelSegments(model)}/download`, { method: "DELETE" });
 
 /**
  * What the model would read for a request.
@@ -72,7 +77,8 @@ export const stopDownload = (model) => result(`/api/models/${model}/download`, {
  * @param {AbortSignal} [signal]
  * @returns {Promise<Preview>}
  */
-export const preview = (model, body, signal) => result(`/api/models/${model}/preview`, posted(body, signal));
+export const preview = async (model, body, signal) =>
+  result(`/api/models/${modelSegments(model)}/preview`, posted(body, signal));
 
 /**
  * @param {string} model
@@ -103,12 +109,12 @@ export async function createFineTune(wanted) {
  * @returns {Promise<FineTune>}
  */
 export async function readFineTune(id) {
-  return result(`${await accountPath()}/finetunes/${encodeURIComponent(id)}`);
+  return result(`${await accountPath()}/finetunes/${segment(id)}`);
 }
 
 /** @param {string} id */
 export async function deleteFineTune(id) {
-  return result(`${await accountPath()}/finetunes/${encodeURIComponent(id)}`, { method: "DELETE" });
+  return result(`${await accountPath()}/finetunes/${segment(id)}`, { method: "DELETE" });
 }
 
 /**
@@ -119,7 +125,7 @@ export async function uploadAsset(id, file) {
   const form = new FormData();
   form.set("file_name", file.name);
   form.set("file", file);
-  return result(`${await accountPath()}/finetunes/${encodeURIComponent(id)}/finetune-assets`, {
+  return result(`${await accountPath()}/finetunes/${segment(id)}/finetune-assets`, {
     method: "POST",
     body: form,
   });

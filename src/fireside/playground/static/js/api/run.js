@@ -2,6 +2,7 @@
 
 import { ApiError, brokenOff, isAbort } from "./errors.js";
 import { eventData } from "./events.js";
+import { modelSegments } from "./paths.js";
 import { accountPath, request } from "./session.js";
 
 /**
@@ -17,8 +18,9 @@ import { accountPath, request } from "./session.js";
  * @typedef {object} RunEvent
  * @property {string} [servedBy] the model that answers, when it is not the one that was asked
  * @property {string} [text] a piece of the answer
- * @property {object[]} [toolCalls]
+ * @property {{id: string, name: string, arguments: any}[]} [toolCalls]
  * @property {Usage} [usage]
+ * @property {string} [finish] why the model ended: "stop", "length" or "tool_calls"
  */
 
 /**
@@ -31,7 +33,7 @@ import { accountPath, request } from "./session.js";
  * @throws {ApiError}
  */
 export async function* run(model, body, signal) {
-  const response = await request(`${await accountPath()}/run/${model}`, {
+  const response = await request(`${await accountPath()}/run/${modelSegments(model)}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
@@ -55,7 +57,7 @@ async function* streamed(response) {
       const requestId = response.headers.get("cf-ai-req-id") ?? "";
       throw new ApiError(frame.error.message, { code: frame.error.code, requestId });
     }
-    yield { text: frame.response || "", toolCalls: frame.tool_calls, usage: frame.usage };
+    yield event(frame);
   }
   throw brokenOff();
 }
@@ -63,5 +65,16 @@ async function* streamed(response) {
 /** @param {Response} response */
 async function* whole(response) {
   const { result } = await response.json();
-  yield { text: result.response ?? "", toolCalls: result.tool_calls, usage: result.usage };
+  yield event(result);
+}
+
+/**
+ * @param {any} said a result, or a frame of a stream
+ * @returns {RunEvent}
+ */
+function event({ response, tool_calls: calls, usage, finish_reason: finish }) {
+  // In JSON mode the result is the value itself.
+  const text = typeof response === "string" ? response : response == null ? "" : JSON.stringify(response, null, 2);
+  const toolCalls = calls?.map((/** @type {any} */ call) => ({ id: call.id ?? "", name: call.name, arguments: call.arguments }));
+  return { text, toolCalls, usage, finish: finish ?? undefined };
 }

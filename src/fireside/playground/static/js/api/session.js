@@ -5,6 +5,7 @@
  */
 
 import { isAbort, readError, unreachable } from "./errors.js";
+import { segment } from "./paths.js";
 
 const KEY = "fireside.token";
 
@@ -49,14 +50,25 @@ export const hasToken = () => token() !== "";
  * @throws {import("./errors.js").ApiError}
  */
 export async function request(path, options = {}) {
+  const response = await respond(path, options);
+  if (response.ok) return response;
+  throw await readError(response);
+}
+
+/**
+ * The same, for those who want any response, good or bad.
+ *
+ * @param {string} path
+ * @param {RequestInit} [options]
+ * @returns {Promise<Response>}
+ * @throws {import("./errors.js").ApiError} when the server cannot be reached
+ */
+export async function respond(path, options = {}) {
   for (;;) {
     const sent = token();
     const response = await send(path, options, sent);
-    if (response.ok) return response;
     // Meanwhile another request may have asked: then this one tries the new token first.
-    if (response.status !== 401 || (sent === token() && !(await askForToken(sent !== "")))) {
-      throw await readError(response);
-    }
+    if (response.status !== 401 || (sent === token() && !(await askForToken(sent !== "")))) return response;
   }
 }
 
@@ -82,7 +94,7 @@ export function account() {
 }
 
 /** @returns {Promise<string>} the path that an account's routes begin with */
-export const accountPath = async () => `/client/v4/accounts/${await account()}/ai`;
+export const accountPath = async () => `/client/v4/accounts/${segment(await account())}/ai`;
 
 /**
  * @param {string} path

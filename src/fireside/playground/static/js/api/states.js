@@ -11,7 +11,7 @@ const BUSY_MS = 700;
 class States extends EventTarget {
   /** @type {import("./client.js").Model[]} */
   models = [];
-  server = { version: "", default_model: "", finetune_max_mb: 0 };
+  server = { version: "", default_model: "", finetune_max_mb: 0, documentation: /** @type {string | null} */ (null) };
   /** @type {import("./errors.js").ApiError | null} */
   error = null;
   loaded = false;
