@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from support.echo_service import PLAIN
 from support.live_server import LiveServer, wait_until
-from support.visitor import Playground, Visitor
+from support.visitor import Playground, Visitor, databases
 
 HOSTILE = {
     "script": "<script>window.hit = 1</script>",
@@ -167,24 +167,6 @@ def kept(page: Page, where: str) -> str:
     return str(page.evaluate(f"JSON.stringify(Object.entries({where}))"))
 
 
-DATABASES = """async () => {
-    const found = [];
-    for (const { name } of await indexedDB.databases()) {
-        const database = await new Promise((resolve) => {
-            const request = indexedDB.open(name);
-            request.onsuccess = () => resolve(request.result);
-        });
-        for (const table of database.objectStoreNames) {
-            found.push(await new Promise((resolve) => {
-                const request = database.transaction(table).objectStore(table).getAll();
-                request.onsuccess = () => resolve(request.result);
-            }));
-        }
-    }
-    return JSON.stringify(found);
-}"""
-
-
 def test_a_token_is_asked_for_and_kept_for_the_tab_alone(visitor: Visitor, site: LiveServer, locked: str) -> None:
     page = visitor.open("/")
     give(page, "wrong")
@@ -198,7 +180,7 @@ def test_a_token_is_asked_for_and_kept_for_the_tab_alone(visitor: Visitor, site:
     assert site.service.requests[-1].tenant == "team"
     assert locked in kept(page, "sessionStorage")
     assert locked not in kept(page, "localStorage")
-    stored = page.evaluate(DATABASES)
+    stored = databases(page)
     assert "hello" in stored
     assert locked not in stored
     assert locked not in page.content()

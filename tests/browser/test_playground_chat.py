@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from fireside.engine.types import Sampling
-from fireside.prompting.messages import Message
+from fireside.prompting.messages import Message, ToolCall
 from support.echo_service import AWQ, LORA, PLAIN, EchoService
 from support.live_server import LiveServer, wait_until
 from support.visitor import Playground, Visitor
@@ -148,24 +148,57 @@ def test_there_is_a_control_for_every_parameter_of_the_schema(visitor: Visitor, 
     assert set(shown) == names - {"prompt", "messages", "raw", "lora"}
 
 
-@pytest.mark.parametrize(("name", "wrong"), [("temperature", "5.01"), ("top_k", "51"), ("top_k", "1.5"), ("seed", "0")])
-def test_a_value_out_of_bounds_is_told_and_not_sent(
-    visitor: Visitor, service: EchoService, name: str, wrong: str
+@pytest.mark.parametrize(
+    ("name", "wrong", "right", "told"),
+    [
+        ("temperature", "5.01", "5", "0 to 5"),
+        ("top_k", "51", "50", "A whole number, 1 to 50"),
+        ("top_k", "1.5", "1", "A whole number, 1 to 50"),
+        ("tools", "[{", "[]", "not JSON yet"),
+        ("tools", '[{"name": ""}]', "[]", "tools.0.name: String should have at least 1 character"),
+        ("response_format", '{"type": "yaml"}', '{"type": "text"}', "response_format.type: should be"),
+    ],
+)
+def test_what_is_no_value_is_told_beside_it_and_not_sent(
+    visitor: Visitor, service: EchoService, name: str, wrong: str, right: str, told: str
 ) -> None:
     view = playground(visitor)
+    view.page.get_by_text("More parameters").click()
+    view.message.fill("hello")
     view.set_parameter(name, wrong)
     control = view.parameter(name)
-    expect(control.get_by_role("alert")).to_contain_text("to")
-    expect(control.get_by_role("spinbutton")).to_have_attribute("aria-invalid", "true")
-    view.say("hello")
-    assert service.requests[-1].sampling == Sampling()
+    expect(control.get_by_role("alert")).to_contain_text(told)
+    expect(control.locator("input[type=number], textarea")).to_have_attribute("aria-invalid", "true")
+    view.message.press("Enter")
+    expect(view.page.locator(".composer-refusal")).to_contain_text(f"Not sent: {name} is not right yet.")
+    # Whatever else changes, what was typed stays until somebody mends it.
+    view.page.get_by_label("System message").fill("Be brief.")
+    expect(control.locator("input[type=number], textarea")).to_have_value(wrong)
+    assert view.message.input_value() == "hello"
+    assert service.requests == []
+    view.page.get_by_role("button", name=f"Show {name}").click()
+    expect(control.locator("input[type=number], textarea")).to_be_focused()
+    view.set_parameter(name, right)
+    expect(control.locator(".field-error")).to_be_empty()
+    view.message.press("Enter")
+    view.finished()
+    assert len(service.requests) == 1
 
 
-def test_json_that_is_none_is_told(visitor: Visitor) -> None:
+def test_a_reset_and_another_kind_of_prompt_drop_what_is_wrong(visitor: Visitor, service: EchoService) -> None:
     view = playground(visitor)
     view.page.get_by_text("More parameters").click()
-    view.set_parameter("tools", "[{")
-    expect(view.parameter("tools").get_by_role("alert")).to_contain_text("not JSON yet")
+    view.set_parameter("tools", "{")
+    view.page.get_by_role("radio", name="Prompt").check(force=True)
+    view.say("tools are not sent with this")
+    view.page.get_by_role("radio", name="Chat").check(force=True)
+    view.say("but with this", wait=False)
+    expect(view.page.locator(".composer-refusal")).to_contain_text("tools")
+    view.parameter("tools").get_by_role("button", name="Reset tools").click()
+    expect(view.page.locator(".composer-refusal")).to_be_empty()
+    view.message.press("Enter")
+    view.finished()
+    assert len(service.requests) == 2
 
 
 def test_a_seed_by_dice_and_the_same_again(visitor: Visitor, service: EchoService) -> None:
@@ -180,30 +213,161 @@ def test_a_seed_by_dice_and_the_same_again(visitor: Visitor, service: EchoServic
     expect(view.answer().locator(".answer-stats")).to_contain_text(f"seed {seed}")
 
 
-def test_an_edited_turn_goes_on_from_there_and_can_be_undone(visitor: Visitor, service: EchoService) -> None:
+def test_what_is_edited_or_run_again_stays_as_another_version(visitor: Visitor, service: EchoService) -> None:
     view = playground(visitor)
     for text in ("one", "two", "three"):
         view.say(text)
-    view.page.locator("fs-turn").nth(1).get_by_role("button", name="Edit this message").click()
+    turn = view.page.locator("fs-turn")
+    turn.nth(1).get_by_role("button", name="Edit this message").click()
     field = view.page.get_by_role("textbox", name="Edit this message")
     field.fill("second")
     field.press("Control+Enter")
     expect(view.page.locator(".bubble")).to_have_text(["one", "second"])
     view.finished()
     assert [message.content for message in service.requests[-1].messages or ()] == ["one", "one", "second"]
-    view.page.get_by_role("button", name="Undo").click()
+    expect(turn.nth(1).locator(".versions")).to_have_text("2/2")
+    turn.nth(1).get_by_role("button", name="Version before").click()
+    expect(view.page.locator(".bubble")).to_have_text(["one", "two", "three"])
+    view.answer().get_by_role("button", name="Edit this answer").click()
+    view.page.get_by_role("textbox", name="Edit this answer").fill("other words")
+    view.page.get_by_role("button", name="Save", exact=True).click()
+    expect(view.answer()).to_contain_text("Edited by you.")
+    view.answer().get_by_role("button", name="Run again").click()
+    view.finished()
+    expect(turn.nth(2).locator(".versions")).to_have_text("3/3")
+    turn.nth(2).get_by_role("button", name="Version before").click()
+    view.say("four")
+    assert [message.content for message in service.requests[-1].messages or ()][-3:] == ["three", "other words", "four"]
+    # All of it is kept, and so is which way is shown.
+    view.page.reload()
+    view = Playground(view.page)
+    expect(view.page.locator(".bubble")).to_have_text(["one", "two", "three", "four"])
+    expect(turn.nth(2).locator(".versions")).to_have_text("2/3")
+    turn.nth(2).get_by_role("button", name="Next version").click()
     expect(view.page.locator(".bubble")).to_have_text(["one", "two", "three"])
 
 
-def test_an_edited_answer_is_what_was_said(visitor: Visitor, service: EchoService) -> None:
+@pytest.mark.parametrize("streams", [True, False])
+def test_an_answer_cut_at_max_tokens_says_so_and_goes_on(visitor: Visitor, service: EchoService, streams: bool) -> None:
     view = playground(visitor)
-    view.say("one")
-    view.answer().get_by_role("button", name="Edit this answer").click()
-    view.page.get_by_role("textbox", name="Edit this answer").fill("other words")
-    view.page.get_by_role("button", name="Save").click()
-    expect(view.answer()).to_contain_text("Edited by you.")
-    view.say("two")
-    assert [message.content for message in service.requests[-1].messages or ()] == ["one", "other words", "two"]
+    view.parameter("stream").get_by_role("switch").set_checked(streams)
+    view.set_parameter("max_tokens", 2)
+    view.say("one two three")
+    expect(view.answer().locator(".cut p")).to_have_text(
+        "Cut off: the answer had reached its most of 2 tokens (max_tokens)."
+    )
+    view.answer().get_by_role("button", name="Continue").click()
+    view.finished()
+    # The echo repeats the last message, which is the answer so far: two words, and then an end.
+    assert service.requests[-1].messages == (Message("user", "one two three"), Message("assistant", "one two"))
+    assert view.text() == "one twoone two"
+    expect(view.answer().locator(".cut")).to_have_count(0)
+    expect(view.answer().locator(".answer-stats")).to_contain_text("4 tokens")
+    # What is held to a form begins anew with each request.
+    view.page.get_by_text("More parameters").click()
+    view.set_parameter("response_format", '{"type": "regex", "regex": "[a-z ]+"}')
+    view.say("four five six")
+    expect(view.answer().locator(".cut p")).to_contain_text("Cut off")
+    expect(view.answer().get_by_role("button", name="Continue")).to_have_count(0)
+
+
+@pytest.mark.parametrize("mode", ["Chat", "Prompt", "Raw"])
+def test_an_answer_that_was_stopped_goes_on(visitor: Visitor, service: EchoService, mode: str) -> None:
+    service.delay = 0.2
+    view = playground(visitor)
+    view.page.get_by_label("System message").fill("Be brief.")
+    view.page.get_by_role("radio", name=mode).check(force=True)
+    text = "one two three four five six seven eight nine ten"
+    view.say(text, wait=False)
+    expect(view.answer().locator(".answer-text")).to_contain_text("one two")
+    view.stop_button.click()
+    view.finished()
+    said = view.text()
+    service.delay = 0
+    view.answer().get_by_role("button", name="Continue").click()
+    view.finished()
+    request = service.requests[-1]
+    if mode == "Raw":
+        assert (request.prompt, request.raw) == (text + said, True)
+        assert view.text() == said + text + said
+        return
+    system = [Message("system", "Be brief.")] if mode == "Chat" else []
+    assert request.messages == (*system, Message("user", text), Message("assistant", said))
+    # The echo repeats the last message.
+    assert view.text() == said + said
+    expect(view.answer().get_by_role("button", name="Continue")).to_have_count(0)
+    expect(view.answer().locator(".answer-stats")).to_contain_text(f"{2 * len(said.split())} tokens")
+
+
+def test_the_results_of_tools_are_given_back(visitor: Visitor, service: EchoService) -> None:
+    view = playground(visitor)
+    view.page.get_by_text("More parameters").click()
+    view.set_parameter("tools", '[{"name": "weather", "parameters": {"type": "object"}}]')
+    view.say('!call:weather:{"city":"Paris"}')
+    expect(view.page.get_by_role("list", name="Tool calls")).to_contain_text('"city": "Paris"')
+    view.page.get_by_label("Result of weather").fill('{"celsius": 21}')
+    view.page.get_by_role("button", name="Send result").click()
+    view.finished()
+    expect(view.page.locator(".bubble.results")).to_have_text('Result of weather{"celsius": 21}')
+    assert service.requests[-1].messages == (
+        Message("user", '!call:weather:{"city":"Paris"}'),
+        Message("assistant", "", (ToolCall("call_1", "weather", '{"city":"Paris"}'),)),
+        Message("tool", '{"celsius": 21}', tool_call_id="call_1", name="weather"),
+    )
+    view.say("thanks")
+    assert [message.role for message in service.requests[-1].messages or ()] == [
+        "user", "assistant", "tool", "assistant", "user"
+    ]  # fmt: skip
+
+
+def test_presets(visitor: Visitor, service: EchoService) -> None:
+    view = playground(visitor)
+    view.set_parameter("top_k", 7)
+    view.page.get_by_label("System message").fill("Be brief.")
+    view.page.get_by_role("button", name="Save as…").click()
+    view.page.get_by_role("dialog").get_by_label("Name").fill("brief <b>")
+    view.page.get_by_role("dialog").get_by_role("button", name="Save").click()
+    preset = view.page.get_by_label("Preset", exact=True)
+    expect(preset).to_have_value("brief <b>")
+    view.set_parameter("top_k", 8)
+    expect(preset).to_have_value("")
+    view.page.reload()
+    view = Playground(view.page)
+    preset.select_option("brief <b>")
+    view.say("hello")
+    assert service.requests[-1].sampling.top_k == 7
+    assert (service.requests[-1].messages or ())[0] == Message("system", "Be brief.")
+    view.page.get_by_role("button", name="Undo").click()
+    expect(preset).to_have_value("")
+    preset.select_option("brief <b>")
+    view.page.get_by_role("button", name="Delete this preset").click()
+    view.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(preset.locator("option")).to_have_text(["None saved yet"])
+
+
+def test_shortcuts(visitor: Visitor) -> None:
+    view = playground(visitor)
+    view.say("first")
+    view.page.keyboard.press("Control+Shift+O")
+    expect(view.message).to_be_focused()
+    expect(view.page.locator("fs-turn")).to_have_count(0)
+    view.say("second")
+    view.page.keyboard.press("Alt+ArrowDown")
+    expect(view.page.locator(".bubble")).to_have_text(["first"])
+    view.page.keyboard.press("Control+k")
+    expect(view.search).to_be_focused()
+    view.page.keyboard.press("Shift+Escape")
+    expect(view.message).to_be_focused()
+    view.page.keyboard.type("?")
+    expect(view.page.get_by_role("dialog")).to_have_count(0)
+    view.page.keyboard.press("Control+/")
+    dialog = view.page.get_by_role("dialog", name="Keyboard shortcuts")
+    expect(dialog).to_contain_text("Ctrl+K")
+    dialog.get_by_role("switch").uncheck()
+    view.page.keyboard.press("Escape")
+    view.send_button.evaluate("e => document.activeElement.blur()")
+    view.page.keyboard.press("?")
+    expect(dialog).to_have_count(0)
 
 
 def test_two_models_side_by_side(visitor: Visitor, service: EchoService) -> None:

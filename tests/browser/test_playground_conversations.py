@@ -1,14 +1,17 @@
 """Conversations stay in the browser: kept, named, deleted, and carried from one to another as files."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from support.conversations import bring, conversation, turn, wrapped
 from support.echo_service import LORA, PLAIN, EchoService
-from support.visitor import Playground, Visitor
+from support.live_server import wait_until
+from support.visitor import Playground, Visitor, databases
 
 
 def playground(visitor: Visitor) -> Playground:
@@ -31,11 +34,6 @@ def exported(view: Playground, button: str = "Export") -> dict[str, Any]:
     return json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
 
 
-def bring(view: Playground, content: object, name: str = "file.json") -> None:
-    data = content if isinstance(content, bytes) else json.dumps(content).encode()
-    view.page.get_by_label("File to import").set_input_files({"name": name, "mimeType": "text/plain", "buffer": data})
-
-
 def test_they_are_kept(visitor: Visitor, service: EchoService) -> None:
     view = playground(visitor)
     view.set_parameter("top_k", 9)
@@ -54,14 +52,118 @@ def test_they_are_kept(visitor: Visitor, service: EchoService) -> None:
     assert titles(view.page) == ["first of all", "second of all"]
 
 
-def test_an_answer_that_was_cut_off_by_closing_the_page_is_there(visitor: Visitor, service: EchoService) -> None:
-    service.prefill = 60
+def test_what_had_come_when_the_page_was_reloaded_is_there_and_goes_on(visitor: Visitor, service: EchoService) -> None:
+    service.delay = 0.1
     view = playground(visitor)
-    view.say("hello", wait=False)
-    expect(view.page.locator(".conversation-title")).to_have_text(["hello"])
+    view.say(" ".join(f"word{number}" for number in range(300)), wait=False)
+    # Written a little after it came.
+    wait_until(lambda: '"text":"word0 word1 word2' in databases(view.page).replace(view.said()[0], ""))
     view.page.reload()
-    view.page.get_by_role("button", name="hello", exact=True).click()
-    expect(view.page.locator("fs-answer")).to_contain_text("Stopped.")
+    view = Playground(view.page)
+    expect(view.answer()).to_contain_text("The page was closed before the answer’s end.")
+    said = view.text()
+    assert said.startswith("word0 word1 word2")
+    service.delay = 0
+    view.answer().get_by_role("button", name="Continue").click()
+    view.finished()
+    assert (service.requests[-1].messages or ())[-1].content.strip() == said
+    assert view.text() == said + said
+
+
+def test_two_tabs_of_one_conversation_lose_nothing(visitor: Visitor, service: EchoService) -> None:
+    one = playground(visitor)
+    one.say("to begin with")
+    page = one.page.context.new_page()
+    page.goto(one.page.url)
+    two = Playground(page)
+    expect(page.locator(".bubble")).to_have_text(["to begin with"])
+    # Both at once: two versions of what came next.
+    service.delay = 0.2
+    one.message.fill("one says this")
+    two.message.fill("two says that")
+    one.message.press("Enter")
+    two.message.press("Enter")
+    for view in (one, two):
+        view.finished()
+    seen = set()
+    for view in (one, two):
+        turn = view.page.locator("fs-turn").nth(1)
+        expect(turn.locator(".versions")).to_have_text(re.compile("[12]/2"))
+        seen.add(view.said()[1])
+    one.page.reload()
+    one = Playground(one.page)
+    turn = one.page.locator("fs-turn").nth(1)
+    for _ in range(2):
+        expect(turn.locator(".versions")).to_have_text(re.compile("[12]/2"))
+        seen.add(one.said()[1])
+        turn.get_by_role("button", name=re.compile("Version before|Next version")).locator("visible=true").and_(
+            turn.locator("button:enabled")
+        ).first.click()
+    assert seen == {"one says this", "two says that"}
+    # One after the other: the other tab follows, while the answer comes.
+    page.reload()
+    two = Playground(page)
+    expect(page.locator(".bubble")).to_have_count(2)
+    one.page.reload()
+    one = Playground(one.page)
+    one.say("and now this long answer", wait=False)
+    expect(page.locator(".bubble")).to_have_count(3)
+    two.say("too early", wait=False)
+    expect(page.locator(".composer-refusal")).to_contain_text("another tab is answering")
+    one.finished()
+    expect(two.answer().locator(".answer-text")).to_have_text("and now this long answer")
+    # Settings and names are merged, field by field.
+    one.set_parameter("top_k", 9)
+    expect(two.parameter("top_k").get_by_role("spinbutton")).to_have_value("9")
+    two.page.get_by_label("System message").fill("Be brief.")
+    expect(one.page.get_by_label("System message")).to_have_value("Be brief.")
+    assert one.parameter("top_k").get_by_role("spinbutton").input_value() == "9"
+
+
+def test_the_history_is_searched_and_walked(visitor: Visitor) -> None:
+    view = playground(visitor)
+    for text in ("apples and pears", "a campfire at night"):
+        view.say(text)
+        view.page.get_by_role("button", name="New conversation").click()
+    view.search.fill("PEARS")
+    expect(view.page.locator(".conversation-title")).to_have_text(["apples and pears"])
+    view.page.get_by_role("button", name="apples and pears", exact=True).click()
+    view.say("something <else>")
+    view.search.fill("<else>")
+    expect(view.page.locator(".conversation-title")).to_have_text(["apples and pearssomething <else>"])
+    view.search.fill("nowhere")
+    expect(view.page.locator(".conversation-list")).to_have_text("Nothing is found.")
+    view.search.press("Escape")
+    expect(view.page.locator(".conversation-title")).to_have_count(2)
+    view.page.get_by_role("button", name="a campfire at night", exact=True).click()
+    expect(view.page.locator(".bubble")).to_have_text(["a campfire at night"])
+    view.page.go_back()
+    expect(view.page.locator(".bubble")).to_have_text(["apples and pears", "something <else>"])
+    view.page.goto(f"{visitor.url}/playground?c=none")
+    expect(view.page.locator(".toast")).to_contain_text("does not have")
+
+
+def test_what_an_older_version_kept_is_read(visitor: Visitor) -> None:
+    page = visitor.open("/models/" + PLAIN)
+    page.locator("h1").wait_for()
+    old = conversation(id="old", title="", turns=[turn("first words", "hi"), turn("second", "ho")])
+    page.evaluate(
+        """(old) => new Promise((resolve) => {
+            const request = indexedDB.open("fireside", 1);
+            request.onupgradeneeded = () => request.result.createObjectStore("conversations", { keyPath: "id" });
+            request.onsuccess = () => {
+                const change = request.result.transaction("conversations", "readwrite");
+                change.objectStore("conversations").put(old);
+                change.oncomplete = () => (request.result.close(), resolve());
+            };
+        })""",
+        old,
+    )
+    page.goto(f"{visitor.url}/playground?c=old")
+    view = Playground(page)
+    expect(page.locator(".conversation-title")).to_have_text(["first words"])
+    assert view.said() == ["first words", "second"]
+    assert [view.text(0), view.text(1)] == ["hi", "ho"]
 
 
 def test_rename_and_delete(visitor: Visitor) -> None:
@@ -101,11 +203,10 @@ def test_export_and_import_give_the_same(visitor: Visitor) -> None:
     expect(other.page.locator("fs-answer .answer-text")).to_have_text(["to carry \u202e over"] * 2)
     assert other.page.get_by_label("System message").input_value() == "Be brief. ✂️"
     second = exported(other)
-    for conversation in (*first["conversations"], *second["conversations"]):
-        for changing in ("id", "updated"):
-            del conversation[changing]
-        for turn in conversation["turns"]:
-            del turn["id"]
+    for one in (*first["conversations"], *second["conversations"]):
+        for changing in ("id", "updated", "head"):
+            del one[changing]
+        one["turns"] = [{**each, "id": "", "parent": ""} for each in one["turns"]]
     assert second == first
 
 
@@ -116,18 +217,6 @@ def test_an_import_adds_and_never_replaces(visitor: Visitor) -> None:
     expect(view.page.locator(".conversation-title")).to_have_text(["only one", "only one"])
 
 
-def conversation(**changes: object) -> dict[str, object]:
-    made = {
-        "title": "", "updated": 1, "mode": "chat", "system": "", "parameters": {}, "turns": [],
-        "lanes": [{"model": PLAIN, "lora": ""}],
-    }  # fmt: skip
-    return made | changes
-
-
-def wrapped(*conversations: object) -> dict[str, object]:
-    return {"format": "fireside-conversations", "version": 1, "conversations": conversations}
-
-
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -135,11 +224,16 @@ def wrapped(*conversations: object) -> dict[str, object]:
         (b"\xff\xfe\x00", "is not JSON"),
         ([], "holds no conversations"),
         ({"format": "other"}, "holds no conversations"),
-        (wrapped() | {"version": 2}, "holds no conversations"),
+        (wrapped() | {"version": 3}, "holds no conversations"),
         (wrapped(5), "Conversation 1 of file.json: it is no object."),
         (wrapped(conversation(), conversation(mode="x")), "Conversation 2 of file.json: it has a mode other than"),
         (wrapped(conversation(lanes=[])), "has no model"),
         (wrapped(conversation(lanes=[{"model": 1}])), "a model that is no text"),
+        (
+            wrapped(conversation(lanes=[{"model": "../../../api/models/x/download?"}])),
+            "a model that is not the id of one",
+        ),
+        (wrapped(conversation(lanes=[{"model": "@cf/../.."}])), "a model that is not the id of one"),
         (wrapped(conversation(turns={})), "turns that are no list"),
         (wrapped(conversation(turns=[{"text": "a", "answers": [{}]}])), "a state other than"),
         (wrapped(conversation(parameters=[])), "parameters must be an object"),

@@ -7,11 +7,12 @@ import { duration, percent, plural, rate, shortName } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { modelPath } from "../parts/facts.js";
 import { problem } from "../parts/problem.js";
-import { TextView } from "./answer-text.js";
+import { TextView } from "../markdown/text-view.js";
 import { playground } from "./controller.js";
-import { speed } from "./conversation.js";
+import { canContinue, speed } from "./conversation.js";
 import { display } from "./display.js";
 import { editor } from "./editor.js";
+import { resultsForm, toolCalls } from "./tool-results.js";
 
 /** The API's code for a model whose files are not on the server. */
 const NOT_DOWNLOADED = 5101;
@@ -27,6 +28,7 @@ class AnswerView extends HTMLElement {
   #head = h("div", { class: "answer-head" });
   #text = new TextView();
   #below = h("div", { class: "answer-below" });
+  #results = h("div", { class: "answer-results" });
   #stats = h("p", { class: "answer-stats" });
   #actions = h("div", { class: "answer-actions" });
   #editing = false;
@@ -54,8 +56,9 @@ class AnswerView extends HTMLElement {
   show(place) {
     this.#place = place;
     if (this.#editing) return;
-    if (!this.firstChild) fill(this, this.#head, this.#text.element, this.#below, this.#stats, this.#actions);
+    if (!this.firstChild) fill(this, this.#head, this.#text.element, this.#below, this.#results, this.#stats, this.#actions);
     this.#draw();
+    this.#drawResults();
     this.#drawActions();
   }
 
@@ -83,10 +86,9 @@ class AnswerView extends HTMLElement {
     if (!answer) return [h("p", { class: "hint" }, "No answer here yet.")];
     const notes = [];
     if (answer.state === "running" && !answer.text) notes.push(waiting(answer));
-    if (answer.toolCalls.length) {
-      notes.push(h("pre", { class: "tool-calls", tabindex: "0", role: "region", "aria-label": "Tool calls" }, JSON.stringify(answer.toolCalls, null, 2)));
-    }
-    if (answer.state === "stopped") notes.push(h("p", { class: "hint" }, "Stopped."));
+    if (answer.toolCalls.length) notes.push(toolCalls(answer.toolCalls));
+    const why = cut(answer);
+    if (why) notes.push(this.#cutShort(answer, why));
     if (answer.edited) notes.push(h("p", { class: "hint" }, "Edited by you."));
     if (answer.servedBy !== answer.model) notes.push(h("p", { class: "hint" }, `Answered by ${answer.servedBy}, its stand-in.`));
     if (answer.error) {
@@ -97,6 +99,25 @@ class AnswerView extends HTMLElement {
       notes.push(problem(Object.assign(new Error(answer.error.message), answer.error), actions));
     }
     return notes;
+  }
+
+  /**
+   * @param {Answer} answer
+   * @param {string} why
+   */
+  #cutShort(answer, why) {
+    const { index, lane } = /** @type {Place} */ (this.#place);
+    const go = h("button", { type: "button", class: "button small", onclick: () => playground.goOn(index, lane) }, icon("forward"), "Continue");
+    return h("div", { class: "cut" }, h("p", {}, why), canContinue(answer) && !playground.running && go);
+  }
+
+  /** A form for the results of the tools, below the last answer. Kept as it is while somebody fills it in. */
+  #drawResults() {
+    const answer = this.#answer;
+    const { index, lane, last } = /** @type {Place} */ (this.#place);
+    const wanted = last && !playground.running && answer?.state === "done" && answer.toolCalls.length > 0;
+    if (!wanted) fill(this.#results);
+    else if (!this.#results.firstChild) fill(this.#results, resultsForm(answer.toolCalls, (given) => playground.giveResults(index, lane, given)));
   }
 
   #drawActions() {
@@ -153,6 +174,19 @@ function heading(answer, lane) {
 /** @param {string} reference id or name */
 export const fineTuneName = (reference) =>
   playground.fineTunes.find((tune) => tune.id === reference)?.name ?? reference;
+
+/**
+ * Why there is not more of an answer, when there could be.
+ *
+ * @param {Answer} answer
+ */
+function cut({ state, finish, usage, parameters }) {
+  if (state === "stopped") return "Stopped.";
+  if (state === "interrupted") return "The page was closed before the answer’s end.";
+  if (state !== "done" || finish !== "length") return "";
+  const most = parameters.max_tokens ?? usage?.completion_tokens;
+  return `Cut off: the answer had reached ${most ? `its most of ${plural(most, "token")}` : "its most tokens"} (max_tokens).`;
+}
 
 /** @param {Answer} answer */
 function waiting(answer) {

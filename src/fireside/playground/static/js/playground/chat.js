@@ -20,6 +20,9 @@ const SPOKEN_LENGTH = 400;
 class Chat extends HTMLElement {
   /** @type {Map<string, any>} views by turn id */
   #views = new Map();
+  #atEnd = true;
+  /** Id of the last turn that is shown. */
+  #shown = "";
   #turns = h("div", { class: "turns" });
   #ideas = h("div", { class: "welcome" });
   #state = h("fs-model-state");
@@ -31,11 +34,22 @@ class Chat extends HTMLElement {
     playground.addEventListener("running", () => this.#drawRunning());
     playground.addEventListener("answer", (event) => this.#more(/** @type {CustomEvent} */ (event).detail));
     states.addEventListener("change", () => this.#welcome());
+    this.addEventListener("scroll", () => (this.#atEnd = this.scrollHeight - this.scrollTop - this.clientHeight < NEAR_END));
+    new ResizeObserver(() => this.#follow()).observe(this.#turns);
+  }
+
+  /** Stay at the end while an answer grows. Whoever has scrolled up is reading. */
+  #follow() {
+    const grows = this.querySelector(".answer-text:is(.growing, [aria-busy='true'])");
+    if (this.#atEnd && grows) this.scrollTop = this.scrollHeight;
   }
 
   #draw() {
     if (!this.contains(this.#turns)) fill(this, this.#ideas, this.#turns);
     const { turns } = playground.current;
+    const shown = turns.at(-1)?.id ?? "";
+    const moved = shown !== this.#shown;
+    this.#shown = shown;
     const ids = new Set(turns.map((turn) => turn.id));
     for (const [id, view] of this.#views) {
       if (ids.has(id)) continue;
@@ -49,6 +63,8 @@ class Chat extends HTMLElement {
       if (this.#turns.children[index] !== view) this.#turns.insertBefore(view, this.#turns.children[index] ?? null);
     });
     this.#welcome();
+    if (!moved) return;
+    this.#atEnd = true;
     this.scrollTop = this.scrollHeight;
   }
 
@@ -60,10 +76,7 @@ class Chat extends HTMLElement {
 
   /** @param {{turn: string, lane: number}} detail */
   #more({ turn, lane }) {
-    const atEnd = this.scrollHeight - this.scrollTop - this.clientHeight < NEAR_END;
     this.#views.get(turn)?.more(lane);
-    // Whoever has scrolled up is reading.
-    if (atEnd) requestAnimationFrame(() => (this.scrollTop = this.scrollHeight));
   }
 
   /** Once, at the end: a live region that grows with each token is read over and over. */
@@ -73,7 +86,8 @@ class Chat extends HTMLElement {
       if (!answer) return "";
       if (answer.state === "failed") return `Failed: ${answer.error?.message}`;
       const text = answer.text.length > SPOKEN_LENGTH ? `${answer.text.slice(0, SPOKEN_LENGTH)}…` : answer.text;
-      return `${answer.state === "stopped" ? "Stopped" : "Answer"}: ${text}`;
+      const how = answer.state === "stopped" ? "Stopped" : answer.finish === "length" ? "Cut off" : "Answer";
+      return `${how}: ${text}`;
     });
     announce(said.join(" "));
   }

@@ -7,9 +7,11 @@ import { debounced, fill, h } from "../lib/dom.js";
 import { count } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { playground } from "./controller.js";
-import { requestBody } from "./conversation.js";
+import { requestBody } from "./request.js";
 
 const PAUSE_MS = 300;
+/** The API's code for a field that breaks the schema. */
+const INVALID = 5006;
 const HINTS = {
   chat: "Say something…",
   prompt: "Ask one question; what was said before is not sent…",
@@ -20,6 +22,7 @@ class Composer extends HTMLElement {
   #area = h("textarea", { id: "message", rows: "1", dir: "auto", "aria-label": "Message", "aria-describedby": "context-use" });
   #send = h("button", { type: "button", class: "button primary send" });
   #use = h("span", { id: "context-use", class: "context-use" });
+  #refusal = h("p", { class: "field-error composer-refusal", role: "alert" });
   #meter = h("span", { class: "context-meter", "aria-hidden": "true" }, h("span"), h("span"));
   /** @type {AbortController | null} */
   #counting = null;
@@ -40,6 +43,7 @@ class Composer extends HTMLElement {
     };
     fill(
       this,
+      this.#refusal,
       h("div", { class: "composer-box" }, this.#area, this.#send),
       h(
         "div",
@@ -52,6 +56,8 @@ class Composer extends HTMLElement {
     for (const name of ["settings", "turns", "open"]) playground.addEventListener(name, () => this.#draw());
     playground.addEventListener("running", () => this.#draw());
     playground.addEventListener("answer", () => this.#follow());
+    playground.addEventListener("refused", (event) => this.#refuse(/** @type {CustomEvent} */ (event).detail));
+    playground.drafts.addEventListener("change", () => playground.drafts.problems.length || this.#refusal.replaceChildren());
     states.addEventListener("change", () => this.#count());
     this.#draw();
   }
@@ -76,7 +82,6 @@ class Composer extends HTMLElement {
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
-    if (event.key === "Escape" && playground.running) playground.stop();
     // Enter that ends a word in an input method sends nothing.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -86,8 +91,19 @@ class Composer extends HTMLElement {
   #submit() {
     const text = this.#area.value;
     if (playground.running || !text.trim()) return;
-    this.#area.value = "";
-    playground.send(text);
+    this.#refusal.replaceChildren();
+    if (playground.send(text)) this.#area.value = "";
+    this.#changed();
+  }
+
+  /**
+   * Say why nothing was sent, and lead to the place where that can be mended.
+   *
+   * @param {{text: string, name?: string}} why
+   */
+  #refuse({ text, name }) {
+    const show = () => dispatchEvent(new CustomEvent("fs-show-parameter", { detail: name }));
+    fill(this.#refusal, `${text} `, name && h("button", { type: "button", class: "button small", onclick: show }, `Show ${name}`));
   }
 
   /** Ask how long the prompt is of what is written, or being answered. With neither, what counts is what was said. */
@@ -105,12 +121,15 @@ class Composer extends HTMLElement {
     const { lora: _, ...body } = asked;
     try {
       const seen = await preview(model.name, body, this.#counting.signal);
+      playground.drafts.tellFromServer(new Map());
       this.#promptTokens = seen.tokens ?? 0;
       if (running) return this.#follow();
       const more = current.parameters.max_tokens ?? this.#default("max_tokens");
       this.#show(seen.tokens, more, model.context_length);
     } catch (error) {
-      if (!isAbort(error)) this.#show(null, 0, 0);
+      if (isAbort(error)) return undefined;
+      playground.drafts.tellFromServer(complaints(/** @type {any} */ (error)));
+      this.#show(null, 0, 0);
     }
     return undefined;
   }
@@ -149,6 +168,18 @@ class Composer extends HTMLElement {
     this.#meter.classList.toggle("over", over);
     return undefined;
   }
+}
+
+/**
+ * What the server says of single parameters: "tools.0.name: should be …; top_k: should be …".
+ *
+ * @param {import("../api/errors.js").ApiError} error
+ * @returns {Map<string, string>}
+ */
+function complaints({ code, message }) {
+  if (code !== INVALID) return new Map();
+  const lines = message.split("; ").map((line) => /** @type {const} */ ([line.split(/[.:]/, 1)[0], line]));
+  return new Map(lines.filter(([name]) => playground.isActive(name)));
 }
 
 customElements.define("fs-composer", Composer);

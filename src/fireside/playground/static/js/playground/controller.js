@@ -1,287 +1,200 @@
-/** What the playground holds and does. The views show it, and ask it to change. */
+/** What one can ask the playground to do in a conversation. The views show what comes of it. */
 
-import { listFineTunes, schemas } from "../api/client.js";
 import { states } from "../api/states.js";
-import { parametersOf } from "../code/schema.js";
-import { toast } from "../lib/toast.js";
+import { conversationInAddress, writeAddress } from "./address.js";
 import { fillIn } from "./answering.js";
-import { MAX_LANES, newAnswer, newConversation, newTurn, requestBody } from "./conversation.js";
-import * as storage from "./storage.js";
+import { newAnswer, newTurn, shortened } from "./conversation.js";
+import { isRunning } from "./library.js";
+import { requestBody } from "./request.js";
+import { PlaygroundState } from "./state.js";
+import { latestLeaf, versions } from "./tree.js";
 
-/**
- * @typedef {import("./conversation.js").Conversation} Conversation
- * @typedef {import("./conversation.js").Lane} Lane
- */
+/** @typedef {import("./conversation.js").Turn} Turn */
 
-/**
- * Tells `list` (the conversations), `open` (another one is shown), `settings`, `turns` (some came, went or changed),
- * `answer` (more of it; the event's detail has turn and lane), `running` and `finetunes`.
- */
-class Playground extends EventTarget {
-  /** @type {Conversation[]} */
-  conversations = [];
-  /** @type {Conversation} */
-  current = newConversation();
-  /** @type {import("../code/schema.js").Parameter[]} */
-  parameters = [];
-  /** @type {import("../api/client.js").FineTune[]} */
-  fineTunes = [];
-  /** @type {AbortController | null} */
-  #running = null;
-
-  get running() {
-    return this.#running !== null;
-  }
-
-  /**
-   * Read what is kept and what the server offers.
-   *
-   * @param {string | null} model the one the address names
-   */
-  async start(model) {
-    try {
-      this.conversations = await storage.loadAll();
-    } catch {
-      toast("This browser keeps no data for this page: conversations are lost when it is closed.");
-    }
-    const wanted = model && states.get(model) ? model : (this.conversations[0]?.lanes[0]?.model ?? "");
-    const lane = { model: states.get(wanted) ? wanted : defaultModel(), lora: "" };
-    this.current = newConversation({ lanes: [lane] });
-    this.parameters = parametersOf((await schemas(lane.model)).input);
-    this.#tell("list", "open", "settings", "turns");
-    await this.refreshFineTunes();
-  }
-
-  async refreshFineTunes() {
-    this.fineTunes = await listFineTunes();
-    this.#tell("finetunes");
-  }
-
-  /** Begin anew, with the settings of now. */
-  begin() {
-    this.stop();
-    this.current = newConversation(this.current);
-    this.#tell("list", "open", "settings", "turns");
-  }
-
-  /** @param {string} id */
-  open(id) {
-    const found = this.conversations.find((conversation) => conversation.id === id);
-    if (!found || found === this.current) return;
-    this.stop();
-    this.current = found;
-    this.#tell("list", "open", "settings", "turns");
-  }
-
-  /**
-   * @param {string} id
-   * @param {string} title
-   */
-  rename(id, title) {
-    const found = this.conversations.find((conversation) => conversation.id === id);
-    if (!found) return;
-    found.title = title.trim();
-    this.#keep(found);
-  }
-
-  /** @param {string} id */
-  async remove(id) {
-    this.conversations = this.conversations.filter((conversation) => conversation.id !== id);
-    if (this.current.id === id) this.begin();
-    this.#tell("list");
-    await storage.remove(id).catch(() => {});
-  }
-
-  /** @param {Conversation[]} conversations */
-  add(conversations) {
-    for (const conversation of conversations) this.#keep(conversation);
-    if (conversations[0]) this.open(conversations[0].id);
-  }
-
-  /**
-   * Change settings of the current conversation.
-   *
-   * @param {Partial<Conversation>} change
-   */
-  set(change) {
-    Object.assign(this.current, change);
-    if (this.current.turns.length) this.#keep(this.current);
-    this.#tell("settings");
-  }
-
-  /**
-   * @param {string} name
-   * @param {any} value undefined leaves it to the server
-   */
-  setParameter(name, value) {
-    const { [name]: _, ...rest } = this.current.parameters;
-    this.set({ parameters: value === undefined ? rest : { ...rest, [name]: value } });
-  }
-
-  /**
-   * @param {number} index
-   * @param {Partial<Lane>} change
-   */
-  setLane(index, change) {
-    const lanes = this.current.lanes.map((lane, other) => (other === index ? { ...lane, ...change } : lane));
-    this.set({ lanes });
-  }
-
-  /** @param {boolean} on two lanes rather than one */
-  compare(on) {
-    const first = this.current.lanes[0];
-    this.set({ lanes: on ? [first, { ...first }] : [first] });
-    this.#tell("turns");
-  }
-
-  /**
-   * The parameters that go with the current kind of prompt.
-   *
-   * @returns {Record<string, any>}
-   */
-  get activeParameters() {
-    const form = this.current.mode === "chat" ? "messages" : "prompt";
-    const offered = this.parameters.filter((parameter) => parameter.forms.includes(form)).map(({ name }) => name);
-    return Object.fromEntries(Object.entries(this.current.parameters).filter(([name]) => offered.includes(name)));
-  }
-
+class Playground extends PlaygroundState {
   /**
    * Say something, and let every lane answer.
    *
    * @param {string} text
+   * @returns {boolean} whether it was sent
    */
-  async send(text) {
-    if (this.running) return;
-    this.current.turns.push(newTurn(text));
-    await this.#answer(this.current.turns.length - 1);
+  send(text) {
+    if (!this.#mayAsk()) return false;
+    const { current } = this;
+    current.opening ||= shortened(text);
+    this.#answer(newTurn(current, { parent: current.head, text }));
+    return true;
   }
 
   /**
-   * Say something else in a turn, and go on from there. What came after it is gone, unless one undoes it.
+   * Say something else in place of a turn. What was said stays, as another version.
    *
    * @param {number} index
    * @param {string} text
    */
-  async edit(index, text) {
-    if (this.running) return;
-    this.#cut(index, newTurn(text));
-    await this.#answer(index);
+  edit(index, text) {
+    if (!this.#mayAsk()) return;
+    this.#answer(newTurn(this.current, { parent: this.current.turns[index].parent, text }));
   }
 
   /**
-   * Put other words into a lane's mouth, and go on from there.
+   * Put other words into a lane's mouth, as another version of the turn.
    *
    * @param {number} index
    * @param {number} lane
    * @param {string} text
    */
   editAnswer(index, lane, text) {
+    const before = this.current.turns[index].answers[lane];
+    if (this.running || !before) return;
+    const turn = this.#version(index);
+    turn.answers[lane] = { ...before, text, edited: true, state: "done", finish: "", error: null };
+    this.library.show(this.current, this.#added(turn));
+    this.#keepAndTell(turn);
+  }
+
+  /**
+   * Answer a turn again. What was answered stays, as another version, unless there was nothing.
+   *
+   * @param {number} index
+   * @param {number} lane
+   */
+  again(index, lane) {
+    if (!this.#mayAsk()) return;
     const turn = this.current.turns[index];
     const before = turn.answers[lane];
-    if (this.running || !before) return;
-    const answers = [...turn.answers];
-    answers[lane] = { ...before, text, edited: true, state: "done", error: null };
-    this.#cut(index, { ...turn, answers });
-    this.#keep(this.current);
+    const worthKeeping = before && (before.text || before.toolCalls.length);
+    const last = index === this.current.turns.length - 1;
+    this.#answer(worthKeeping || !last ? this.#version(index) : turn, { only: lane });
   }
 
   /**
-   * Answer the turn again: what came after it is gone, unless one undoes it.
+   * Go on with an answer that was cut short.
    *
    * @param {number} index
-   * @param {number} [lane] all, when none is named
+   * @param {number} lane
    */
-  async again(index, lane) {
-    if (this.running) return;
+  goOn(index, lane) {
+    if (!this.#mayAsk()) return;
     const turn = this.current.turns[index];
-    if (index < this.current.turns.length - 1) this.#cut(index, { ...turn, answers: [...turn.answers] });
-    await this.#answer(index, lane);
-  }
-
-  /** End what runs; the engine stops, too. */
-  stop() {
-    this.#running?.abort();
+    const last = index === this.current.turns.length - 1;
+    // What was said later was said to the shorter answer, and stays with it. And a page that seems closed may only sleep.
+    const own = last && turn.answers[lane]?.state !== "interrupted";
+    this.#answer(own ? turn : this.#version(index), { only: lane, goesOn: true });
   }
 
   /**
-   * Replace a turn and drop those behind it, with a way back.
+   * Give back what the tools gave that a lane called.
    *
    * @param {number} index
-   * @param {import("./conversation.js").Turn} turn
+   * @param {number} lane
+   * @param {import("./conversation.js").ToolResult[]} results
    */
-  #cut(index, turn) {
-    const conversation = this.current;
-    const before = conversation.turns;
-    conversation.turns = [...before.slice(0, index), turn];
-    this.#tell("turns");
-    const lost = before.length - index - 1;
-    if (!lost) return;
-    toast(lost === 1 ? "The turn behind it was dropped." : `The ${lost} turns behind it were dropped.`, {
-      label: "Undo",
-      run: () => {
-        this.stop();
-        conversation.turns = before;
-        this.#keep(conversation);
-        this.#tell("turns");
-      },
-    });
+  giveResults(index, lane, results) {
+    if (!this.#mayAsk()) return;
+    this.#answer(newTurn(this.current, { parent: this.current.turns[index].id, results }), { only: lane });
   }
 
   /**
+   * Show another version of a turn, and what followed it.
+   *
    * @param {number} index
-   * @param {number} [only]
+   * @param {number} step 1 or -1
    */
-  async #answer(index, only) {
+  turnTo(index, step) {
+    const { current } = this;
+    const turn = current.turns[index];
+    const all = versions(current.tree, turn);
+    const next = all[all.indexOf(turn) + step];
+    if (this.running || !next) return;
+    const head = latestLeaf(current.tree, next.id);
+    this.library.show(current, head);
+    this.library.keep(current, { head });
+    this.tell("turns");
+  }
+
+  /**
+   * Another version of a turn, with the same text and copies of its answers.
+   *
+   * @param {number} index
+   * @returns {Turn}
+   */
+  #version(index) {
+    const { parent, text, results, answers } = this.current.turns[index];
+    return newTurn(this.current, { parent, text, results, answers: structuredClone(answers) });
+  }
+
+  /** @returns {boolean} whether a request can be made now; if not, somebody is told why */
+  #mayAsk() {
+    if (this.running) return false;
+    const { turns } = this.current;
+    const wrong = this.drafts.problems.find(({ name }) => this.isActive(name));
+    const why = wrong
+      ? `Not sent: ${wrong.name} is not right yet. ${wrong.problem}`
+      : turns.some(isRunning)
+        ? "Not sent: another tab is answering in this conversation. Wait for its end, or begin a new one."
+        : "";
+    if (why) this.dispatchEvent(new CustomEvent("refused", { detail: { text: why, name: wrong?.name } }));
+    return !why;
+  }
+
+  /**
+   * Let lanes answer a turn, which is or becomes the last one shown.
+   *
+   * @param {Turn} turn
+   * @param {{only?: number, goesOn?: boolean}} [how] only: one lane; goesOn: its answer has a beginning
+   */
+  async #answer(turn, { only, goesOn = false } = {}) {
     const conversation = this.current;
-    const turn = conversation.turns[index];
-    const running = new AbortController();
-    this.#running = running;
-    states.hurry = true;
-    const lanes = conversation.lanes.map((_, lane) => lane).filter((lane) => only === undefined || lane === only);
     const parameters = this.activeParameters;
+    const running = new AbortController();
+    this.answering = running;
+    states.hurry = true;
+    this.library.show(conversation, this.#added(turn));
+    const index = conversation.turns.length - 1;
+    const lanes = conversation.lanes.map((_, lane) => lane).filter((lane) => only === undefined || lane === only);
+    const { more, done } = this.library.answering(conversation, turn);
     const work = lanes.map((lane) => {
-      const answer = newAnswer(conversation.lanes[lane], parameters);
+      const before = goesOn ? turn.answers[lane] : null;
+      const answer = before ? { ...before, state: /** @type {const} */ ("running"), finish: "", error: null } : newAnswer(conversation.lanes[lane], parameters);
       turn.answers[lane] = answer;
-      const body = requestBody(conversation, index, lane, { parameters });
-      const tell = () => this.dispatchEvent(new CustomEvent("answer", { detail: { turn: turn.id, lane } }));
-      return { answer, body, tell };
+      const preface = states.get(answer.model)?.default_system ?? "";
+      const instead = before ? { parameters: answer.parameters, lora: answer.lora, partial: answer.text, preface } : { parameters };
+      const body = requestBody(conversation, index, lane, instead);
+      const changed = () => {
+        more();
+        this.dispatchEvent(new CustomEvent("answer", { detail: { turn: turn.id, lane } }));
+      };
+      return fillIn(answer, body, running.signal, changed);
     });
-    this.#keep(conversation);
-    this.#tell("turns", "running");
+    this.#keepAndTell(turn, "running");
+    if (conversationInAddress() !== conversation.id) writeAddress(conversation.id, { replace: true });
     states.refresh();
-    await Promise.all(work.map(({ answer, body, tell }) => fillIn(answer, body, running.signal, tell)));
-    if (this.#running === running) this.#running = null;
+    await Promise.all(work);
+    if (this.answering === running) this.answering = null;
     states.hurry = false;
-    this.#keep(conversation);
-    this.#tell("running");
+    done();
+    this.tell("turns", "running");
     states.refresh();
   }
 
-  /** @param {Conversation} conversation */
-  #keep(conversation) {
-    conversation.updated = Date.now();
-    this.conversations = [conversation, ...this.conversations.filter((other) => other !== conversation)];
-    storage.save(conversation).catch((error) => {
-      toast(
-        error?.name === "QuotaExceededError"
-          ? "The browser has no room for this conversation. Export and delete older ones."
-          : "The browser could not keep this conversation. Export it before you close the page.",
-      );
-    });
-    this.#tell("list");
+  /**
+   * @param {Turn} turn
+   * @returns {string} its id, now that the conversation has it
+   */
+  #added(turn) {
+    this.current.tree.set(turn.id, turn);
+    return turn.id;
   }
 
-  /** @param {...string} names */
-  #tell(...names) {
-    for (const name of names) this.dispatchEvent(new Event(name));
+  /**
+   * @param {Turn} turn
+   * @param {...string} names
+   */
+  #keepAndTell(turn, ...names) {
+    this.library.keepTurns(this.current, turn);
+    this.tell("turns", ...names);
   }
 }
 
-/** The server's default model, or the first there is. */
-function defaultModel() {
-  const { models, server } = states;
-  return (models.find((model) => model.name === server.default_model) ?? models[0])?.name ?? "";
-}
-
-export { MAX_LANES };
 export const playground = new Playground();

@@ -1,4 +1,4 @@
-/** What a conversation is, and the request that each of its turns makes. Pure data: no page, no network. */
+/** What a conversation is. Pure data: no page, no network. */
 
 /**
  * How texts reach the model: as messages (scoped), as one prompt (unscoped), or as they are (raw).
@@ -9,39 +9,61 @@
  * @property {string} model
  * @property {string} lora id or name of a fine-tune, or nothing
  *
+ * @typedef {object} ToolCall
+ * @property {string} id
+ * @property {string} name
+ * @property {any} arguments an object, or the text of one
+ *
+ * @typedef {object} ToolResult what a tool gave, as somebody typed it
+ * @property {string} id of the call
+ * @property {string} name of the tool
+ * @property {string} content
+ *
  * @typedef {object} Answer
  * @property {string} text
  * @property {string} model
  * @property {string} lora
  * @property {string} servedBy
- * @property {"running" | "done" | "stopped" | "failed"} state
+ * @property {"running" | "done" | "stopped" | "failed" | "interrupted"} state interrupted: its page was closed meanwhile
+ * @property {string} finish why the model ended: "stop", "length", "tool_calls", or nothing
  * @property {Record<string, any>} parameters those it was made with
  * @property {boolean} edited
  * @property {{message: string, advice: string, code: number, requestId: string} | null} error
  * @property {import("../api/run.js").Usage | null} usage
- * @property {object[]} toolCalls
+ * @property {ToolCall[]} toolCalls
  * @property {number} pieces frames that brought text
  * @property {number | null} firstMs until the first text came
  * @property {number | null} lastMs until the latest text came
  *
  * @typedef {object} Turn
  * @property {string} id
+ * @property {string} conversation
+ * @property {string} parent the turn before; nothing for a first one
+ * @property {number} made milliseconds since 1970
  * @property {string} text
+ * @property {ToolResult[]} results in place of a text: what the tools gave that the answer before called
  * @property {(Answer | null)[]} answers one for each lane
  *
  * @typedef {object} Conversation
  * @property {string} id
- * @property {string} title
+ * @property {string} title as somebody named it
+ * @property {string} opening its first words
  * @property {number} updated milliseconds since 1970
  * @property {Mode} mode
  * @property {string} system
  * @property {Record<string, any>} parameters those that are set
  * @property {Lane[]} lanes
- * @property {Turn[]} turns
+ * @property {string} head id of the last turn that is shown
+ * @property {import("./tree.js").Tree} tree all its turns
+ * @property {Turn[]} turns those that are shown: the way from the first to the head
+ * @property {boolean} whole whether the turns were read
  */
 
 export const MAX_LANES = 2;
 const TITLE_LENGTH = 60;
+
+/** @returns {string} */
+export const freshId = () => crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint32Array(4))].join("-");
 
 /**
  * @param {Partial<Conversation>} [like] whose settings to begin with
@@ -49,22 +71,35 @@ const TITLE_LENGTH = 60;
  */
 export function newConversation(like = {}) {
   return {
-    id: crypto.randomUUID?.() ?? String(Math.random()).slice(2),
+    id: freshId(),
     title: "",
+    opening: "",
     updated: Date.now(),
     mode: like.mode ?? "chat",
     system: like.system ?? "",
     parameters: { ...(like.parameters ?? { stream: true }) },
     lanes: (like.lanes ?? []).map((lane) => ({ ...lane })),
+    head: "",
+    tree: new Map(),
     turns: [],
+    whole: true,
   };
 }
 
 /**
- * @param {string} text
+ * @param {Conversation} conversation
+ * @param {Pick<Turn, "parent"> & Partial<Turn>} content
  * @returns {Turn}
  */
-export const newTurn = (text) => ({ id: newConversation().id, text, answers: [] });
+export const newTurn = ({ id }, { parent, text = "", results = [], answers = [] }) => ({
+  id: freshId(),
+  conversation: id,
+  parent,
+  made: Date.now(),
+  text,
+  results,
+  answers,
+});
 
 /**
  * @param {Lane} lane
@@ -78,6 +113,7 @@ export function newAnswer(lane, parameters) {
     lora: lane.lora,
     servedBy: lane.model,
     state: "running",
+    finish: "",
     parameters: { ...parameters },
     edited: false,
     error: null,
@@ -89,39 +125,29 @@ export function newAnswer(lane, parameters) {
   };
 }
 
-/** @param {Conversation} conversation */
-export const titleOf = ({ title, turns }) => title || shortened(turns[0]?.text ?? "") || "New conversation";
+/** @param {Pick<Conversation, "title" | "opening">} conversation */
+export const titleOf = ({ title, opening }) => title || opening || "New conversation";
 
-/** @param {string} text */
-function shortened(text) {
+/**
+ * The first line of a text, which stands for all of it.
+ *
+ * @param {string} text
+ */
+export function shortened(text) {
   const line = text.trim().split("\n", 1)[0];
   return line.length > TITLE_LENGTH ? `${line.slice(0, TITLE_LENGTH - 1)}…` : line;
 }
 
 /**
- * The body of the request that a turn makes to a lane.
+ * Whether more can come of an answer: the model was cut off, or somebody or something else ended it. What was held to
+ * a form is not among them: a grammar begins anew with each request.
  *
- * @param {Conversation} conversation its turns before this one are what was said so far
- * @param {number} index of the turn; one that is not there yet has `text`
- * @param {number} lane
- * @param {{text?: string, parameters?: Record<string, any>, lora?: string}} [instead]
- * @returns {Record<string, any>}
+ * @param {Answer} answer
  */
-export function requestBody(conversation, index, lane, instead = {}) {
-  const text = instead.text ?? conversation.turns[index]?.text ?? "";
-  const lora = instead.lora ?? conversation.lanes[lane]?.lora;
-  const parameters = instead.parameters ?? conversation.parameters;
-  const rest = { ...parameters, ...(lora ? { lora } : {}) };
-  if (conversation.mode === "prompt") return { prompt: text, ...rest };
-  if (conversation.mode === "raw") return { prompt: text, raw: true, ...rest };
-  const messages = conversation.system ? [{ role: "system", content: conversation.system }] : [];
-  for (const turn of conversation.turns.slice(0, index)) {
-    messages.push({ role: "user", content: turn.text });
-    const said = turn.answers[lane]?.text || turn.answers.find((answer) => answer?.text)?.text;
-    if (said) messages.push({ role: "assistant", content: said });
-  }
-  messages.push({ role: "user", content: text });
-  return { messages, ...rest };
+export function canContinue({ state, finish, text, toolCalls, parameters }) {
+  const cut = state === "done" ? finish === "length" : state !== "running";
+  const held = ["response_format", "guided_json"].some((name) => parameters[name] !== undefined);
+  return cut && text !== "" && toolCalls.length === 0 && !held;
 }
 
 /**

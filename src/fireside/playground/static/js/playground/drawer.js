@@ -53,6 +53,7 @@ class DrawerButton extends HTMLElement {
       if (!inside && !(target instanceof Element && target.closest("dialog, .toasts"))) set(false);
     });
     addEventListener("fs-close-drawers", () => set(false));
+    addEventListener("fs-open-drawer", (event) => /** @type {CustomEvent} */ (event).detail === id && !WIDE[id].matches && set(true));
     WIDE[id].addEventListener("change", show);
     this.append(button);
     // The panel stands behind this button in the page.
@@ -62,5 +63,12 @@ class DrawerButton extends HTMLElement {
 
 /** Close what covers the conversation on a narrow window. */
 export const closeDrawers = () => dispatchEvent(new Event("fs-close-drawers"));
+
+/**
+ * Show a side panel, if it is not on show anyway.
+ *
+ * @param {keyof typeof WIDE} id
+ */
+export const openDrawer = (id) => dispatchEvent(new CustomEvent("fs-open-drawer", { detail: id }));
 
 customElements.define("fs-drawer-button", DrawerButton);

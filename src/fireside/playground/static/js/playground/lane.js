@@ -50,7 +50,7 @@ class LaneView extends HTMLElement {
     this.#modelLabel.textContent = `Model${which}`;
     this.#tuneLabel.textContent = `Fine-tune${which}`;
     this.#about.href = modelPath(lane.model);
-    this.#about.setAttribute("aria-label", `About ${shortName(lane.model)}`);
+    this.#about.setAttribute("aria-label", `About this model, ${shortName(lane.model)}`);
     const known = states.models.map((one) => h("option", { value: one.name }, shortName(one.name)));
     const gone = model ? [] : [h("option", { value: lane.model }, `${lane.model} (not on this server)`)];
     fill(this.#model, known, gone);

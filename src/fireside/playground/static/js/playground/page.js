@@ -5,6 +5,7 @@ import "./chat.js";
 import "./composer.js";
 import "./drawer.js";
 import "./settings.js";
+import "./shortcuts.js";
 import "./sidebar.js";
 import { isAbort } from "../api/errors.js";
 import { states } from "../api/states.js";

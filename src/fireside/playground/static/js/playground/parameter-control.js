@@ -24,6 +24,20 @@ class ParameterControl extends HTMLElement {
   #field = null;
   /** @type {HTMLInputElement | null} */
   #slider = null;
+  #epoch = 0;
+
+  connectedCallback() {
+    playground.drafts.addEventListener("change", this.#showProblem);
+  }
+
+  disconnectedCallback() {
+    playground.drafts.removeEventListener("change", this.#showProblem);
+  }
+
+  /** Whether the field holds something that is no value. */
+  get #drafted() {
+    return this.#epoch === playground.drafts.epoch && this.#field.getAttribute("aria-invalid") === "true";
+  }
 
   /**
    * @param {Parameter} parameter
@@ -35,12 +49,14 @@ class ParameterControl extends HTMLElement {
       this.#parameter = parameter;
       this.#build(parameter);
     }
-    this.#reset.hidden = value === undefined;
+    const kept = this.#drafted || this.#field === document.activeElement;
+    this.#epoch = playground.drafts.epoch;
+    this.#reset.hidden = value === undefined && !this.#drafted;
     this.classList.toggle("is-set", value !== undefined);
     if (this.#slider && parameter.name === "max_tokens" && limit) this.#slider.max = String(limit);
     const shown = value ?? parameter.default;
     if (parameter.type === "boolean") this.#field.checked = Boolean(shown);
-    else if (this.#field !== document.activeElement) this.#field.value = asText(parameter, value);
+    else if (!kept) this.#field.value = asText(parameter, value);
     if (this.#slider) {
       this.#slider.value = String(shown ?? NEUTRAL[parameter.name] ?? 0);
       this.#slider.setAttribute("aria-valuetext", value === undefined ? "not set" : String(value));
@@ -57,7 +73,7 @@ class ParameterControl extends HTMLElement {
     this.#field = this.#input(parameter, described);
     const label = h("label", { for: this.#id }, h("code", {}, name));
     if (type === "boolean") {
-      fill(this, h("div", { class: "parameter-line" }, label, this.#reset, this.#field), hint);
+      fill(this, h("div", { class: "parameter-line" }, label, this.#reset, this.#field), this.#problem, hint);
       return;
     }
     this.#field.addEventListener(type === "choice" ? "change" : "input", () => this.#read());
@@ -102,18 +118,22 @@ class ParameterControl extends HTMLElement {
   #read() {
     const parameter = /** @type {Parameter} */ (this.#parameter);
     const text = this.#field.value.trim();
-    this.#complain("");
-    if (text === "" && !this.#field.validity?.badInput) return playground.setParameter(parameter.name, undefined);
+    if (text === "" && !this.#field.validity?.badInput) return this.#set(undefined, false);
     const { value, problem } = parsed(parameter, text);
-    if (problem) return this.#complain(problem);
-    return playground.setParameter(parameter.name, value);
+    if (problem) {
+      this.#reset.hidden = false;
+      return this.#complain(problem);
+    }
+    return this.#set(value);
   }
 
-  /** @param {any} value */
-  #set(value) {
-    this.#complain("");
+  /**
+   * @param {any} value
+   * @param {boolean} [clear] whether an unset field is emptied
+   */
+  #set(value, clear = true) {
     playground.setParameter(/** @type {Parameter} */ (this.#parameter).name, value);
-    if (value === undefined) {
+    if (value === undefined && clear) {
       if (this.#field.type !== "checkbox") this.#field.value = "";
       this.#field.focus();
     }
@@ -121,8 +141,18 @@ class ParameterControl extends HTMLElement {
 
   /** @param {string} text */
   #complain(text) {
-    this.#problem.textContent = text;
+    playground.drafts.tell(/** @type {Parameter} */ (this.#parameter).name, text);
+  }
+
+  #showProblem = () => {
+    if (!this.#parameter) return;
+    const text = playground.drafts.problemOf(this.#parameter.name);
+    if (text !== this.#problem.textContent) this.#problem.textContent = text;
     this.#field.setAttribute("aria-invalid", String(text !== ""));
+  };
+
+  focus() {
+    this.#field?.focus();
   }
 }
 
@@ -137,7 +167,7 @@ function parsed(parameter, text) {
     try {
       return { value: JSON.parse(text) };
     } catch {
-      return { problem: "This is not JSON yet: it is left out of the request." };
+      return { problem: "This is not JSON yet: nothing is sent until it is, or until it is reset." };
     }
   }
   if (type === "string" || type === "choice") return { value: text };

@@ -11,7 +11,7 @@ import { toast } from "../lib/toast.js";
 import { codeBlock, requestCode } from "../parts/code-block.js";
 import { fineTuneName } from "./answer.js";
 import { playground } from "./controller.js";
-import { requestBody } from "./conversation.js";
+import { requestBody } from "./request.js";
 
 /**
  * @param {{index: number, lane: number, text?: string, answer?: import("./conversation.js").Answer}} which an answer's
@@ -35,7 +35,7 @@ export async function openRequest({ index, lane, text, answer }) {
       { id: "json", label: "JSON", content: () => codeBlock(JSON.stringify(body, null, 2), "json", "Request body") },
       { id: "text", label: "Exact prompt", content: () => exactPrompt(model, body) },
     ];
-    fill(shown, requestCode(codeRequest(accountId, model, body, hasToken()), tabs));
+    fill(shown, requestCode(codeRequest(accountId, model, body, { needsToken: hasToken(), preface: states.get(model)?.default_system }), tabs));
   };
   draw(lane);
   openDialog(answer ? "The request of this answer" : "This request as code", [!answer && choice(draw), shown].filter(Boolean), {

@@ -4,8 +4,10 @@ import { states } from "../api/states.js";
 import { fill, freshId, h } from "../lib/dom.js";
 import { playground } from "./controller.js";
 import { display } from "./display.js";
+import { openDrawer } from "./drawer.js";
 import "./lane.js";
 import "./parameter-control.js";
+import "./presets.js";
 
 const MODES = [
   { mode: "chat", label: "Chat", hint: "Scoped: messages with roles, in the model’s own template." },
@@ -51,6 +53,7 @@ class Settings extends HTMLElement {
       ),
       this.#systemField,
       h("h2", { class: "panel-title" }, "Parameters"),
+      h("fs-presets"),
       this.#parameters,
       h("details", { class: "advanced" }, h("summary", {}, "More parameters"), this.#advanced),
       h("h2", { class: "panel-title" }, "Display"),
@@ -58,6 +61,15 @@ class Settings extends HTMLElement {
     );
     for (const event of ["settings", "open", "finetunes"]) playground.addEventListener(event, () => this.#draw());
     states.addEventListener("change", () => this.#drawLanes());
+    addEventListener("fs-show-parameter", (event) => this.#show(/** @type {CustomEvent} */ (event).detail));
+  }
+
+  /** @param {string} name of the parameter to lead to */
+  #show(name) {
+    const control = this.#controls.get(name);
+    openDrawer("settings");
+    control?.closest("details")?.setAttribute("open", "");
+    control?.focus();
   }
 
   #draw() {

@@ -1,19 +1,28 @@
 /** Conversations as files. What comes back is checked: it may have been made by anybody. */
 
-import { MAX_LANES, newConversation } from "./conversation.js";
+import { isModelId } from "../api/paths.js";
+import { freshId, MAX_LANES, newConversation, newTurn, shortened } from "./conversation.js";
+import { latestLeaf, pathTo } from "./tree.js";
 
 const FORMAT = "fireside-conversations";
-const VERSION = 1;
+const VERSION = 2;
 const MAX_BYTES = 32_000_000;
 const MAX_TURNS = 5000;
+const MAX_CALLS = 1000;
 
 /** @typedef {import("./conversation.js").Conversation} Conversation */
 
 /**
- * @param {Conversation[]} conversations
+ * @param {Conversation[]} conversations whose turns were read
  * @returns {string}
  */
-export const exported = (conversations) => JSON.stringify({ format: FORMAT, version: VERSION, conversations }, null, 2);
+export function exported(conversations) {
+  const records = conversations.map(({ tree, turns: _, whole: __, opening: ___, ...kept }) => ({
+    ...kept,
+    turns: [...tree.values()].map(({ conversation: ____, ...turn }) => turn),
+  }));
+  return JSON.stringify({ format: FORMAT, version: VERSION, conversations: records }, null, 2);
+}
 
 /**
  * The conversations in a file, each with an id of its own: an import never replaces what is here.
@@ -30,7 +39,7 @@ export async function imported(file) {
   } catch {
     throw new Error(`${file.name} is not JSON. Choose a file that “Export” has made.`);
   }
-  if (data?.format !== FORMAT || data.version !== VERSION || !Array.isArray(data.conversations)) {
+  if (data?.format !== FORMAT || ![1, VERSION].includes(data.version) || !Array.isArray(data.conversations)) {
     throw new Error(`${file.name} holds no conversations of Fireside. Choose a file that “Export” has made.`);
   }
   return data.conversations.map((/** @type {any} */ item, /** @type {number} */ number) => {
@@ -49,11 +58,11 @@ export async function imported(file) {
 function conversation(data) {
   need(isObject(data), "is no object");
   const lanes = list(data.lanes, "lanes", MAX_LANES).map((lane) => ({
-    model: text(lane?.model, "model"),
+    model: modelId(lane?.model),
     lora: text(lane?.lora, "lora"),
   }));
   need(lanes.length > 0, "has no model");
-  return {
+  const made = {
     ...newConversation(),
     title: text(data.title, "title").slice(0, 200),
     updated: finite(data.updated) ?? Date.now(),
@@ -61,13 +70,47 @@ function conversation(data) {
     system: text(data.system, "system"),
     parameters: parameters(data.parameters),
     lanes,
-    turns: list(data.turns, "turns", MAX_TURNS).map((turn) => ({
-      id: newConversation().id,
-      text: text(turn?.text, "text"),
-      answers: list(turn.answers, "answers", MAX_LANES).map((one) => (one === null ? null : answer(one))),
-    })),
   };
+  addTurns(made, list(data.turns, "turns", MAX_TURNS), data.head);
+  return made;
 }
+
+/**
+ * The turns, with ids of their own. Version 1 has them in a row, version 2 names the one before each.
+ *
+ * @param {Conversation} made
+ * @param {any[]} turns
+ * @param {any} head
+ */
+function addTurns(made, turns, head) {
+  /** @type {Map<string, string>} ids here by those of the file */
+  const ids = new Map();
+  const own = turns.map((turn) => {
+    const id = freshId();
+    if (typeof turn?.id === "string" && !ids.has(turn.id)) ids.set(turn.id, id);
+    return id;
+  });
+  let before = "";
+  turns.forEach((data, number) => {
+    const turn = newTurn(made, {
+      parent: data?.parent === undefined ? before : (ids.get(data.parent) ?? ""),
+      text: text(data?.text, "text"),
+      results: list(data.results ?? [], "results", MAX_CALLS).map(result),
+      answers: list(data.answers, "answers", MAX_LANES).map((one) => (one === null ? null : answer(one))),
+    });
+    turn.id = own[number];
+    turn.made = finite(data.made) ?? number;
+    made.tree.set(turn.id, turn);
+    before = turn.id;
+  });
+  const shown = ids.get(head) ?? latestLeaf(made.tree, "");
+  made.head = shown;
+  made.turns = pathTo(made.tree, shown);
+  made.opening = shortened(made.turns[0]?.text ?? "");
+}
+
+/** @param {any} data */
+const result = (data) => ({ id: text(data?.id, "id"), name: text(data.name, "name"), content: text(data.content, "content") });
 
 /**
  * @param {any} data
@@ -75,23 +118,27 @@ function conversation(data) {
  */
 function answer(data) {
   need(isObject(data), "an answer is no object");
-  const state = oneOf(data.state, ["running", "done", "stopped", "failed"], "state");
+  const state = oneOf(data.state, ["running", "done", "stopped", "failed", "interrupted"], "state");
   return {
     text: text(data.text, "text"),
-    model: text(data.model, "model"),
+    model: modelId(data.model),
     lora: text(data.lora, "lora"),
-    servedBy: text(data.servedBy, "servedBy"),
-    state: state === "running" ? "stopped" : state,
+    servedBy: modelId(data.servedBy),
+    state: state === "running" ? "interrupted" : state,
+    finish: text(data.finish ?? "", "finish"),
     parameters: parameters(data.parameters),
     edited: data.edited === true,
     error: isObject(data.error) ? failure(data.error) : null,
     usage: isObject(data.usage) ? usage(data.usage) : null,
-    toolCalls: list(data.toolCalls, "toolCalls", 1000).filter(isObject),
+    toolCalls: list(data.toolCalls, "toolCalls", MAX_CALLS).filter(isObject).map(call),
     pieces: finite(data.pieces) ?? 0,
     firstMs: finite(data.firstMs),
     lastMs: finite(data.lastMs),
   };
 }
+
+/** @param {any} data */
+const call = (data) => ({ id: text(data.id ?? "", "id"), name: text(data.name, "name"), arguments: data.arguments ?? {} });
 
 /** @param {any} data */
 const usage = (data) => ({
@@ -137,6 +184,15 @@ const isObject = (value) => typeof value === "object" && value !== null && !Arra
  */
 function text(value, name) {
   need(typeof value === "string", `has a ${name} that is no text`);
+  return value;
+}
+
+/**
+ * @param {any} value
+ * @returns {string}
+ */
+function modelId(value) {
+  need(isModelId(text(value, "model")), "has a model that is not the id of one, like @hf/author/name");
   return value;
 }
 

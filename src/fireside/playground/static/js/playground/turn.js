@@ -5,6 +5,7 @@ import { icon } from "../lib/icons.js";
 import "./answer.js";
 import { playground } from "./controller.js";
 import { editor } from "./editor.js";
+import { versions } from "./tree.js";
 
 /** @typedef {import("./conversation.js").Turn} Turn */
 
@@ -26,8 +27,9 @@ class TurnView extends HTMLElement {
     this.#turn = turn;
     this.#index = index;
     if (!this.firstChild) fill(this, this.#said, this.#answers);
-    const key = JSON.stringify([turn.text, playground.running]);
-    if (key !== this.#drawn) this.#drawSaid();
+    const all = versions(playground.current.tree, turn);
+    const key = JSON.stringify([turn.text, turn.results, playground.running, all.indexOf(turn), all.length]);
+    if (key !== this.#drawn) this.#drawSaid(all);
     this.#drawn = key;
     this.#drawAnswers();
   }
@@ -37,8 +39,11 @@ class TurnView extends HTMLElement {
     this.#views[lane]?.more();
   }
 
-  #drawSaid() {
-    const { text } = /** @type {Turn} */ (this.#turn);
+  /** @param {Turn[]} [all] the versions of this turn */
+  #drawSaid(all = versions(playground.current.tree, /** @type {Turn} */ (this.#turn))) {
+    const turn = /** @type {Turn} */ (this.#turn);
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.getAttribute("aria-label");
+    const had = this.#said.contains(document.activeElement);
     const edit = h(
       "button",
       { type: "button", class: "icon-button", "aria-label": "Edit this message", title: "Edit", disabled: playground.running, onclick: () => this.#edit() },
@@ -46,9 +51,37 @@ class TurnView extends HTMLElement {
     );
     fill(
       this.#said,
-      h("h2", { class: "visually-hidden" }, "You"),
-      h("div", { class: "bubble", dir: "auto" }, text),
-      edit,
+      h("h2", { class: "visually-hidden" }, turn.results.length ? "Results of tools" : "You"),
+      turn.results.length ? results(turn) : h("div", { class: "bubble", dir: "auto" }, turn.text),
+      h("div", { class: "said-actions" }, all.length > 1 && this.#switcher(all.indexOf(turn), all.length), !turn.results.length && edit),
+    );
+    if (had && focused) /** @type {HTMLElement | null} */ (this.#said.querySelector(`[aria-label="${focused}"]`))?.focus();
+  }
+
+  /**
+   * @param {number} at
+   * @param {number} count
+   */
+  #switcher(at, count) {
+    const step = (/** @type {string} */ label, /** @type {string} */ sign, /** @type {number} */ by) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: "icon-button",
+          "aria-label": label,
+          title: label,
+          disabled: playground.running || at + by < 0 || at + by >= count,
+          onclick: () => playground.turnTo(this.#index, by),
+        },
+        icon(sign),
+      );
+    return h(
+      "div",
+      { class: "versions", role: "group", "aria-label": "Versions" },
+      step("Version before", "left", -1),
+      h("span", { "aria-label": `Version ${at + 1} of ${count}`, role: "img" }, `${at + 1}/${count}`),
+      step("Next version", "right", 1),
     );
   }
 
@@ -74,5 +107,13 @@ class TurnView extends HTMLElement {
     fill(this.#answers, ...this.#views);
   }
 }
+
+/** @param {Turn} turn */
+const results = (turn) =>
+  h(
+    "div",
+    { class: "bubble results" },
+    ...turn.results.map(({ name, content }) => h("div", {}, h("p", {}, "Result of ", h("code", {}, name)), h("div", { dir: "auto" }, content))),
+  );
 
 customElements.define("fs-turn", TurnView);
