@@ -16,6 +16,7 @@ LOG = Path(sys.prefix, "install.log")
 SETS = {"runtime": ("runtime", "build"), "extras": ("extras",), "dev": ("dev",)}
 """What each word installs: names of lock files."""
 
+_PACKAGE = re.compile(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)")
 _NO_NETWORK = re.compile(
     r"NewConnectionError|NameResolutionError|ConnectTimeoutError|Failed to establish a new connection|"
     r"Network is unreachable|Temporary failure in name resolution|Cannot connect to proxy|ProxyError|ReadTimeoutError"
@@ -62,9 +63,9 @@ def run_pip(arguments: Sequence[str], title: str = "", total: int = 0) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             log.write(line)
-            if line.startswith(("Collecting ", "Requirement already satisfied: ")):
+            if package := _PACKAGE.match(line):
                 seen += 1
-                _show(f"{title}: {min(seen, total)} of {total}, {re.split('[ =]', line.split(': ')[-1])[-2]}", title)
+                _show(f"{title}: {min(seen, total)} of {total}, {package[1]}", title)
             elif line.startswith("Installing collected packages"):
                 _show(f"{title}: writing {total} packages", title)
     if process.returncode:

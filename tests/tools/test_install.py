@@ -10,6 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from tools.install import _PACKAGE
 from tools.locks import ROOT, Locked
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="make, and paths as POSIX has them")
@@ -63,6 +64,32 @@ def test_an_installation_says_two_lines(project: Path, environment: Path, wheel:
     assert first.startswith("Installing up to 1 packages into ")
     assert last.startswith("Installed in ")
     subprocess.run([environment / "bin/python", "-c", "import one"], check=True)
+
+
+@pytest.mark.skipif(not shutil.which("script"), reason="needs script, for a terminal")
+def test_on_a_terminal_one_line_moves(project: Path, environment: Path, wheel: Path, tmp_path: Path) -> None:
+    subprocess.run([environment / "bin/python", "-m", "pip", "uninstall", "-qy", "one"], capture_output=True)
+    settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent), "PIP_CONFIG_FILE": os.devnull}
+    command = f"{environment / 'bin/python'} {project / 'tools/install.py'} extras"
+    subprocess.run(
+        ["script", "-qec", command, str(tmp_path / "typescript")],
+        env=os.environ | settings, stdin=subprocess.DEVNULL, capture_output=True, check=True,
+    )  # fmt: skip
+    printed = (tmp_path / "typescript").read_bytes()
+    assert b"\r\x1b[KInstalling: writing 1 packages\r\x1b[K" in printed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Collecting one-more.thing==1.0 (from -r requirements/runtime.txt (line 4))",
+        "Requirement already satisfied: one-more.thing in ./.venv/lib (from -r requirements/runtime.txt) (1.0)",
+    ],
+)
+def test_packages_are_known_from_what_pip_says(line: str) -> None:
+    package = _PACKAGE.match(line)
+    assert package
+    assert package[1] == "one-more.thing"
 
 
 def test_without_a_network_one_sentence_says_what_to_do(project: Path, environment: Path) -> None:
