@@ -1,12 +1,15 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from fireside.api.generation import usage_object
 from fireside.engine.types import Sampling
 from fireside.prompting.messages import ToolCall
+from fireside.serving.types import Usage
 from support.echo_service import LORA, EchoService
-from support.live_server import LiveServer, live_server, wait_until
+from support.live_server import LiveServer, check_error, live_server, wait_until
 
 
 def test_answers_a_prompt_in_the_envelope(shared_server: LiveServer) -> None:
@@ -46,6 +49,28 @@ def test_streams_frames_usage_and_done(shared_server: LiveServer) -> None:
             "finish_reason": "stop",
         },
     ]
+
+
+def test_usage_has_details_where_the_prompt_was_cached() -> None:
+    plain = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
+    assert msgspec.to_builtins(usage_object(Usage(10, 2))) == plain
+    cached = {**plain, "prompt_tokens_details": {"cached_tokens": 8}}
+    assert msgspec.to_builtins(usage_object(Usage(10, 2, 8))) == cached
+
+
+def test_developer_is_another_word_for_system(server: LiveServer) -> None:
+    body = {"messages": [{"role": "developer", "content": "Be brief."}, {"role": "user", "content": "hi"}]}
+    assert server.run(body).status_code == 200
+    [request] = server.service.requests
+    assert [message.role for message in request.messages or ()] == ["system", "user"]
+
+
+def test_null_content(shared_server: LiveServer) -> None:
+    for role in ("user", "assistant", "system", "tool"):
+        message = check_error(shared_server.run({"messages": [{"role": role, "content": None}]}), 400, 5006)
+        assert message == "messages.0: content is null, which only a turn with tool_calls may have: give a text"
+    missing = check_error(shared_server.run({"messages": [{"role": "user"}]}), 400, 5006)
+    assert missing == "messages.0.content: Field required"
 
 
 def test_an_answer_says_why_it_ended(shared_server: LiveServer) -> None:

@@ -286,6 +286,20 @@ def spaced_words(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+async def test_usage_counts_what_the_cache_held(tmp_path: Path, warm_words: Path) -> None:
+    """Of the account's own requests: what others asked is no cache, and is told to nobody."""
+    add_model(tmp_path, "words", folder=warm_words, stop=["<|end|>"])
+    async with serving(tmp_path) as service:
+        cached = []
+        for tenant in ("one", "one", "two", "one"):
+            request = ask("W" * 40, "words", raw=True, tenant=tenant)
+            usage = (await collect(service, request))[-1].usage
+            assert usage is not None
+            assert usage.cached_tokens == request.meter.cached_tokens
+            cached.append((usage.cached_tokens, usage.prompt_tokens))
+        assert cached == [(0, 40), (39, 40), (0, 40), (39, 40)]
+
+
 async def test_an_answer_of_weights(tmp_path: Path, warm_words: Path) -> None:
     """Characters come whole, the stop token is neither said nor counted, and a warm start says the same."""
     add_model(tmp_path, "words", folder=warm_words, stop=["<|end|>"])

@@ -5,7 +5,7 @@ Bounds are those of the published model schemas, widened as the wire contract sa
 integer (JSON Schema's rule), "1" and true are not.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -105,11 +105,11 @@ class _Input(BaseModel):
 
 
 class ChatMessage(_Input):
-    """One turn of a conversation."""
+    """One turn of a conversation. `developer` is today's name for `system`."""
 
     model_config = ConfigDict(json_schema_extra=null_is_unset)
 
-    role: Role
+    role: Role | Literal["developer"]
     content: Content
     tool_calls: Annotated[list[EarlierCall], Field(max_length=MOST_TOOLS, fail_fast=True)] = []
     tool_call_id: Annotated[str, Field(max_length=LONGEST_LABEL)] | None = None
@@ -122,7 +122,13 @@ class ChatMessage(_Input):
         if not isinstance(value, dict):
             return value
         given = {key: item for key, item in value.items() if item is not None}
-        return {"content": "", **given} if given.get("tool_calls") else given
+        if given.get("tool_calls"):
+            return {"content": "", **given}
+        if "content" in value and "content" not in given:
+            raise PydanticCustomError(
+                "content_null", "content is null, which only a turn with tool_calls may have: give a text"
+            )
+        return given
 
     def typed(self) -> Message:
         """For prompting and serving. Fields that belong to another role are ignored, as unknown ones are."""
@@ -131,6 +137,8 @@ class ChatMessage(_Input):
                 return Message(self.role, self.content, tuple(call.typed() for call in self.tool_calls))
             case "tool":
                 return Message(self.role, self.content, tool_call_id=self.tool_call_id, name=self.name)
+            case "developer":
+                return Message("system", self.content)
             case _:
                 return Message(self.role, self.content)
 

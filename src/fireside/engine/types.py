@@ -60,15 +60,19 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     grammar: str | None = None
 
 
-class Token(msgspec.Struct, frozen=True):
+class Token(msgspec.Struct, frozen=True, omit_defaults=True):
     """One generated token. The last one of a request has `finish_reason`.
 
     A stop token (end of sequence) ends the answer and is not part of its text: then `id` is that stop token and
     `finish_reason` is "stop". With "length" the `id` is text like any other.
+
+    Args:
+        reused: of an answer's first token: how many of the prompt's tokens were not computed anew.
     """
 
     id: int
     finish_reason: FinishReason | None = None
+    reused: int = 0
 
 
 class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):

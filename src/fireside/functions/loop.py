@@ -58,6 +58,7 @@ async def generate(
         finally:
             request.meter.prompt_tokens += asked.meter.prompt_tokens
             request.meter.completion_tokens += asked.meter.completion_tokens
+            request.meter.cached_tokens += asked.meter.cached_tokens
         results = []
         for call in calls:
             if call.name not in own:
@@ -65,7 +66,8 @@ async def generate(
                 yield Delta("", function_calls=(done,))
                 results.append(Message("tool", _told(done), tool_call_id=call.id, name=call.name))
         if left == 0 or not results or len(results) < len(calls):
-            yield Delta("", finish_reason, Usage(request.meter.prompt_tokens, request.meter.completion_tokens))
+            meter = request.meter
+            yield Delta("", finish_reason, Usage(meter.prompt_tokens, meter.completion_tokens, meter.cached_tokens))
             return
         turn = Message("assistant", text, tuple(calls))
         # Once it has begun, a request that asked not to wait is seen through.

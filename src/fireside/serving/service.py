@@ -79,6 +79,7 @@ class Service:
                 try:
                     async for token in tokens:
                         meter.prompt_tokens = len(ids)  # only now: a request that was refused has used nothing
+                        meter.cached_tokens += token.reused
                         meter.completion_tokens += token.finish_reason != "stop"
                         delta = reader.push(token)
                         if delta.finish_reason:
@@ -100,7 +101,7 @@ class Service:
 
 
 def _usage(meter: Meter) -> Usage:
-    return Usage(meter.prompt_tokens, meter.completion_tokens)
+    return Usage(meter.prompt_tokens, meter.completion_tokens, meter.cached_tokens)
 
 
 def _tokens(model: LoadedModel, generation: GenerationRequest, ids: "array[int]") -> AsyncGenerator[Token, None]:

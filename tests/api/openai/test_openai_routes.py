@@ -170,6 +170,16 @@ def test_one_stop_text(server: LiveServer) -> None:
     assert server.service.requests[0].stop == ("END",)
 
 
+@pytest.mark.parametrize("place", ["chat/completions", "completions"])
+def test_stream_options_without_a_stream(shared_server: LiveServer, place: str) -> None:
+    body = {"model": PLAIN, "prompt": "hi", "messages": [{"role": "user", "content": "hi"}]}
+    for fields in ({}, {"stream": False}, {"stream": None}):
+        response = post(shared_server, place, {**body, "stream_options": {"include_usage": True}, **fields})
+        said = error(response, 400)
+        assert (said["param"], said["message"]) == ("stream_options", "stream_options: goes with stream: true only")
+    assert post(shared_server, place, {**body, "stream_options": None}).status_code == 200
+
+
 @pytest.mark.parametrize("base", BASES)
 def test_models(shared_server: LiveServer, base: str) -> None:
     listed = shared_server.client.get(f"{base}/models").json()

@@ -79,9 +79,12 @@ def test_the_next_turn_prefills_only_what_is_new(model: Model) -> None:
     runner = model.open()
     first = GenerationRequest(prompt_ids=prompt(100), max_tokens=20, sampling=Sampling(temperature=0))
     (answer,) = run(runner, [first])
-    run(runner, [GenerationRequest(prompt_ids=[*first.prompt_ids, *ids(answer), *prompt(15, 1)], max_tokens=5)])
+    assert [token.reused for token in answer] == [0] * 20
+    turn = [*first.prompt_ids, *ids(answer), *prompt(15, 1)]
+    (second,) = run(runner, [GenerationRequest(prompt_ids=turn, max_tokens=5)])
     # The answer's last token was chosen but never computed.
     assert runner.stats().reused_tokens == 100 + 20 - 1
+    assert [token.reused for token in second] == [100 + 20 - 1, 0, 0, 0, 0]
 
 
 def test_tenants_share_no_prefix(model: Model) -> None:

@@ -15,7 +15,17 @@ Field names and meanings are those of OpenAI's API reference. Where it leaves ro
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from fireside.api.inputs import MAX_TEXT, MAX_TOKENS, NOT_TOO_MANY, WHOLE, Content, Options, problem_lines
@@ -131,10 +141,16 @@ class StreamOptions(_Input):
     include_usage: bool = False
 
 
+def _with_stream(options: StreamOptions, info: ValidationInfo) -> StreamOptions:
+    if not info.data.get("stream", True):
+        raise PydanticCustomError("no_stream", "goes with stream: true only")
+    return options
+
+
 class _Common(_Input):
     model: Annotated[str, Field(min_length=1, max_length=400, description="A model's id, `:NAME` of a LoRA after it.")]
     stream: bool = False
-    stream_options: StreamOptions = StreamOptions()
+    stream_options: Annotated[StreamOptions, AfterValidator(_with_stream)] = StreamOptions()
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
     temperature: Annotated[float, Field(ge=0, le=5, description="0 always takes the likeliest token.")] = 0.6
     top_p: Annotated[float, Field(ge=0, le=1)] = 1.0

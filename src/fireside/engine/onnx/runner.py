@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from fireside.engine.grammar.compiler import GrammarCompiler
@@ -37,7 +38,12 @@ CHUNK_SHARED = 64
 
 @dataclass(slots=True)
 class _Sequence:
-    """A generation that has a row. `pending` is its newest token, which the cache does not hold yet."""
+    """A generation that has a row.
+
+    Args:
+        reused: tokens of the prompt that the row held already; 0 once that was told.
+        pending: its newest token, which the cache does not hold yet.
+    """
 
     number: int
     request: GenerationRequest
@@ -45,6 +51,7 @@ class _Sequence:
     sampler: Sampler
     adapter: Slot | None = None
     constraint: Constraint | None = None
+    reused: int = 0
     pending: int = -1
     made: int = 0
 
@@ -149,10 +156,11 @@ class OnnxRunner:
                 kept.append((number, request))
                 break
             self._prompt_tokens += len(request.prompt_ids)
-            self._reused_tokens += self._table.rows[row].length
+            reused = self._table.rows[row].length
+            self._reused_tokens += reused
             sampler = Sampler(request.sampling, request.prompt_ids, self._vocab_size)
             self._compiling.pop(number, None)
-            self._prefilling.append(_Sequence(number, request, row, sampler, adapter, constraint))
+            self._prefilling.append(_Sequence(number, request, row, sampler, adapter, constraint, reused))
         self._waiting = kept + self._waiting
         return failed
 
@@ -206,6 +214,9 @@ class OnnxRunner:
             made = self._next(sequence, logits, best)
         except FiresideError as error:
             made = [error]
+        if sequence.reused and isinstance(made[0], Token):
+            made[0] = structs.replace(made[0], reused=sequence.reused)
+            sequence.reused = 0
         last = made[-1]
         if not isinstance(last, Token) or last.finish_reason:
             self._leave(sequence)
