@@ -70,8 +70,8 @@ def test_an_answer_does_not_depend_on_the_cache(model: Model) -> None:
     fresh = [run(model.open(), [request])[0] for request in (longer, other)]
     runner = model.open()
     run(runner, [GenerationRequest(prompt_ids=base, max_tokens=1)])
-    assert run(runner, [longer])[0] == fresh[0]
-    assert run(runner, [longer, other, longer]) == [fresh[0], fresh[1], fresh[0]]
+    assert ids(run(runner, [longer])[0]) == ids(fresh[0])
+    assert [*map(ids, run(runner, [longer, other, longer]))] == [*map(ids, (fresh[0], fresh[1], fresh[0]))]
     assert runner.stats().reused_tokens >= 90 + 122 + 40
 
 
@@ -180,9 +180,9 @@ def test_what_a_free_request_left_is_reused_only_where_it_is_exact(model: Model)
     (answer,) = run(runner, [free])
     conversation = [*free.prompt_ids, *ids(answer), *prompt(9, 1)]
     seeded = GenerationRequest(prompt_ids=conversation, max_tokens=12, sampling=SAMPLINGS[1])
-    expected = run(model.open(), [seeded])
+    (expected,) = run(model.open(), [seeded])
     before = runner.stats().reused_tokens
-    assert run(runner, [seeded]) == expected
+    assert ids(run(runner, [seeded])[0]) == ids(expected)
     assert runner.stats().reused_tokens - before == 50
     again = GenerationRequest(prompt_ids=conversation, max_tokens=2, sampling=Sampling(temperature=0.8))
     run(runner, [again])
