@@ -23,45 +23,43 @@ HOSTILE = {
 }
 
 
-def answered(visitor: Visitor, text: str) -> Playground:
+def begun(visitor: Visitor) -> Playground:
     view = Playground(visitor.open(f"/playground?model={PLAIN}"))
     # Without tokens a service counts words; the whole text must come back.
     view.set_parameter("max_tokens", 2000)
+    return view
+
+
+def answered(visitor: Visitor, text: str) -> Playground:
+    view = begun(visitor)
     view.say(text)
     expect(view.answer().locator(".answer-text:not(.plain)")).to_have_count(1)
     return view
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_output_does_nothing(visitor: Visitor, name: str) -> None:
-    view = answered(visitor, HOSTILE[name])
+ALLOWED = {"dir", "href", "rel", "target", "class", "tabindex", "role", "aria-label", "type", "label"}
+
+
+def test_hostile_output_does_nothing(visitor: Visitor) -> None:
+    view = begun(visitor)
     page = view.page
-    found = page.locator("fs-answer .answer-text")
-    assert (
-        found.locator("script, img, svg, iframe, object, base, style, form, input, template, math, noscript").count()
-        == 0
-    )
-    attributes = found.evaluate("e => [...e.querySelectorAll('*')].flatMap(c => [...c.attributes].map(a => a.name))")
-    assert set(attributes) <= {
-        "dir",
-        "href",
-        "rel",
-        "target",
-        "class",
-        "tabindex",
-        "role",
-        "aria-label",
-        "type",
-        "label",
-    }
-    for link in found.locator("a").all():
-        assert re.match(r"^https?://|^$", link.get_attribute("href") or "")
-        if link.get_attribute("href"):
-            continue
-        link.click()
-    assert page.evaluate("window.hit") is None
-    assert page.evaluate("document.baseURI").startswith(visitor.url)
-    assert view.message.is_visible()
+    for name, text in HOSTILE.items():
+        view.say(text)
+        found = view.answer().locator(".answer-text:not(.plain)")
+        expect(found).to_have_count(1)
+        elements = found.locator("script, img, svg, iframe, object, base, style, form, input, template, math, noscript")
+        assert elements.count() == 0, name
+        attributes = found.evaluate(
+            "e => [...e.querySelectorAll('*')].flatMap(c => [...c.attributes].map(a => a.name))"
+        )
+        assert set(attributes) <= ALLOWED, name
+        for link in found.locator("a").all():
+            assert re.match(r"^https?://|^$", link.get_attribute("href") or ""), name
+            if not link.get_attribute("href"):
+                link.click()
+        assert page.evaluate("window.hit") is None, name
+        assert page.evaluate("document.baseURI").startswith(visitor.url), name
+        assert view.message.is_visible(), name
 
 
 def test_html_is_shown_as_it_was_written(visitor: Visitor) -> None:
@@ -79,28 +77,29 @@ def test_links_lead_out_safely(visitor: Visitor) -> None:
         assert link.get_attribute("target") == "_blank"
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "x" * 50_000,
-        "مرحبا بالعالم — שלום עולם",
-        "abc \u202edcba\u202c \u2066xyz",
-        "👩‍👩‍👧‍👦🏳️‍🌈 🇩🇪 e\u0301\u0323 Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢",
-        "a\x00b\x01c\x1b[31m\ufffe",
-        "[" * 3000,
-        "> " * 500 + "deep",
-        "|" * 2000,
-    ],
-    ids=["long line", "right to left", "overrides", "emoji", "control", "brackets", "quotes", "pipes"],
-)
-def test_strange_output_stays_in_its_place(visitor: Visitor, text: str) -> None:
+STRANGE = [
+    "x" * 50_000,
+    "مرحبا بالعالم — שלום עולם",
+    "abc \u202edcba\u202c \u2066xyz",
+    "👩‍👩‍👧‍👦🏳️‍🌈 🇩🇪 e\u0301\u0323 Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢",
+    "a\x00b\x01c\x1b[31m\ufffe",
+    "[" * 3000,
+    "> " * 500 + "deep",
+    "|" * 2000,
+]
+"""A long line, right to left, overrides, emoji, control characters, and much of what Markdown is made of."""
+
+
+def test_strange_output_stays_in_its_place(visitor: Visitor) -> None:
     view = Playground(visitor.open(f"/playground?model={PLAIN}", phone=True))
-    view.say(text)
-    expect(view.answer().locator(".answer-text")).not_to_be_empty()
-    assert view.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    chat = view.page.locator("fs-chat")
-    assert chat.evaluate("e => e.scrollWidth <= e.clientWidth")
-    expect(view.send_button).to_be_visible()
+    for text in STRANGE:
+        view.say(text)
+        expect(view.answer().locator(".answer-text")).not_to_be_empty()
+        assert view.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), text[:20]
+        chat = view.page.locator("fs-chat")
+        assert chat.evaluate("e => e.scrollWidth <= e.clientWidth"), text[:20]
+        expect(view.send_button).to_be_visible()
+        view.page.keyboard.press("Control+Shift+O")
 
 
 def test_plain_text_is_exact(visitor: Visitor) -> None:
@@ -114,6 +113,8 @@ FORBIDDEN = {
     "inline handler": "document.body.setAttribute('onclick', 'window.hit = 1'); document.body.click()",
     "markup": "document.body.innerHTML = '<p>x</p>'",
     "text as code": "setTimeout('window.hit = 1', 0)",
+    "worker from elsewhere": "new Worker('https://example.com/worker.js')",
+    "worker of text": "new Worker(URL.createObjectURL(new Blob(['1'])))",
     "fetch elsewhere": "await fetch('https://example.com/')",
     "image elsewhere": "const i = new Image(); i.src = 'https://example.com/x.png'; document.body.append(i)",
     "frame": "const f = document.createElement('iframe'); f.src = '/'; document.body.append(f)",
@@ -122,10 +123,7 @@ FORBIDDEN = {
 }
 
 
-@pytest.mark.parametrize("name", FORBIDDEN)
-def test_the_policy_forbids(visitor: Visitor, name: str) -> None:
-    page = visitor.open("/models/" + PLAIN)
-    page.locator("h1").wait_for()
+def test_the_policy_forbids(visitor: Visitor) -> None:
     # The policy does not bind the debugger's own code, but what that code does to the page.
     watch = """
         const violated = new Promise((resolve) => {
@@ -133,10 +131,14 @@ def test_the_policy_forbids(visitor: Visitor, name: str) -> None:
             setTimeout(() => resolve(false), 5000);
         });
     """
-    violated = page.evaluate(f"async () => {{ {watch} try {{ {FORBIDDEN[name]} }} catch {{}} return violated; }}")
-    assert violated
-    assert page.evaluate("window.hit") is None
-    assert page.locator("h1").is_visible()
+    page = visitor.open("/models/" + PLAIN)
+    for name, code in FORBIDDEN.items():
+        page.goto(f"{visitor.url}/models/{PLAIN}")
+        page.locator("h1").wait_for()
+        violated = page.evaluate(f"async () => {{ {watch} try {{ {code} }} catch {{}} return violated; }}")
+        assert violated, name
+        assert page.evaluate("window.hit") is None, name
+        assert page.locator("h1").is_visible(), name
     # The browser's complaints are what was asked for.
     visitor.faults.clear()
 

@@ -411,26 +411,26 @@ def test_the_request_as_code_is_the_request(visitor: Visitor, service: EchoServi
     assert len(json.loads(view.page.get_by_role("dialog").locator("pre").inner_text())["messages"]) == 2
 
 
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("!busy", "The queue is full. Wait a moment, then try again."),
-        ("!missing", "Download the model first"),
-        ("!lost", "The engine ended while it worked for this request."),
-        ("!later:lost", "The engine ended while it worked for this request."),
-        ("!bug", "Internal server error."),
-    ],
-)
-def test_errors_are_told_with_what_to_do(visitor: Visitor, text: str, shown: str) -> None:
+ERRORS = {
+    "!busy": "The queue is full. Wait a moment, then try again.",
+    "!missing": "Download the model first",
+    "!lost": "The engine ended while it worked for this request.",
+    "!later:lost": "The engine ended while it worked for this request.",
+    "!bug": "Internal server error.",
+}
+
+
+def test_errors_are_told_with_what_to_do(visitor: Visitor) -> None:
     view = playground(visitor)
-    view.say(text)
-    problem = view.answer().get_by_role("alert")
-    expect(problem).to_contain_text(shown)
-    expect(problem).not_to_contain_text("secret detail")
-    expect(problem).to_contain_text("request ")
-    problem.get_by_role("button", name="Try again").click()
-    view.finished()
-    expect(view.answer().get_by_role("alert")).to_contain_text(shown)
+    for text, shown in ERRORS.items():
+        view.say(text)
+        problem = view.answer().get_by_role("alert")
+        expect(problem).to_contain_text(shown)
+        expect(problem).not_to_contain_text("secret detail")
+        expect(problem).to_contain_text("request ")
+        problem.get_by_role("button", name="Try again").click()
+        view.finished()
+        expect(view.answer().get_by_role("alert")).to_contain_text(shown)
 
 
 def test_a_prompt_that_does_not_fit_is_told_before_and_after(visitor: Visitor) -> None:

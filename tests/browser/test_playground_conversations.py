@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from support.conversations import bring, conversation, turn, wrapped
@@ -217,33 +216,35 @@ def test_an_import_adds_and_never_replaces(visitor: Visitor) -> None:
     expect(view.page.locator(".conversation-title")).to_have_text(["only one", "only one"])
 
 
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        (b"{", "is not JSON"),
-        (b"\xff\xfe\x00", "is not JSON"),
-        ([], "holds no conversations"),
-        ({"format": "other"}, "holds no conversations"),
-        (wrapped() | {"version": 3}, "holds no conversations"),
-        (wrapped(5), "Conversation 1 of file.json: it is no object."),
-        (wrapped(conversation(), conversation(mode="x")), "Conversation 2 of file.json: it has a mode other than"),
-        (wrapped(conversation(lanes=[])), "has no model"),
-        (wrapped(conversation(lanes=[{"model": 1}])), "a model that is no text"),
-        (
-            wrapped(conversation(lanes=[{"model": "../../../api/models/x/download?"}])),
-            "a model that is not the id of one",
-        ),
-        (wrapped(conversation(lanes=[{"model": "@cf/../.."}])), "a model that is not the id of one"),
-        (wrapped(conversation(turns={})), "turns that are no list"),
-        (wrapped(conversation(turns=[{"text": "a", "answers": [{}]}])), "a state other than"),
-        (wrapped(conversation(parameters=[])), "parameters must be an object"),
-        (wrapped(conversation(title=["<img src=x onerror=alert(1)>"])), "a title that is no text"),
-    ],
-)
-def test_a_file_that_is_none_is_told(visitor: Visitor, content: object, told: str) -> None:
+NO_FILES = [
+    (b"{", "is not JSON"),
+    (b"\xff\xfe\x00", "is not JSON"),
+    ([], "holds no conversations"),
+    ({"format": "other"}, "holds no conversations"),
+    (wrapped() | {"version": 3}, "holds no conversations"),
+    (wrapped(5), "Conversation 1 of file.json: it is no object."),
+    (wrapped(conversation(), conversation(mode="x")), "Conversation 2 of file.json: it has a mode other than"),
+    (wrapped(conversation(lanes=[])), "has no model"),
+    (wrapped(conversation(lanes=[{"model": 1}])), "a model that is no text"),
+    (
+        wrapped(conversation(lanes=[{"model": "../../../api/models/x/download?"}])),
+        "a model that is not the id of one",
+    ),
+    (wrapped(conversation(lanes=[{"model": "@cf/../.."}])), "a model that is not the id of one"),
+    (wrapped(conversation(turns={})), "turns that are no list"),
+    (wrapped(conversation(turns=[{"text": "a", "answers": [{}]}])), "a state other than"),
+    (wrapped(conversation(parameters=[])), "parameters must be an object"),
+    (wrapped(conversation(title=["<img src=x onerror=alert(1)>"])), "a title that is no text"),
+]
+"""What a file has, and what is told of it."""
+
+
+def test_a_file_that_is_none_is_told(visitor: Visitor) -> None:
     view = playground(visitor)
-    bring(view, content)
-    expect(view.page.locator(".toast")).to_contain_text(told)
+    for content, told in NO_FILES:
+        bring(view, content)
+        expect(view.page.locator(".toast")).to_contain_text(told)
+        view.page.get_by_role("button", name="Dismiss").click()
     assert titles(view.page) == []
 
 

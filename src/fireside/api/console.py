@@ -4,6 +4,8 @@ Made for the pages of the same version and may change with them; programs use `/
 """
 
 import asyncio
+from functools import cache
+from importlib.metadata import metadata
 from typing import Any
 
 import msgspec
@@ -46,6 +48,7 @@ class _Routes:
             "version": __version__,
             "default_model": settings.default_model,
             "finetune_max_mb": settings.finetune_max_mb,
+            "documentation": _documentation(),
         }
         return answer({"server": server, "models": await asyncio.gather(*map(self._describe, specs))})
 
@@ -102,6 +105,13 @@ class _Routes:
         share = download.done / download.total if download.total else None
         progress = {"phase": download.phase, "share": share, "done": download.done, "total": download.total}
         return {"state": "downloading", "detail": download.phase, "progress": progress, "stats": None}
+
+
+@cache
+def _documentation() -> str | None:
+    """Address of the documentation, if the installed package names one."""
+    named = [url.partition(", ") for url in metadata("fireside").get_all("Project-URL") or ()]
+    return next((address for label, _, address in named if label == "Documentation"), None)
 
 
 def _state(status: ModelStatus) -> dict[str, Any]:

@@ -58,6 +58,7 @@ class Settings extends HTMLElement {
       h("details", { class: "advanced" }, h("summary", {}, "More parameters"), this.#advanced),
       h("h2", { class: "panel-title" }, "Display"),
       h("div", { class: "switch" }, h("label", { for: markdown.id }, "Answers as Markdown"), markdown),
+      h("p", { class: "hint" }, h("a", { href: "/docs" }, "API reference")),
     );
     for (const event of ["settings", "open", "finetunes"]) playground.addEventListener(event, () => this.#draw());
     states.addEventListener("change", () => this.#drawLanes());
