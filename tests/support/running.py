@@ -42,5 +42,13 @@ def run(runner: Runner, requests: Sequence[GenerationRequest], *, stagger: int =
     return list(made.values())
 
 
+def answers(
+    runner: Runner, requests: Sequence[GenerationRequest], *, stagger: int = 0
+) -> list[list[tuple[int, str | None]]]:
+    """What `run` gives, but for what the cache had to do with it."""
+    made = run(runner, requests, stagger=stagger)
+    return [[(token.id, token.finish_reason) for token in tokens] for tokens in made]
+
+
 def ids(tokens: Sequence[Token]) -> list[int]:
     return [token.id for token in tokens]

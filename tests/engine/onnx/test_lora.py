@@ -16,7 +16,7 @@ from fireside.engine.types import Adapter, GenerationRequest, Sampling
 from fireside.errors import EngineFailed
 from support.checkpoints import make_tiny_checkpoint
 from support.reference import Reference
-from support.running import ids, open_runner, run
+from support.running import answers, ids, open_runner, run
 
 VOCAB = 301
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -123,10 +123,10 @@ def test_adapters_on_rounded_bases(base: Any, adapters: Any, weights: Any) -> No
 def test_one_batch_mixes_adapters_and_none(base: Any, adapters: Any) -> None:
     requests = [greedy(adapter, 8 + index) for index, (adapter, _) in enumerate(adapters.values())]
     requests += [greedy(None, 20), greedy(requests[0].adapter, 5)]
-    alone = [run(open_with_adapters(base[0]), [request])[0] for request in requests]
-    assert run(open_with_adapters(base[0]), requests) == alone
-    assert run(open_with_adapters(base[0]), requests[::-1], stagger=2) == alone[::-1]
-    assert len({tuple(ids(tokens)[:5]) for tokens in alone}) == len(CONFIGS) + 1
+    alone = [answers(open_with_adapters(base[0]), [request])[0] for request in requests]
+    assert answers(open_with_adapters(base[0]), requests) == alone
+    assert answers(open_with_adapters(base[0]), requests[::-1], stagger=2) == alone[::-1]
+    assert len({tuple(tokens[:5]) for tokens in alone}) == len(CONFIGS) + 1
 
 
 def test_a_prefix_is_not_shared_between_adapters(base: Any, adapters: Any) -> None:

@@ -13,7 +13,7 @@ from fireside.engine.types import GenerationRequest, Sampling, Token
 from fireside.errors import BadGrammar, EngineFailed, FormNotMet
 from support.checkpoints import make_tiny_checkpoint
 from support.grammars import BYTES, STOP, json_grammar, regex_grammar
-from support.running import ids, open_runner, run
+from support.running import answers, ids, open_runner, run
 
 PERSON: dict[str, Any] = {
     "type": "object",
@@ -88,10 +88,10 @@ def test_an_answer_does_not_depend_on_its_neighbours_grammars_or_none(folder: Pa
         ask(grammar, sampling, prompt="x" * (1 + 40 * index), most=80 if grammar is None else 300)
         for index, (grammar, sampling) in enumerate(zip(grammars, SAMPLINGS, strict=True))
     ]
-    alone = [run(open_model(folder), [request])[0] for request in requests]
-    assert run(open_model(folder), requests) == alone
-    assert run(open_model(folder), requests[::-1], stagger=2)[::-1] == alone
-    assert run(open_model(folder, slots=2), requests) == alone
+    alone = [answers(open_model(folder), [request])[0] for request in requests]
+    assert answers(open_model(folder), requests) == alone
+    assert answers(open_model(folder), requests[::-1], stagger=2)[::-1] == alone
+    assert answers(open_model(folder, slots=2), requests) == alone
 
 
 def test_a_pattern_is_met(folder: Path) -> None:
