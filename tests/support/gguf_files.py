@@ -25,10 +25,12 @@ def write_gguf(
     kv_heads: int,
     kind: GGMLQuantizationType = GGMLQuantizationType.F32,
     changes: Mapping[str, Any] | None = None,
+    kinds: Mapping[str, GGMLQuantizationType] | None = None,
 ) -> None:
     """Write the weights (by transformers' names) of a Llama; 2-D tensors as `kind`, the others as float32.
 
     Args:
+        kinds: types of single tensors, by the last part of their transformers' name, such as "q_proj".
         changes: metadata to add, replace or (None) leave out, by full key.
     """
     hidden = worth["model.norm.weight"].size
@@ -58,7 +60,8 @@ def write_gguf(
         short = name.removeprefix("model.").removesuffix(".weight")
         if short.endswith(("q_proj", "k_proj")):
             values = _interleaved(values, heads if short.endswith("q_proj") else kv_heads)
-        stored = kind if values.ndim == 2 else GGMLQuantizationType.F32
+        own = (kinds or {}).get(short.rpartition(".")[2], kind)
+        stored = own if values.ndim == 2 else GGMLQuantizationType.F32
         writer.add_tensor(gguf_name(short), quantize(values, stored), raw_dtype=stored)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

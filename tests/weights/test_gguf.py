@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFReader
+from gguf.constants import GGML_QUANT_SIZES
 from gguf.quants import dequantize, quantize
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
 from fireside.errors import BadWeights, FiresideError, UnsupportedWeights
-from fireside.weights.dequantise import BF16, F16, F32, GGML_TYPES, Q4_0, Q4_1, Q8_0, UNSUPPORTED_GGML_TYPES, dequantise
+from fireside.weights.dequantise import GGML_TYPES, UNSUPPORTED_GGML_TYPES, GgmlType, dequantise, exact_codes
 from fireside.weights.gguf import GgufFile, read_gguf
 from support.gguf_files import entry, header, tensor, text
 
+DATA = Path(__file__).parents[1] / "data"
 U32, FLOAT, BOOL, STRING, ARRAY, U64 = 4, 6, 7, 8, 9, 10
 
 
@@ -74,31 +77,49 @@ def test_a_tensor_that_is_not_there(ours: GgufFile) -> None:
 # Dequantising.
 
 
-@pytest.mark.parametrize("kind", [F32, F16, BF16, Q4_0, Q4_1, Q8_0], ids=lambda kind: kind.name)
-def test_dequantised_values_are_the_gguf_librarys(kind: object) -> None:
-    theirs = GGMLQuantizationType[kind.name]  # type: ignore[attr-defined]
-    assert GGML_TYPES[theirs.value] is kind
-    values = np.random.default_rng(1).normal(0, 3, (8, 64)).astype(np.float32)
-    values[0, :32] = 0
-    stored = quantize(values, theirs)
-    blocks = stored.view(np.uint8).reshape(-1, kind.block_bytes)  # type: ignore[attr-defined]
-    found = dequantise(blocks, kind)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    "kind", [kind for kind in GGML_TYPES.values() if kind.is_quantised], ids=lambda kind: kind.name
+)
+def test_blocks_that_ggml_wrote_have_the_values_that_ggml_reads(kind: GgmlType) -> None:
+    stored = load_file(DATA / "ggml_blocks.safetensors")
+    rows, expected = stored[f"{kind.name}.rows"], stored[f"{kind.name}.values"]
+    found = dequantise(rows, kind)
     assert found.dtype == np.float32
-    np.testing.assert_array_equal(found.reshape(8, 64), dequantize(stored, theirs))
+    np.testing.assert_array_equal(found, expected)
+    if kind.exact_bits:
+        codes, scales = exact_codes(rows, kind)
+        assert codes.min() >= -(1 << (kind.exact_bits - 1))
+        assert codes.max() < 1 << (kind.exact_bits - 1)
+        np.testing.assert_array_equal(codes.reshape(1, -1, 32) * scales[..., None], expected.reshape(1, -1, 32))
 
 
-@given(block=st.binary(min_size=34, max_size=34))
-@pytest.mark.parametrize("kind", [Q4_0, Q4_1, Q8_0], ids=lambda kind: kind.name)
-@pytest.mark.filterwarnings("ignore:invalid value encountered", "ignore:overflow encountered")
-def test_any_bytes_dequantise_as_by_the_gguf_library(block: bytes, kind: object) -> None:
-    data = np.frombuffer(block[: kind.block_bytes], np.uint8)[None]  # type: ignore[attr-defined]
-    expected = dequantize(data, GGMLQuantizationType[kind.name])  # type: ignore[attr-defined]
-    np.testing.assert_array_equal(dequantise(data, kind), expected)  # type: ignore[arg-type]
+@pytest.mark.parametrize("name", ["F32", "F16", "BF16"])
+def test_floats_are_as_stored(name: str) -> None:
+    theirs = GGMLQuantizationType[name]
+    values = np.random.default_rng(1).normal(0, 3, (8, 64)).astype(np.float32)
+    stored = quantize(values, theirs)
+    rows = stored.view(np.uint8).reshape(8, -1)
+    np.testing.assert_array_equal(dequantise(rows, GGML_TYPES[theirs.value]), dequantize(stored, theirs))
+
+
+@given(data=st.binary(min_size=256, max_size=256))
+@pytest.mark.parametrize("kind", [kind for kind in GGML_TYPES.values() if kind.exact_bits], ids=lambda kind: kind.name)
+def test_codes_of_any_bytes_are_exact_or_refused(data: bytes, kind: GgmlType) -> None:
+    rows = np.frombuffer(data[: kind.block_bytes], np.uint8)[None]
+    values = dequantise(rows, kind)
+    try:
+        codes, scales = exact_codes(rows, kind)
+    except ValueError:
+        assert not np.isfinite(values).all()
+    else:
+        np.testing.assert_array_equal((codes.reshape(1, -1, 32) * scales[..., None]).reshape(1, -1), values)
 
 
 def test_the_type_tables_are_ggmls() -> None:
     named = {code: kind.name for code, kind in GGML_TYPES.items()} | UNSUPPORTED_GGML_TYPES
     assert named == {code: GGMLQuantizationType(code).name for code in named}
+    sizes = {GGMLQuantizationType(code): (kind.block_size, kind.block_bytes) for code, kind in GGML_TYPES.items()}
+    assert sizes == {code: GGML_QUANT_SIZES[code] for code in sizes}
 
 
 # Small headers.
@@ -223,7 +244,7 @@ def test_lies(lie: str, tmp_path: Path) -> None:
         (header(version=1), "GGUF version 1; Fireside reads versions 2 and 3"),
         (header(version=4), "GGUF version 4"),
         (header(version=3 << 24), "a big-endian GGUF file"),
-        (one((256,), kind=12, data=160), "tensor a has type Q4_K; Fireside reads F32, F16, Q4_0"),
+        (one((256,), kind=15, data=320), "tensor a has type Q8_K; Fireside reads F32, F16, BF16, Q4_0"),
     ],
 )
 def test_forms_that_are_not_read(content: bytes, why: str, tmp_path: Path) -> None:

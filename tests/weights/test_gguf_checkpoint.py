@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gguf import GGMLQuantizationType
+from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 from gguf.quants import dequantize, quantize
 from numpy.typing import NDArray
 
 from fireside.errors import BadWeights, FiresideError, UnsupportedWeights
-from fireside.weights.checkpoint import ModelConfig
+from fireside.weights.checkpoint import BlockLinear, Coding, ModelConfig
+from fireside.weights.gguf import read_gguf
 from fireside.weights.gguf_checkpoint import GgufCheckpoint
+from fireside.weights.nbits import dense_blocks
 from fireside.weights.open import open_checkpoint
 from fireside.weights.shapes import tensor_shapes
 from support.checkpoints import make_tiny_checkpoint
@@ -101,7 +103,7 @@ def test_what_metadata_may_leave_out(
     ("changes", "error", "why"),
     [
         ({"general.architecture": "gemma"}, UnsupportedWeights, "the architecture is 'gemma'; Fireside runs 'llama'"),
-        ({"split.count": 2}, UnsupportedWeights, "one part of a split GGUF file; join the parts"),
+        ({"split.count": 2}, BadWeights, "one of 2 parts, and not named so. Name the files as llama-gguf-split does"),
         ({"llama.rope.scaling.type": "linear"}, UnsupportedWeights, "uses rotary scaling"),
         ({"llama.expert_count": 8}, UnsupportedWeights, "a mixture of experts"),
         ({"llama.rope.dimension_count": 16}, UnsupportedWeights, "heads of 32 with 16 rotary dimensions"),
@@ -125,7 +127,7 @@ def test_what_metadata_may_leave_out(
         ({"llama.attention.layer_norm_rms_epsilon": "x"}, BadWeights, "layer_norm_rms_epsilon is not one number"),
         ({"llama.rope.freq_base": float("nan")}, BadWeights, "freq_base is nan, not a positive number"),
         ({"llama.vocab_size": 100}, BadWeights, r"token_embd\.weight has shape \[101, 128\], not \[100, 128\]"),
-        ({"split.count": [1, 1]}, BadWeights, r"split\.count is a list, not one value"),
+        ({"split.count": [1, 1]}, BadWeights, r"split\.count is \[1 1\], not a whole number"),
         ({"llama.rope.scaling.type": [1, 2]}, BadWeights, r"llama\.rope\.scaling\.type is a list, not one value"),
         ({"llama.expert_count": [0, 0]}, BadWeights, r"llama\.expert_count is a list, not one value"),
         (
@@ -165,3 +167,82 @@ def test_a_truncated_file(worth: Weights, tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-4096])
     with pytest.raises(BadWeights, match=r"model\.gguf: tensor .* ends at byte .*; it seems truncated"):
         open_checkpoint(path)
+
+
+def split(folder: Path, worth: Weights, **changes: Any) -> list[Path]:
+    """The model in two files, as llama-gguf-split writes it: metadata in the first, tensors by turns."""
+    whole = convert(folder, worth)
+    paths = [folder / f"tiny-0000{number}-of-00002.gguf" for number in (1, 2)]
+    reader = GGUFReader(whole)
+    for number, path in enumerate(paths):
+        writer = GGUFWriter(path, "llama")
+        if number == 0:
+            for key, field in reader.fields.items():
+                if key.startswith("llama."):
+                    writer.add_key_value(key, field.contents(), field.types[0])
+        split = {"split.no": number, "split.count": 2, "split.tensors.count": len(reader.tensors)} | changes
+        for key, value in split.items():
+            writer.add_uint16(key, value)
+        for tensor in reader.tensors[number::2]:
+            writer.add_tensor(tensor.name, np.array(tensor.data))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+    whole.unlink()
+    return paths
+
+
+def test_a_split_file_is_read_as_one(worth: Weights, tmp_path: Path) -> None:
+    first, second = split(tmp_path, worth)
+    for path in (tmp_path, first):
+        checkpoint = open_checkpoint(path)
+        for name, values in worth.items():
+            np.testing.assert_array_equal(checkpoint.dense(name.removeprefix("model.").removesuffix(".weight")), values)
+    before = open_checkpoint(first).fingerprint
+    second.write_bytes(second.read_bytes() + bytes(32))
+    assert open_checkpoint(first).fingerprint != before
+
+
+def test_a_split_file_that_is_not_whole_or_not_named_so(worth: Weights, tmp_path: Path) -> None:
+    first, second = split(tmp_path, worth)
+    with pytest.raises(UnsupportedWeights, match=r"part 00002 of 00002; name the first one, tiny-00001-of-00002\.gguf"):
+        open_checkpoint(second)
+    copy = second.read_bytes()
+    second.write_bytes(first.read_bytes())
+    with pytest.raises(BadWeights, match=r"00002-of-00002\.gguf: not part 2 of 2"):
+        open_checkpoint(tmp_path)
+    second.unlink()
+    with pytest.raises(BadWeights, match=r"00002-of-00002\.gguf: this part of 2 is missing"):
+        open_checkpoint(tmp_path)
+    first.rename(tmp_path / "other.gguf")
+    second.write_bytes(copy)
+    with pytest.raises(BadWeights, match="not named so"):
+        open_checkpoint(tmp_path / "other.gguf")
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("Q4_0", 4), ("Q8_0", 8), ("Q5_0", 8), ("MXFP4", 8)])
+def test_a_linear_whose_values_are_integers_times_a_scale(kind: str, bits: int, worth: Weights, tmp_path: Path) -> None:
+    checkpoint = open_checkpoint(convert(tmp_path, worth, kind=GGMLQuantizationType[kind]))
+    for name in ("layers.0.self_attn.q_proj", "layers.1.self_attn.k_proj", "layers.1.mlp.down_proj", "lm_head"):
+        linear = checkpoint.linear(name)
+        assert isinstance(linear, BlockLinear)
+        assert checkpoint.coding(name) == Coding(bits, 32)
+        assert (linear.bits, linear.block) == (bits, 32)
+        np.testing.assert_array_equal(dense_blocks(linear), checkpoint.dense(name))
+
+
+def test_a_type_without_such_integers_comes_as_floats_to_be_coded(worth: Weights, tmp_path: Path) -> None:
+    checkpoint = open_checkpoint(convert(tmp_path, worth, kind=GGMLQuantizationType.Q4_1))
+    assert checkpoint.coding("layers.0.self_attn.q_proj") == Coding(8, 32)
+    assert isinstance(checkpoint.linear("layers.0.self_attn.q_proj"), np.ndarray)
+
+
+def test_a_scale_that_is_not_finite(worth: Weights, tmp_path: Path) -> None:
+    path = convert(tmp_path, worth, kind=GGMLQuantizationType.Q8_0)
+    place = read_gguf(path).tensors["blk.0.ffn_up.weight"].offset
+    content = bytearray(path.read_bytes())
+    content[place : place + 2] = b"\xff\x7f"
+    path.write_bytes(content)
+    with pytest.raises(BadWeights, match=r"blk\.0\.ffn_up\.weight has values that are infinite or not a number"):
+        open_checkpoint(path).linear("layers.0.mlp.up_proj")

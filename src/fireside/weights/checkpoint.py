@@ -47,6 +47,38 @@ class AwqLinear:
     group_size: int
 
 
+@dataclass(frozen=True, slots=True)
+class BlockLinear:
+    """A linear layer [out, in] as integers with one scale for each block of its input; weight = (code - zero) * scale.
+
+    Args:
+        bits: 4 or 8: codes go from 0 to 2^bits - 1.
+        codes: uint8 [out, in], one a byte.
+        scales: float32 [out, in / block].
+        zeros: uint8 [out, in / block], or None where all are 2^(bits - 1).
+    """
+
+    bits: int
+    block: int
+    codes: NDArray[np.uint8]
+    scales: NDArray[np.float32]
+    zeros: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """Integers with a scale for each block: the form in which a quantised linear is run with the smallest error.
+
+    Args:
+        bits: 4 or 8.
+        only: whether the linear is stored in this form itself, so that `Checkpoint.dense` does not give it.
+    """
+
+    bits: int
+    block: int
+    only: bool = False
+
+
 class Checkpoint(Protocol):
     """A model's weights, read lazily: arrays are views of mapped files or made on demand, never all at once.
 
@@ -66,6 +98,10 @@ class Checkpoint(Protocol):
         """Embedding [vocab, hidden], norm [hidden] or linear [out, in] as float32. Raises BadWeights."""
         ...
 
-    def linear(self, name: str) -> NDArray[np.float32] | AwqLinear:
-        """A linear layer [out, in]: float32, or AWQ codes as they are. Raises BadWeights, UnsupportedWeights."""
+    def coding(self, name: str) -> Coding | None:
+        """How to run a linear layer, by what its header says; None when it is stored as floats."""
+        ...
+
+    def linear(self, name: str) -> NDArray[np.float32] | AwqLinear | BlockLinear:
+        """A linear layer [out, in]: float32, or codes as they are. Raises BadWeights, UnsupportedWeights."""
         ...

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,15 +61,19 @@ class GgufFile:
     metadata: Mapping[str, object]
     tensors: Mapping[str, GgufTensor]
 
-    def read(self, name: str) -> NDArray[np.float32]:
-        """The tensor as float32. Raises BadWeights when there is none of this name or the file has changed."""
+    def rows(self, name: str) -> NDArray[np.uint8]:
+        """The tensor's bytes [rows, bytes of a row], mapped. Raises BadWeights as `read` does."""
         tensor = self.tensors.get(name)
         if tensor is None:
             raise BadWeights(f"{self.path}: has no tensor {name}.")
         kind = tensor.kind
-        blocks = (prod(tensor.shape) // kind.block_size, kind.block_bytes)
-        raw = map_array(self.path, self.size, tensor.offset, blocks, np.uint8)
-        return dequantise(raw, kind).reshape(tensor.shape)
+        shape = (prod(tensor.shape[:-1]), tensor.shape[-1] // kind.block_size * kind.block_bytes)
+        return cast(NDArray[np.uint8], map_array(self.path, self.size, tensor.offset, shape, np.uint8))
+
+    def read(self, name: str) -> NDArray[np.float32]:
+        """The tensor as float32. Raises BadWeights when there is none of this name or the file has changed."""
+        rows = self.rows(name)
+        return dequantise(rows, self.tensors[name].kind).reshape(self.tensors[name].shape)
 
 
 def read_gguf(path: Path) -> GgufFile:

@@ -1,15 +1,19 @@
 """A GGUF file of the architecture "llama" as a `Checkpoint`."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fireside.errors import BadWeights, UnsupportedWeights
-from fireside.weights.checkpoint import ModelConfig
+from fireside.weights.checkpoint import BlockLinear, Coding, ModelConfig
+from fireside.weights.dequantise import BLOCK, GgmlType, exact_codes
 from fireside.weights.fingerprint import fingerprint_files
-from fireside.weights.gguf import GgufFile, read_gguf
+from fireside.weights.gguf import GgufFile
+from fireside.weights.gguf_parts import read_parts
 from fireside.weights.shapes import check_config, tensor_shapes
 
 _NAMES = {
@@ -39,17 +43,25 @@ _KEYS = {
     "norm_eps": "llama.attention.layer_norm_rms_epsilon",
     "sliding_window": "llama.attention.sliding_window",
 }
+_Scalar = TypeVar("_Scalar", bound=np.generic)
 _LAYER = re.compile(r"layers\.(\d+)\.(.+)")
 
 
 class GgufCheckpoint:
-    """See `Checkpoint`. Every tensor is dequantised to float32 when asked for."""
+    """See `Checkpoint`. Read from one GGUF file, or from all parts of a split one, of which `path` is the first.
+
+    Quantised linears come as codes where integers hold their very values, else as float32.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file = read_gguf(path)
-        self._config = _read_config(self._file)
-        _check_tensors(self._file, self._config)
-        self._fingerprint = fingerprint_files({path: self._file.header_size})
+        files = read_parts(path)
+        self._file = files[0]
+        self._places = {name: file for file in files for name in file.tensors}
+        if len(self._places) != sum(len(file.tensors) for file in files):
+            raise BadWeights(f"{path}: two parts of the split file have a tensor of the same name. Fetch it again.")
+        self._config = _read_config(self._file, self._places)
+        _check_tensors(self._file, self._places, self._config)
+        self._fingerprint = fingerprint_files({file.path: file.header_size for file in files})
 
     @property
     def config(self) -> ModelConfig:
@@ -61,18 +73,42 @@ class GgufCheckpoint:
 
     def dense(self, name: str) -> NDArray[np.float32]:
         """The tensor as float32. Raises BadWeights."""
-        if name == "lm_head" and self._config.tie_embeddings:
-            name = "embed_tokens"
-        values = self._file.read(_gguf_name(name))
-        if name.endswith("self_attn.q_proj"):
-            return _unpermute(values, self._config.heads)
-        if name.endswith("self_attn.k_proj"):
-            return _unpermute(values, self._config.kv_heads)
-        return values
+        stored = self._stored(name)
+        return self._in_order(name, self._places[stored].read(stored))
 
-    def linear(self, name: str) -> NDArray[np.float32]:
-        """The linear [out, in] as float32. Raises BadWeights."""
-        return self.dense(name)
+    def coding(self, name: str) -> Coding | None:
+        """See `Checkpoint`."""
+        kind = self._kind(name)
+        return Coding(kind.exact_bits or 8, BLOCK) if kind.is_quantised else None
+
+    def linear(self, name: str) -> NDArray[np.float32] | BlockLinear:
+        """The linear [out, in] as codes where they are exact, else as float32. Raises BadWeights."""
+        kind = self._kind(name)
+        if kind.exact_bits is None:
+            return self.dense(name)
+        stored = self._stored(name)
+        rows = self._in_order(name, self._places[stored].rows(stored))
+        try:
+            codes, scales = exact_codes(rows, kind)
+        except ValueError as error:
+            raise BadWeights(f"{self._file.path}: tensor {stored} has {error}.") from error
+        middle = 1 << (kind.exact_bits - 1)
+        return BlockLinear(kind.exact_bits, BLOCK, (codes + np.int16(middle)).astype(np.uint8), scales, None)
+
+    def _kind(self, name: str) -> GgmlType:
+        stored = self._stored(name)
+        return self._places[stored].tensors[stored].kind
+
+    def _stored(self, name: str) -> str:
+        return _gguf_name("embed_tokens" if name == "lm_head" and self._config.tie_embeddings else name)
+
+    def _in_order(self, name: str, rows: NDArray[_Scalar]) -> NDArray[_Scalar]:
+        """Rows as transformers has them."""
+        if name.endswith("self_attn.q_proj"):
+            return _unpermute(rows, self._config.heads)
+        if name.endswith("self_attn.k_proj"):
+            return _unpermute(rows, self._config.kv_heads)
+        return rows
 
 
 def _gguf_name(name: str) -> str:
@@ -81,23 +117,19 @@ def _gguf_name(name: str) -> str:
     return _NAMES[name]
 
 
-def _unpermute(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
+def _unpermute(weight: NDArray[_Scalar], heads: int) -> NDArray[_Scalar]:
     """Rows back in the order of rotary halves; llama.cpp's converter interleaves the two halves of each head."""
     rows, columns = weight.shape
     return weight.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
-def _read_config(file: GgufFile) -> ModelConfig:
+def _read_config(file: GgufFile, places: Mapping[str, GgufFile]) -> ModelConfig:
     architecture = _single(file, "general.architecture", None)
     if architecture != "llama":
         raise UnsupportedWeights(
             f"{file.path}: the architecture is {architecture!r}; Fireside runs 'llama' from GGUF files."
         )
-    if _single(file, "split.count", 1) not in (0, 1):
-        raise UnsupportedWeights(
-            f"{file.path}: one part of a split GGUF file; join the parts with llama-gguf-split --merge."
-        )
-    if _single(file, "llama.rope.scaling.type", "none") != "none" or "rope_freqs.weight" in file.tensors:
+    if _single(file, "llama.rope.scaling.type", "none") != "none" or "rope_freqs.weight" in places:
         raise UnsupportedWeights(f"{file.path}: uses rotary scaling; Fireside runs the default rotary embedding only.")
     if _single(file, "llama.expert_count", 0) != 0:
         raise UnsupportedWeights(f"{file.path}: a mixture of experts, which Fireside does not run.")
@@ -112,7 +144,7 @@ def _read_config(file: GgufFile) -> ModelConfig:
             f"{file.path}: heads of {head_dim} with {rotated} rotary dimensions and values of {values}; "
             "Fireside runs heads that are rotated whole."
         )
-    embedding = file.tensors.get("token_embd.weight")
+    embedding = places["token_embd.weight"].tensors["token_embd.weight"] if "token_embd.weight" in places else None
     config = ModelConfig(
         vocab_size=_integer(file, "vocab_size", embedding.shape[0] if embedding else None),
         hidden_size=hidden,
@@ -125,23 +157,23 @@ def _read_config(file: GgufFile) -> ModelConfig:
         rope_theta=_number(file, "rope_theta", 10000.0),
         norm_eps=_number(file, "norm_eps"),
         sliding_window=_integer(file, "sliding_window", 0) or None,
-        tie_embeddings="output.weight" not in file.tensors,
+        tie_embeddings="output.weight" not in places,
     )
     check_config(config, str(file.path), _KEYS)
     return config
 
 
-def _check_tensors(file: GgufFile, config: ModelConfig) -> None:
+def _check_tensors(file: GgufFile, places: Mapping[str, GgufFile], config: ModelConfig) -> None:
     expected = {_gguf_name(name): shape for name, shape in tensor_shapes(config)}
     for name, shape in expected.items():
-        tensor = file.tensors.get(name)
-        if tensor is None:
+        if name not in places:
             raise BadWeights(f"{file.path}: has no tensor {name}.")
-        if tensor.shape != shape:
+        found = places[name].tensors[name].shape
+        if found != shape:
             raise BadWeights(
-                f"{file.path}: tensor {name} has shape {list(tensor.shape)}, not {list(shape)} as its metadata says."
+                f"{places[name].path}: tensor {name} has shape {list(found)}, not {list(shape)} as its metadata says."
             )
-    if unknown := sorted(file.tensors.keys() - expected.keys()):
+    if unknown := sorted(places.keys() - expected.keys()):
         raise UnsupportedWeights(f"{file.path}: tensor {unknown[0]} is not part of the models that Fireside runs.")
 
 

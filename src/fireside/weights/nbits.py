@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fireside.errors import BadWeights, UnsupportedWeights
-from fireside.weights.checkpoint import AwqLinear
+from fireside.weights.checkpoint import AwqLinear, BlockLinear
 
 AWQ_COLUMNS = (0, 2, 4, 6, 1, 3, 5, 7)
 """Column, of each eight, that AWQ keeps in nibble 0, 1, ... 7 of an int32."""
@@ -45,6 +45,56 @@ def pack_awq(
     _transpose_nibbles(linear.qweight.view(np.uint32), codes.reshape(words, 8, rows // 2).view(np.uint32))
     scales[...] = linear.scales.T
     zeros[...] = _pack_pairs(_unpack_awq(linear.qzeros).T)
+
+
+def unpack_awq(linear: AwqLinear) -> BlockLinear:
+    """The same linear, a code a byte."""
+    return BlockLinear(
+        bits=4,
+        block=linear.group_size,
+        codes=_unpack_awq(linear.qweight).T,
+        scales=linear.scales.T.astype(np.float32),
+        zeros=_unpack_awq(linear.qzeros).T,
+    )
+
+
+def dense_blocks(linear: BlockLinear) -> NDArray[np.float32]:
+    """The linear's values."""
+    zeros = np.float32(1 << (linear.bits - 1)) if linear.zeros is None else linear.zeros[..., None].astype(np.float32)
+    codes = linear.codes.reshape(*linear.scales.shape, linear.block).astype(np.float32)
+    return ((codes - zeros) * linear.scales[..., None]).reshape(linear.codes.shape)
+
+
+def pack_blocks(
+    linear: BlockLinear,
+    block: int,
+    codes: NDArray[np.uint8],
+    scales: NDArray[np.float32],
+    zeros: NDArray[np.uint8] | None,
+) -> None:
+    """Write integer codes into MatMulNBits tensors of 4 bits (with `zeros`) or 8 bits (without), value for value.
+
+    Args:
+        block: of the tensors; the linear's own, or one that divides it.
+        codes: filled in place; shapes as in the module's text.
+        scales: filled in place.
+        zeros: filled in place, or None for 8 bits.
+
+    Codes of 8 bits have no zero points, and do not go into 4.
+    """
+    repeats = linear.block // block
+    middle = 1 << (linear.bits - 1)
+    scales[...] = np.repeat(linear.scales, repeats, axis=1)
+    if zeros is not None:
+        codes[...] = _pack_pairs(linear.codes).reshape(codes.shape)
+        own = np.full(linear.scales.shape, middle, np.uint8) if linear.zeros is None else linear.zeros
+        zeros[...] = _pack_pairs(np.repeat(own, repeats, axis=1))
+        return
+    if linear.zeros is None:
+        codes[...] = (linear.codes + np.uint8(128 - middle)).reshape(codes.shape)
+        return
+    codes[...] = linear.codes.reshape(codes.shape) + np.uint8(128)
+    codes[...] -= np.repeat(linear.zeros, repeats, axis=1)[..., None]
 
 
 def quantize(

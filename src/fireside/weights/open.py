@@ -5,6 +5,7 @@ from pathlib import Path
 from fireside.errors import ModelNotDownloaded, UnsupportedWeights
 from fireside.weights.checkpoint import Checkpoint
 from fireside.weights.gguf_checkpoint import GgufCheckpoint
+from fireside.weights.gguf_parts import first_parts
 from fireside.weights.safetensors_folder import SafetensorsCheckpoint
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
@@ -12,6 +13,8 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 def open_checkpoint(path: Path) -> Checkpoint:
     """Open a model: a folder with config.json and safetensors files, a folder with one GGUF file, or a GGUF file.
+
+    Of a GGUF file in parts, name the first.
 
     Headers are read and checked against the config; tensors are read when asked for.
 
@@ -29,7 +32,7 @@ def open_checkpoint(path: Path) -> Checkpoint:
     names = sorted(entry.name for entry in path.iterdir())
     if any(name.endswith((".safetensors", ".safetensors.index.json")) for name in names):
         return SafetensorsCheckpoint(path)
-    ggufs = [name for name in names if name.lower().endswith(".gguf")]
+    ggufs = first_parts(names)
     if len(ggufs) > 1:
         raise UnsupportedWeights(f"{path}: holds {len(ggufs)} GGUF files ({', '.join(ggufs)}); name the one to use.")
     if ggufs:

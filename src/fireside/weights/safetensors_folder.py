@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fireside.errors import BadWeights, UnsupportedWeights
-from fireside.weights.checkpoint import AwqLinear, ModelConfig
+from fireside.weights.checkpoint import AwqLinear, Coding, ModelConfig
 from fireside.weights.config import read_awq_group_size, read_hf_config
 from fireside.weights.fingerprint import fingerprint_files
 from fireside.weights.json_file import read_json_object
@@ -47,6 +47,12 @@ class SafetensorsCheckpoint:
         if name == "lm_head" and self._config.tie_embeddings:
             name = "embed_tokens"
         return self._get(_stored_name(name) + ".weight").float32()
+
+    def coding(self, name: str) -> Coding | None:
+        """See `Checkpoint`."""
+        if f"{_stored_name(name)}.qweight" not in self._tensors or self._group_size is None:
+            return None
+        return Coding(4, self._group_size, only=True)
 
     def linear(self, name: str) -> NDArray[np.float32] | AwqLinear:
         """The linear as float32 [out, in], or its AWQ codes where the file has them. Raises BadWeights."""

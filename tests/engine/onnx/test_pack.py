@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gguf import GGMLQuantizationType
 from numpy.typing import NDArray
 
 from fireside.engine.messages import WeightsMode
@@ -15,6 +16,7 @@ from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.weights.checkpoint import ModelConfig
 from fireside.weights.open import open_checkpoint
 from support.checkpoints import make_tiny_checkpoint
+from support.gguf_files import write_gguf
 
 Worth = dict[str, NDArray[np.float32]]
 
@@ -81,10 +83,40 @@ def test_awq_stays_as_it_is_whatever_was_asked_for(tmp_path: Path, group: int, m
     worth = make_tiny_checkpoint(tmp_path, awq_group=group, hidden=256, inner=384, heads=4, head_dim=64)
     result = packed(tmp_path, mode)
     for linear in linears(result):
-        assert (linear.form, linear.block, linear.bits) == ("awq", group, 4)
+        assert (linear.form, linear.block, linear.bits) == ("int4", group, 4)
         np.testing.assert_array_equal(worth_of(result, linear), sources(worth, linear))
     assert (result.head.form, result.head.block) == ("int8", HEAD_BLOCK)
     assert result.embedding.dtype == np.float16
+
+
+MIXED = {
+    "q_proj": "Q4_0", "k_proj": "Q8_0", "v_proj": "Q4_1", "o_proj": "Q4_0", "gate_proj": "Q4_0", "up_proj": "Q5_0",
+    "down_proj": "F16", "embed_tokens": "Q5_1", "lm_head": "Q4_0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mode", "forms"),
+    [("auto", "f32 f32 f32 f32 f32"), ("int8", "int8 int4 int8 int8 int8"), ("int4", "int4 int4 int4 int4 int8")],
+)
+def test_each_product_of_a_mixed_gguf_has_the_most_exact_form(tmp_path: Path, mode: Any, forms: str) -> None:
+    worth = make_tiny_checkpoint(tmp_path / "plain", vocab=101)
+    kinds = {name: GGMLQuantizationType[kind] for name, kind in MIXED.items()}
+    write_gguf(tmp_path / "mixed.gguf", worth, heads=4, kv_heads=2, kinds=kinds)
+    checkpoint = open_checkpoint(tmp_path / "mixed.gguf")
+    result = packed(tmp_path / "mixed.gguf", mode)
+    exact = "Q4_0" if mode == "int4" else "Q4_0 Q5_0 Q8_0"
+    for layer in result.linears:
+        assert [linear.form for linear in [*layer, result.head]] == forms.split()
+    for linear in [*linears(result), result.head]:
+        got, start = worth_of(result, linear), 0
+        for source, rows in zip(linear.sources, linear.rows, strict=True):
+            part, stored = got[start : start + rows], checkpoint.dense(source)
+            start += rows
+            if linear.form == "f32" or MIXED[source.rpartition(".")[2]] in exact.split():
+                np.testing.assert_array_equal(part, stored)
+            else:
+                assert 0 < np.abs(part - stored).max() <= 0.51 * np.abs(stored).max() / (127 if linear.bits == 8 else 7)
 
 
 def test_tied_embeddings_are_the_head(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Which tensors the engine's graph needs, and in which form: the bridge from a checkpoint to ONNX Runtime's
 operators."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,10 @@ import numpy as np
 from fireside.weights.checkpoint import ModelConfig
 from fireside.weights.shapes import linear_shapes
 
-Form = Literal["f32", "int8", "int4", "awq"]
+Form = Literal["f32", "int8", "int4"]
+Choose = Callable[[tuple[str, ...], int], tuple[Form, int]]
+"""Form and block for linears of these names, stacked, of this input width."""
+
 _SOURCES = {
     "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
     "o": ("self_attn.o_proj",),
@@ -45,7 +49,7 @@ class LinearSpec:
         sources: checkpoint names that are stacked, in order.
         rows: output width of each source.
         inputs: input width K.
-        form: how its weights are held; "awq" is 4 bits with zero points.
+        form: how its weights are held; 4 bits have zero points.
         block: values that share a scale, along the input.
     """
 
@@ -73,20 +77,20 @@ class LinearSpec:
             TensorSpec(f"{self.name}.codes", np.dtype(np.uint8), (self.outputs, blocks, self.block * self.bits // 8)),
             TensorSpec(f"{self.name}.scales", np.dtype(np.float32), (self.outputs, blocks)),
         ]
-        if self.form in ("awq", "int4"):
+        if self.form == "int4":
             tensors.append(TensorSpec(f"{self.name}.zeros", np.dtype(np.uint8), (self.outputs, (blocks + 1) // 2)))
         return tensors
 
 
-def layer_linears(config: ModelConfig, layer: int, form: Form, block_of: dict[int, int]) -> list[LinearSpec]:
-    """The products of a layer, in the order of KINDS. `block_of` gives the block for an input width."""
+def layer_linears(config: ModelConfig, layer: int, choose: Choose) -> list[LinearSpec]:
+    """The products of a layer, in the order of KINDS."""
     shapes = linear_shapes(config)
     linears = []
     for kind, sources in _SOURCES.items():
         inputs = shapes[sources[0]][1]
         full = tuple(f"layers.{layer}.{source}" for source in sources)
         rows = tuple(shapes[source][0] for source in sources)
-        linears.append(LinearSpec(f"layers.{layer}.{kind}", full, rows, inputs, form, block_of[inputs]))
+        linears.append(LinearSpec(f"layers.{layer}.{kind}", full, rows, inputs, *choose(full, inputs)))
     return linears
 
 

@@ -12,15 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fireside.engine.messages import WeightsMode
-from fireside.engine.onnx.layout import Form, LinearSpec, TensorSpec, head_linear, layer_linears, norm_names, parameters
+from fireside.engine.onnx.layout import (
+    Choose,
+    Form,
+    LinearSpec,
+    TensorSpec,
+    head_linear,
+    layer_linears,
+    norm_names,
+    parameters,
+)
 from fireside.engine.onnx.packed_file import PackedFile
 from fireside.engine.protocol import Progress
 from fireside.errors import BadWeights
-from fireside.weights.checkpoint import AwqLinear, Checkpoint
-from fireside.weights.nbits import choose_block_size, pack_awq, quantize
-from fireside.weights.shapes import linear_shapes
+from fireside.weights.checkpoint import AwqLinear, BlockLinear, Checkpoint
+from fireside.weights.nbits import choose_block_size, dense_blocks, pack_awq, pack_blocks, quantize, unpack_awq
 
-PACK_VERSION = 1
+PACK_VERSION = 2
 """Raise it whenever the packed bytes change meaning: old cache files are then made anew."""
 
 SMALL_MODEL = 250_000_000
@@ -49,15 +57,17 @@ class Packed:
 def pack(checkpoint: Checkpoint, mode: WeightsMode, cache_dir: Path | None, progress: Progress) -> Packed:
     """Pack a checkpoint, or map what an earlier start packed. Raises BadWeights, UnsupportedWeights."""
     config = checkpoint.config
-    form, blocks = _choose_form(checkpoint, mode)
-    linears = [layer_linears(config, layer, form, blocks) for layer in range(config.layers)]
-    head = head_linear(config, form)
+    choose = _chooser(checkpoint, mode)
+    linears = [layer_linears(config, layer, choose) for layer in range(config.layers)]
+    exact = all(linear.form == "f32" for layer in linears for linear in layer)
+    head = head_linear(config, "f32" if exact else "int8")
     norms = [TensorSpec(name, np.dtype(np.float32), (config.hidden_size,)) for name in norm_names(config)]
-    embedding_dtype = np.dtype(np.float32 if form == "f32" else np.float16)
+    embedding_dtype = np.dtype(np.float32 if exact else np.float16)
     embedding = TensorSpec(EMBEDDING, embedding_dtype, (config.vocab_size, config.hidden_size))
     flat = [linear for layer in linears for linear in layer] + [head]
     specs = [embedding, *norms, *(tensor for linear in flat for tensor in linear.tensors())]
-    key = hashlib.sha256(f"{PACK_VERSION} {form} {checkpoint.fingerprint}".encode()).hexdigest()
+    forms = [(linear.form, linear.block) for linear in flat]
+    key = hashlib.sha256(f"{PACK_VERSION} {forms} {checkpoint.fingerprint}".encode()).hexdigest()
     path = cache_dir / f"{key[:32]}.safetensors" if cache_dir else None
     file = PackedFile(specs, path, key)
     if not file.warm:
@@ -69,17 +79,25 @@ def pack(checkpoint: Checkpoint, mode: WeightsMode, cache_dir: Path | None, prog
     return Packed(linears, head, norms, file)
 
 
-def _choose_form(checkpoint: Checkpoint, mode: WeightsMode) -> tuple[Form, dict[int, int]]:
-    """How linears are held, and the block for each input width."""
-    config = checkpoint.config
-    sample = checkpoint.linear("layers.0.self_attn.q_proj")
-    widths = {inputs for _, inputs in linear_shapes(config).values()}
-    if isinstance(sample, AwqLinear):
-        return "awq", dict.fromkeys(widths, sample.group_size)
-    form: Form = mode if mode != "auto" else "f32" if parameters(config) <= SMALL_MODEL else "int8"
-    if form == "f32":
-        return form, dict.fromkeys(widths, 1)
-    return form, {width: choose_block_size(width) for width in widths}
+def _chooser(checkpoint: Checkpoint, mode: WeightsMode) -> Choose:
+    """Each product is held in codes that are in the file already, else in the most exact form that `mode` allows."""
+    rounded: Form = "int4" if mode == "int4" else "int8"
+    exact = mode == "f32" or (mode == "auto" and parameters(checkpoint.config) <= SMALL_MODEL)
+
+    def choose(sources: tuple[str, ...], inputs: int) -> tuple[Form, int]:
+        codings = {checkpoint.coding(source) for source in sources}
+        coded = {coding for coding in codings if coding is not None}
+        if exact and not any(coding.only for coding in coded):
+            return "f32", 1
+        if not coded:
+            return rounded, choose_block_size(inputs)
+        block = min(coding.block for coding in coded)
+        if codings == coded and all((coding.bits, coding.block) == (4, block) for coding in coded):
+            return "int4", block
+        # Eight bits hold any of these codes; four would round those of eight anew.
+        return ("int8" if any(coding.only for coding in coded) else rounded), block
+
+    return choose
 
 
 def _fill(
@@ -127,13 +145,26 @@ def pack_linear(checkpoint: Checkpoint, linear: LinearSpec, tensors: dict[str, N
             continue
         targets: list[NDArray[Any]] = [tensors[spec.name][part] for spec in linear.tensors()]
         weight = checkpoint.linear(source)
-        if isinstance(weight, AwqLinear):
-            codes, scales, zeros = targets
-            pack_awq(weight, codes, scales, zeros)
+        if isinstance(weight, AwqLinear) and (linear.form, linear.block) == ("int4", weight.group_size):
+            pack_awq(weight, *targets)
             continue
         try:
-            quantized = [values for values in quantize(weight, linear.bits, linear.block) if values is not None]
+            _pack_one(weight, linear, targets)
         except BadWeights as error:
             raise BadWeights(f"{source}: {error}") from error
-        for target, values in zip(targets, quantized, strict=True):
-            target[...] = values
+
+
+def _pack_one(
+    weight: NDArray[np.float32] | AwqLinear | BlockLinear, linear: LinearSpec, targets: list[NDArray[Any]]
+) -> None:
+    if isinstance(weight, AwqLinear):
+        weight = unpack_awq(weight)
+    if isinstance(weight, BlockLinear):
+        if weight.bits <= linear.bits:
+            codes, scales, *zeros = targets
+            pack_blocks(weight, linear.block, codes, scales, zeros[0] if zeros else None)
+            return
+        weight = dense_blocks(weight)
+    quantized = [values for values in quantize(weight, linear.bits, linear.block) if values is not None]
+    for target, values in zip(targets, quantized, strict=True):
+        target[...] = values
