@@ -20,6 +20,7 @@ FiresideError
 │   ├── TooManyFineTunes        the account has as many fine-tunes as it may
 │   ├── FineTuneMismatch        the fine-tune was made for another model
 │   ├── BadAdapter              an adapter's file is unsound, or asks for what Fireside does not run
+│   ├── BatchNotFound           the account has no such batch (any more)
 │   ├── FeatureUnavailable      understood, but this server does not do it (yet, or as configured)
 │   ├── NotAuthenticated        token missing, malformed, unknown or revoked
 │   ├── NotPermitted            the token may not do this, or not for this account
@@ -145,6 +146,10 @@ class FineTuneMismatch(RequestError):
 
 class BadAdapter(RequestError):
     """An adapter's file is unsound, or asks for what Fireside does not run; the message names file and reason."""
+
+
+class BatchNotFound(RequestError):
+    """The account has no batch of this id, or none any more."""
 
 
 class FeatureUnavailable(RequestError):

@@ -83,6 +83,13 @@ class Settings(BaseSettings):
     account_body_mb: Annotated[
         int, Field(ge=1, description="Most memory for the bodies of an account's requests under way, in MiB.")
     ] = 64
+    batch_requests: Annotated[
+        int,
+        Field(
+            ge=1, description="Most requests in an account's batches; the oldest that are done make way for new ones."
+        ),
+    ] = 1000
+    batch_seconds: Annotated[float, Field(gt=0, description="Seconds that the results of a batch are kept.")] = 86400.0
     finetune_max_mb: Annotated[int, Field(ge=1, description="Largest file of a fine-tune, in millions of bytes.")] = 300
     finetune_max_rank: Annotated[int, Field(ge=1, le=1024, description="Largest rank of a fine-tune.")] = 32
     finetunes_per_account: Annotated[int, Field(ge=0, description="Most fine-tunes that one account may have.")] = 100

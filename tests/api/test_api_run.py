@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fireside.api.generation import usage_object
+from fireside.api.usage import usage_object
 from fireside.engine.types import Sampling
 from fireside.prompting.messages import ToolCall
 from fireside.serving.types import Usage

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fireside.api import account, binding, console, finetunes, health, models, openapi, pages, run
 from fireside.api.auth import Guard, check_exposure
+from fireside.api.batches import Batches
 from fireside.api.boundary import Boundary
 from fireside.api.context import Context
 from fireside.api.openai import errors as openai_errors
@@ -62,7 +63,7 @@ def create_app(settings: Settings, service: TextService, store: Store) -> ASGIAp
     tuned = FineTunes(settings, store.finetunes, service.models())
     tuned.sweep()
     sandbox = Sandbox(settings.function_seconds, settings.function_memory_mb)
-    context = Context(settings, service, store, tuned, Downloads(settings), sandbox)
+    context = Context(settings, service, store, tuned, Downloads(settings), sandbox, Batches(settings))
     forms = {binding.PATHS: binding.error_answer, openai_errors.PATHS: openai_errors.error_answer}
     return Boundary(create_router(context), Guard(settings, store), UnderWay(settings, store), forms)
 

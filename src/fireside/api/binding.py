@@ -26,11 +26,12 @@ from starlette.datastructures import Headers
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fireside.api.batches import BatchLookup, NewBatch, read_run
 from fireside.api.body import read_body
 from fireside.api.context import Context
 from fireside.api.envelope import JsonResponse
 from fireside.api.errors import error_headers, wire_error, wire_message
-from fireside.api.inputs import TextInput, parse_input
+from fireside.api.inputs import TextInput
 from fireside.api.models import search_endpoint
 from fireside.api.run import TextRuns
 from fireside.api.scopes import Scoped
@@ -93,12 +94,12 @@ class _BindingRun:
         await self._runs.answer(scope, receive, send, model=model, read=read, form=JsonResponse)
 
 
-def _parse_inputs(given: dict[str, Any]) -> TextInput:
+def _parse_inputs(given: dict[str, Any]) -> TextInput | NewBatch | BatchLookup:
     """The input in a binding's body, whose `options` are a field of the input on the run route. Raises RequestError."""
     inputs = given.get("inputs")
     if not isinstance(inputs, dict):
         raise InvalidInput(['inputs: should be an object, like {"prompt": "…"}'])
-    return parse_input({**inputs, "options": given.get("options")})
+    return read_run({**inputs, "options": given.get("options")})
 
 
 class _Unwrap:

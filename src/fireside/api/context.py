@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from fireside.api.batches import Batches
 from fireside.finetunes.service import FineTunes
 from fireside.functions.sandbox import Sandbox
 from fireside.serving.downloads import Downloads
@@ -20,3 +21,4 @@ class Context:
     finetunes: FineTunes
     downloads: Downloads
     sandbox: Sandbox
+    batches: Batches

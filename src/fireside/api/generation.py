@@ -7,8 +7,6 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol, cast
 
-import msgspec
-from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -21,32 +19,9 @@ from fireside.errors import EngineFailed, LoraUnsupported, RequestTimeout
 from fireside.functions.loop import generate
 from fireside.functions.schema import Function
 from fireside.prompting.messages import ToolCall
-from fireside.serving.types import Delta, FunctionCall, TextRequest, Usage
+from fireside.serving.types import Delta, FunctionCall, TextRequest
 
 logger = logging.getLogger(__name__)
-
-
-class PromptDetails(msgspec.Struct, frozen=True):
-    """Of the prompt's tokens, those that the engine still held from an earlier request of the account."""
-
-    cached_tokens: int
-
-
-class TokenUsage(msgspec.Struct, frozen=True):
-    """Tokens of one request; details where some of the prompt's were cached."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_tokens_details: PromptDetails | UnsetType = UNSET
-
-
-def usage_object(usage: Usage | None) -> TokenUsage:
-    """Usage as clients read it; of an answer's last piece, which always has one."""
-    assert usage is not None
-    made, read = usage.completion_tokens, usage.prompt_tokens
-    details = PromptDetails(usage.cached_tokens) if usage.cached_tokens else UNSET
-    return TokenUsage(read, made, read + made, details)
 
 
 class Form(Frames, Protocol):
@@ -104,6 +79,19 @@ async def respond(
         await response(scope, receive, send)
     finally:
         # However it ended: a client that went away has used what was made for it.
+        await _record(context, spec, request)
+
+
+async def complete(
+    context: Context, spec: ModelSpec, request: TextRequest, *, lora: str | None, functions: Sequence[Function] = ()
+) -> Delta:
+    """Generate the whole answer, with nobody waiting on a connection. Arguments and errors as `respond`'s."""
+    request = replace(request, adapter=await _adapter(context, spec, request.tenant, lora))
+    deltas = cast(AsyncGenerator[Delta, None], _deltas(context, request, functions))
+    try:
+        async with aclosing(deltas):
+            return await _collect(deltas, context.settings.request_timeout)
+    finally:
         await _record(context, spec, request)
 
 

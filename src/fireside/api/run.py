@@ -3,27 +3,32 @@
 The way from a model's name and its input fields to an answer is `TextRuns`; the Workers binding goes the same way.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from fireside.api.batches import BatchLookup, BatchResults, BatchTicket, NewBatch, read_run
 from fireside.api.body import read_body
 from fireside.api.context import Context
 from fireside.api.envelope import Envelope, ErrorInfo, answer, error_envelope
 from fireside.api.functions import FunctionCallObject, function_call_object, runnable_functions
-from fireside.api.generation import TokenUsage, respond, usage_object
+from fireside.api.generation import complete, respond
 from fireside.api.inputs import TextInput, parse_input, to_request
 from fireside.api.operation import GENERATING, Doc, Operation
 from fireside.api.sse import frame, padding
 from fireside.api.tools import CallObject, call_object
+from fireside.api.usage import TokenUsage, usage_object
+from fireside.catalog.spec import ModelSpec
 from fireside.prompting.messages import ToolCall
-from fireside.serving.types import Delta, FinishReason, JsonForm, TextRequest
+from fireside.serving.types import Delta, FinishReason, JsonForm, TextRequest, Usage
 
 
 def routes(context: Context) -> list[Route]:
@@ -51,7 +56,9 @@ class _Run:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read_body(scope, receive, self._context.settings)
         model = scope["path_params"]["model"]
-        await self._runs.answer(scope, receive, send, model=model, read=partial(body.parse, parse_input), form=answer)
+        queue = QueryParams(scope["query_string"]).get("queueRequest") == "true"
+        read = partial(body.parse, partial(read_run, queue=queue))
+        await self._runs.answer(scope, receive, send, model=model, read=read, form=answer)
 
 
 class TextRuns:
@@ -67,7 +74,7 @@ class TextRuns:
         send: Send,
         *,
         model: str,
-        read: Callable[[], Awaitable[TextInput]],
+        read: Callable[[], Awaitable[TextInput | NewBatch | BatchLookup]],
         form: Callable[..., Response],
     ) -> None:
         """Run and answer one request of the account in `scope`'s path.
@@ -80,11 +87,14 @@ class TextRuns:
         Raises:
             FiresideError: as `respond` does.
         """
-        context = self._context
+        context, account = self._context, scope["path_params"]["account_id"]
         spec = context.service.resolve(model)
         parsed = await read()
+        if isinstance(parsed, NewBatch | BatchLookup):
+            await form(self._batch(account, spec, model, parsed))(scope, receive, send)
+            return
         functions = await runnable_functions(context.settings, parsed)
-        request = to_request(model, parsed, scope["path_params"]["account_id"])
+        request = to_request(model, parsed, account)
         await respond(
             context,
             spec,
@@ -97,6 +107,27 @@ class TextRuns:
             receive=receive,
             send=send,
         )
+
+    def _batch(
+        self, account: str, spec: ModelSpec, model: str, asked: NewBatch | BatchLookup
+    ) -> BatchTicket | BatchResults:
+        if isinstance(asked, BatchLookup):
+            return self._context.batches.look_up(account, asked.request_id)
+        run = partial(self._run_later, account, spec, model)
+        return self._context.batches.submit(account, model, asked, run)
+
+    async def _run_later(
+        self, account: str, spec: ModelSpec, model: str, fields: dict[str, Any]
+    ) -> "tuple[RunResult, Usage]":
+        """Run one request of a batch. Raises as `complete` does."""
+        context = self._context
+        parsed = await asyncio.to_thread(parse_input, fields)
+        functions = await runnable_functions(context.settings, parsed)
+        request = to_request(model, parsed, account)
+        delta = await complete(context, spec, request, lora=parsed.lora, functions=functions)
+        assert delta.usage is not None
+        form = _RunForm(answer, request, padded=False, with_functions=bool(functions))
+        return form.result(delta), delta.usage
 
 
 class RunResult(msgspec.Struct, frozen=True):
@@ -149,6 +180,10 @@ class _RunForm:
         self._calls = 0
 
     def whole(self, delta: Delta, headers: Mapping[str, str]) -> Response:
+        return self._form(self.result(delta), headers=headers)
+
+    def result(self, delta: Delta) -> RunResult:
+        """The whole answer, of its only piece."""
         response: object = delta.text
         if isinstance(self._request.form, JsonForm):
             response = msgspec.Raw(delta.text.encode())  # as the model wrote it
@@ -157,8 +192,7 @@ class _RunForm:
         assert delta.finish_reason is not None
         calls = self._numbered(delta.tool_calls) if self._request.offered_tools else UNSET
         done = [function_call_object(call) for call in delta.function_calls] if self._with_functions else UNSET
-        result = RunResult(response, usage_object(delta.usage), delta.finish_reason, calls, done)
-        return self._form(result, headers=headers)
+        return RunResult(response, usage_object(delta.usage), delta.finish_reason, calls, done)
 
     def piece(self, delta: Delta) -> bytes:
         if not (delta.text or delta.tool_calls or delta.function_calls):

@@ -8,7 +8,6 @@ from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
 from fireside.api.envelope import JsonResponse
-from fireside.api.generation import TokenUsage, usage_object
 from fireside.api.openai.errors import error_frame
 from fireside.api.openai.objects import (
     AssistantMessage,
@@ -23,6 +22,7 @@ from fireside.api.openai.objects import (
 )
 from fireside.api.sse import frame, padding
 from fireside.api.tools import CalledFunction
+from fireside.api.usage import TokenUsage, usage_object
 from fireside.prompting.messages import ToolCall
 from fireside.serving.types import Delta
 

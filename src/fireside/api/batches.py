@@ -1,0 +1,261 @@
+"""Requests that are answered later: a batch is queued, run in the background, and asked for by its id.
+
+Batches are kept in memory and end with the server. An account has a bounded number of requests and bytes in them; the
+oldest batches that are done make way for new ones. A few of an account's requests run at a time, so that who is waiting
+for an answer meanwhile shares the engine with them and does not stand behind them.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import uuid4
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from fireside.api.envelope import ErrorInfo, error_envelope
+from fireside.api.inputs import TextInput, parse_input
+from fireside.api.usage import TokenUsage, usage_object
+from fireside.errors import BatchNotFound, Busy, FiresideError, InvalidInput
+from fireside.serving.types import Usage
+from fireside.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 4
+"""Requests of an account's batches that run at the same time."""
+
+LONGEST_REFERENCE = 256
+
+
+@dataclass(frozen=True, slots=True)
+class BatchItem:
+    """One request of a batch: its input, checked, and once more as JSON to keep; and the client's own name for it."""
+
+    text: bytes
+    reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """What to queue."""
+
+    items: tuple[BatchItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLookup:
+    """Which batch is asked for."""
+
+    request_id: str
+
+
+class BatchTicket(msgspec.Struct, frozen=True):
+    """A batch that is not done. `model` is as the client wrote it."""
+
+    status: Literal["queued", "running"]
+    request_id: str
+    model: str
+
+
+class BatchResponse(msgspec.Struct, frozen=True):
+    """What came of one request.
+
+    Args:
+        id: its place in the batch.
+        result: as the run route answers; null when it failed.
+        errors: why it failed.
+    """
+
+    id: int
+    result: Any
+    success: bool
+    external_reference: str | None
+    errors: list[ErrorInfo] | UnsetType = UNSET
+
+
+class BatchResults(msgspec.Struct, frozen=True):
+    """A batch that is done: all its responses, in the order of the requests, and their usage together."""
+
+    responses: list[Any]
+    usage: TokenUsage
+
+
+Answer = Callable[[dict[str, Any]], Awaitable[tuple[object, Usage]]]
+"""Runs one input: its result and its usage."""
+
+
+def read_run(body: dict[str, Any], *, queue: bool = False) -> TextInput | NewBatch | BatchLookup:
+    """What a body of the run route asks for: an answer, a batch, or what became of one.
+
+    Args:
+        queue: the request asks for a place in the queue, outside of its body.
+
+    Raises InvalidInput, naming the place of a wrong request in the batch.
+    """
+    own = {name: value for name, value in body.items() if value is not None}
+    is_input = "prompt" in own or "messages" in own
+    if "requests" in own:
+        if is_input:
+            raise InvalidInput(["requests: not with prompt or messages, which each of them has"])
+        return NewBatch(_items(own["requests"]))
+    if "request_id" in own and not is_input:
+        if not isinstance(own["request_id"], str):
+            raise InvalidInput(["request_id: should be a string"])
+        return BatchLookup(own["request_id"])
+    options = own.get("options")
+    if queue or any(_says(place, "queueRequest") for place in (own, options)):
+        return NewBatch((_item(body),))
+    return parse_input(body)
+
+
+def _says(place: object, name: str) -> bool:
+    return isinstance(place, dict) and place.get(name) in (True, "true")
+
+
+def _items(requests: object) -> tuple[BatchItem, ...]:
+    if not isinstance(requests, list) or not requests:
+        raise InvalidInput(['requests: should be an array with at least one request, like [{"prompt": "…"}]'])
+    items = []
+    for number, request in enumerate(requests):
+        place = f"requests.{number}"
+        if not isinstance(request, dict):
+            raise InvalidInput([f"{place}: should be an object"])
+        try:
+            items.append(_item(request))
+        except InvalidInput as error:
+            raise InvalidInput([f"{place}.{problem}" for problem in error.problems]) from None
+    return tuple(items)
+
+
+def _item(request: dict[str, Any]) -> BatchItem:
+    reference = request.get("external_reference")
+    if reference is not None and not (isinstance(reference, str) and len(reference) <= LONGEST_REFERENCE):
+        raise InvalidInput([f"external_reference: should be a string of at most {LONGEST_REFERENCE} characters"])
+    if parse_input(request).stream:
+        raise InvalidInput(["stream: not in a batch, which is answered as a whole"])
+    return BatchItem(msgspec.json.encode(request), reference)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """`responses` are JSON; None while there is none. `size` is what the batch holds, in bytes."""
+
+    id: str
+    model: str
+    items: Sequence[BatchItem]
+    answer: Answer
+    responses: list[bytes | None]
+    size: int
+    left: int
+    begun: bool = False
+    usage: Usage = field(default=Usage(0, 0))
+
+
+@dataclass(slots=True)
+class _Account:
+    """One account's batches, the oldest first, and what of them is still to run."""
+
+    batches: dict[str, _Batch] = field(default_factory=dict)
+    waiting: deque[tuple[_Batch, int]] = field(default_factory=deque)
+    running: set["asyncio.Task[None]"] = field(default_factory=set)
+
+
+class Batches:
+    """All accounts' batches. For the event loop's thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._most_requests = settings.batch_requests
+        self._most_bytes = settings.account_body_mb << 20
+        self._kept_seconds = settings.batch_seconds
+        self._accounts: dict[str, _Account] = {}
+
+    def submit(self, account_id: str, model: str, new: NewBatch, answer: Answer) -> BatchTicket:
+        """Queue a batch. Raises Busy when the account has too much in batches that are not done."""
+        account = self._accounts.get(account_id) or _Account()
+        size = sum(len(item.text) for item in new.items)
+        self._make_room(account, len(new.items), size)
+        batch = _Batch(str(uuid4()), model, new.items, answer, [None] * len(new.items), size, len(new.items))
+        self._accounts[account_id] = account
+        account.batches[batch.id] = batch
+        account.waiting.extend((batch, place) for place in range(len(batch.items)))
+        for _ in range(min(AT_ONCE - len(account.running), len(account.waiting))):
+            task = asyncio.create_task(self._run(account_id, account), name=f"batches of {account_id}")
+            account.running.add(task)
+            task.add_done_callback(account.running.discard)
+        return BatchTicket("queued", batch.id, model)
+
+    def look_up(self, account_id: str, request_id: str) -> BatchTicket | BatchResults:
+        """What became of a batch of this account. Raises BatchNotFound."""
+        account = self._accounts.get(account_id)
+        batch = account.batches.get(request_id) if account else None
+        if batch is None:
+            raise BatchNotFound(
+                "request_id: this account has no batch of that id. Results are kept for "
+                f"{self._kept_seconds:g} seconds, until newer batches need the room, or the server ends."
+            )
+        if batch.left:
+            return BatchTicket("running" if batch.begun else "queued", batch.id, batch.model)
+        responses = [msgspec.Raw(text) for text in batch.responses if text is not None]
+        return BatchResults(responses, usage_object(batch.usage))
+
+    def _make_room(self, account: _Account, requests: int, size: int) -> None:
+        """Drop batches that are done, the oldest first, until so much more fits. Raises Busy when it does not."""
+        if requests > self._most_requests:
+            raise InvalidInput([f"requests: at most {self._most_requests} are taken in a batch, got {requests}"])
+        done = [batch for batch in account.batches.values() if not batch.left]
+        requests += sum(len(batch.items) for batch in account.batches.values())
+        size += sum(batch.size for batch in account.batches.values())
+        while requests > self._most_requests or size > self._most_bytes:
+            if not done:
+                raise Busy("This account's batches are full: wait until some are done, or send fewer requests.")
+            oldest = done.pop(0)
+            del account.batches[oldest.id]
+            requests, size = requests - len(oldest.items), size - oldest.size
+
+    async def _run(self, account_id: str, account: _Account) -> None:
+        """Work through what the account has waiting."""
+        while account.waiting:
+            batch, place = account.waiting.popleft()
+            batch.begun = True
+            text = await _respond(batch, place)
+            batch.responses[place] = text
+            batch.size += len(text) - len(batch.items[place].text)
+            batch.left -= 1
+            if not batch.left:
+                asyncio.get_running_loop().call_later(self._kept_seconds, self._forget, account_id, batch.id)
+
+    def _forget(self, account_id: str, request_id: str) -> None:
+        account = self._accounts.get(account_id)
+        if account is not None:
+            account.batches.pop(request_id, None)
+            if not account.batches:
+                del self._accounts[account_id]
+
+
+def _sum(one: Usage, other: Usage) -> Usage:
+    return Usage(
+        one.prompt_tokens + other.prompt_tokens,
+        one.completion_tokens + other.completion_tokens,
+        one.cached_tokens + other.cached_tokens,
+    )
+
+
+async def _respond(batch: _Batch, place: int) -> bytes:
+    """Run one request; its response as JSON, whatever came of it."""
+    item = batch.items[place]
+    try:
+        fields = await asyncio.to_thread(msgspec.json.decode, item.text)
+        result, usage = await batch.answer(fields)
+        batch.usage = _sum(batch.usage, usage)
+        response = BatchResponse(place, result, success=True, external_reference=item.reference)
+    except Exception as error:
+        if not isinstance(error, FiresideError):
+            logger.exception("A request of batch %s failed", batch.id)
+        response = BatchResponse(
+            place, None, success=False, external_reference=item.reference, errors=error_envelope(error).errors
+        )
+    return msgspec.json.encode(response)
