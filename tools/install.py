@@ -94,8 +94,15 @@ def install(wanted: str) -> None:
 
 
 def _install_torch() -> None:
-    """PyTorch as pip is set up to find it: the CPU build where it knows an index or a folder that has it."""
+    """PyTorch: its CPU build where pip is set up to find one, else that of the public index, which may bring CUDA."""
     folder = ROOT / "requirements"
+    try:
+        run_pip(["--require-hashes", "--no-deps", "-r", str(folder / "torch-cpu.txt")], "Installing", 1)
+        return
+    except InstallFailed:
+        if "No matching distribution found" not in LOG.read_text(encoding="utf-8", errors="replace"):
+            raise
+    LOG.write_text("", encoding="utf-8")
     run_pip(["--require-hashes", "--no-deps", "-r", str(folder / "torch.txt")], "Installing", 1)
     check = subprocess.run([sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False)
     if re.search(r"^torch .* requires ", check.stdout, re.MULTILINE):

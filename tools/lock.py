@@ -13,7 +13,7 @@ from pathlib import Path
 from tools.locks import FOLDER, ROOT, is_torch, parse, wanted
 
 HEADER = "# Made by `make lock`, for every platform that Fireside is to run on: see CONTRIBUTING.md.\n"
-CPU_BUILDS = FOLDER / "torch-cpu.sha256"
+CPU_BUILDS = FOLDER / "torch-cpu.txt"
 
 _KEPT = ("PATH", "HOME", "USERPROFILE", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -58,13 +58,10 @@ def split_torch(text: str) -> tuple[str, str, str]:
     rest = "".join(entry.text() for entry in entries if not is_torch(entry.name))
     gpu = "".join(entry.text() for entry in entries if is_torch(entry.name) and entry.name != "torch")
     (torch,) = [entry for entry in entries if entry.name == "torch"]
-    builds = [line.split() for line in CPU_BUILDS.read_text(encoding="utf-8").splitlines()]
-    hashes = "".join(
-        f" \\\n    --hash=sha256:{digest}" for digest, file in builds if file.startswith(f"torch-{torch.version}+cpu-")
-    )
-    if not hashes:
-        print(f"{CPU_BUILDS} has no hashes of the CPU builds of torch {torch.version}.", file=sys.stderr)
-    return rest, torch.text().rstrip("\n") + hashes + "\n", gpu
+    (builds,) = parse(CPU_BUILDS.read_text(encoding="utf-8"))
+    if builds.version != f"{torch.version}+cpu":
+        print(f"{CPU_BUILDS} is for torch {builds.version}: bring it up to {torch.version} by hand.", file=sys.stderr)
+    return rest, torch.text(), gpu
 
 
 def main(arguments: list[str]) -> None:

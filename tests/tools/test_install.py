@@ -18,15 +18,23 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="make, and paths
 NAME = "one-1.0-py3-none-any.whl"
 
 
+def make_wheel(folder: Path, name: str, version: str) -> Locked:
+    """Write a wheel, and what a lock file says of it."""
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{name}.py", "")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    return Locked(name, version, "", (hashlib.sha256(path.read_bytes()).hexdigest(),))
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("wheels") / NAME
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("one.py", "")
-        archive.writestr("one-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: one\nVersion: 1.0\n")
-        archive.writestr("one-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr("one-1.0.dist-info/RECORD", "")
-    return path
+    folder = tmp_path_factory.mktemp("wheels")
+    make_wheel(folder, "one", "1.0")
+    return folder / NAME
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +57,10 @@ def project(tmp_path: Path, wheel: Path) -> Path:
     return tmp_path
 
 
-def install(project: Path, environment: Path, **pip: str) -> subprocess.CompletedProcess[str]:
+def install(project: Path, environment: Path, wanted: str = "extras", **pip: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
     return subprocess.run(
-        [environment / "bin/python", project / "tools/install.py", "extras"],
+        [environment / "bin/python", project / "tools/install.py", wanted],
         env=clean | {"PIP_CONFIG_FILE": os.devnull, **pip}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
@@ -119,6 +127,25 @@ def test_no_wheel_for_this_machine_is_said(project: Path, environment: Path, tmp
     done = install(project, environment, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
     assert done.returncode == 1
     assert done.stderr.startswith("There is no wheel for this Python or this machine.")
+
+
+def test_the_cpu_build_of_torch_is_taken_where_pip_finds_one(project: Path, environment: Path, tmp_path: Path) -> None:
+    public, cpu = tmp_path / "public", tmp_path / "cpu"
+    public.mkdir()
+    cpu.mkdir()
+    requirements = project / "requirements"
+    (requirements / "dev.txt").write_text(make_wheel(public, "one", "1.0").text(), encoding="utf-8")
+    (requirements / "torch.txt").write_text(make_wheel(public, "torch", "1.0").text(), encoding="utf-8")
+    (requirements / "torch-cpu.txt").write_text(make_wheel(cpu, "torch", "1.0+cpu").text(), encoding="utf-8")
+    for folders, version in [([public], "1.0"), ([public, cpu], "1.0+cpu")]:
+        links = " ".join(map(str, folders))
+        done = install(project, environment, "dev", PIP_NO_INDEX="1", PIP_FIND_LINKS=links)
+        assert (done.returncode, done.stderr) == (0, "")
+        shown = subprocess.run(
+            [environment / "bin/python", "-c", "from importlib.metadata import version; print(version('torch'))"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert shown.stdout.strip() == version
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
