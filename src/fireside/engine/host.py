@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from fireside.engine.messages import (
     HEADER,
+    MOST_AHEAD,
     AskStats,
     Cancel,
     FromEngine,
@@ -23,6 +24,7 @@ from fireside.engine.messages import (
     Ready,
     Stats,
     Submit,
+    Taken,
     ToEngine,
     Tokens,
     encode_frame,
@@ -85,17 +87,21 @@ def _handle(message: ToEngine, runner: Runner, channel: Channel) -> None:
             runner.cancel(number)
         case AskStats():
             channel.write(Stats(runner.stats()))
+        case Taken():
+            pass  # counted by `run`
         case Load():
             raise ValueError("a model is loaded already")
 
 
-def _step(runner: Runner, channel: Channel) -> None:
+def _step(runner: Runner, channel: Channel) -> int:
+    """Returns how many messages of tokens were written."""
     outcomes = runner.step()
     if tokens := [(number, outcome) for number, outcome in outcomes if isinstance(outcome, Token)]:
         channel.write(Tokens(tokens))
     for number, outcome in outcomes:
         if not isinstance(outcome, Token):
             channel.write(GenerationFailed(number, str(outcome), type(outcome).__name__))
+    return 1 if tokens else 0
 
 
 def run(channel: Channel) -> None:
@@ -115,13 +121,14 @@ def run(channel: Channel) -> None:
         channel.write(LoadFailed("EngineFailed", f"Loading failed: {error!r}"))
         return
     channel.write(Ready(runner.info))
+    ahead = 0
     while True:
-        if not runner.busy:
-            _handle(inbox.get(), runner, channel)
-        while not inbox.empty():
-            _handle(inbox.get(), runner, channel)
-        if runner.busy:
-            _step(runner, channel)
+        if not runner.busy or ahead >= MOST_AHEAD or not inbox.empty():
+            message = inbox.get()
+            ahead -= isinstance(message, Taken)
+            _handle(message, runner, channel)
+        else:
+            ahead += _step(runner, channel)
 
 
 def main() -> None:

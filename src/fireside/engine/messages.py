@@ -14,6 +14,9 @@ from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, To
 HEADER = struct.Struct("<I")
 MAX_FRAME = 64 * 1024 * 1024
 
+MOST_AHEAD = 2
+"""Steps whose tokens may be on their way: what is made faster than it can be sent only delays what comes after it."""
+
 EngineKind = Literal["onnx", "echo"]
 WeightsMode = Literal["auto", "int8", "int4", "f32"]
 
@@ -85,7 +88,11 @@ class AskStats(msgspec.Struct, frozen=True, tag=True):
     """Ask for one `Stats` answer."""
 
 
-ToEngine = Load | Submit | Cancel | AskStats
+class Taken(msgspec.Struct, frozen=True, tag=True):
+    """One `Tokens` message has been handed on. The engine is never more than `MOST_AHEAD` of them ahead."""
+
+
+ToEngine = Load | Submit | Cancel | AskStats | Taken
 
 
 class Loading(msgspec.Struct, frozen=True, tag=True):

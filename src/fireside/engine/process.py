@@ -26,6 +26,7 @@ from fireside.engine.messages import (
     Ready,
     Stats,
     Submit,
+    Taken,
     ToEngine,
     Tokens,
     encode_frame,
@@ -46,6 +47,9 @@ LONGEST_PAUSE = 30.0
 
 PATIENCE = 5.0
 """Seconds that a process has to end by itself."""
+
+LONGEST_BREATH = 0.02
+"""Seconds."""
 
 READ_SIZE = 1 << 16
 
@@ -188,7 +192,20 @@ class ProcessEngine:
             message = from_engine_decoder.decode(await stdout.readexactly(frame_length(header)))
             if isinstance(message, LoadFailed):
                 return _error(message.error, message.message)
-            self._deliver(message)
+            await self._deliver_in_turn(message)
+
+    async def _deliver_in_turn(self, message: FromEngine) -> None:
+        """Deliver, let the receivers do their work, and leave as much time for all else.
+
+        However fast the engine is, its answers take no more than half of the event loop's time; it waits meanwhile.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self._deliver(message)
+        await asyncio.sleep(0)
+        await asyncio.sleep(min(loop.time() - began, LONGEST_BREATH))
+        if isinstance(message, Tokens):
+            self._send(Taken())
 
     def _loss(self, how: str) -> errors.FiresideError:
         if self._ready is not None and self._ready.done():
