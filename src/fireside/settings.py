@@ -79,6 +79,10 @@ class Settings(BaseSettings):
         Field(ge=0, description="Limit every model's context window to this many tokens; 0 keeps each model's own."),
     ] = 0
     max_body_bytes: Annotated[int, Field(ge=1024, description="Largest request body.")] = 8 * 1024 * 1024
+    connections: Annotated[
+        int, Field(ge=1, description="Most connections at once; fewer where the system allows fewer open files.")
+    ] = 4096
+    connections_per_peer: Annotated[int, Field(ge=1, description="Most connections from one address.")] = 2048
     account_requests: Annotated[int, Field(ge=1, description="Most requests that an account may have under way.")] = 640
     account_body_mb: Annotated[
         int, Field(ge=1, description="Most memory for the bodies of an account's requests under way, in MiB.")

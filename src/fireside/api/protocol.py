@@ -12,9 +12,10 @@ httptools itself limits neither size nor time of a request's head, and uvicorn h
 - a refused request gets the API's error envelope;
 - when a connection ends, every request on it learns of it (uvicorn tells only the last of several pipelined ones);
 - a connection may stay idle between two requests for `idle_timeout` seconds;
+- connections are counted (`fireside.api.connections`): one that is idle makes way for others;
 - an HTTP/1.0 client never gets chunks, which it could not read: the connection's end is the answer's.
 
-Not covered here: a body's time and size (`fireside.api.body`), streams (`fireside.api.sse`), the number of connections.
+Not covered here: a body's time and size (`fireside.api.body`), streams (`fireside.api.sse`).
 """
 
 import asyncio
@@ -27,9 +28,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from fireside.api.auth import PROBE_PATHS
+from fireside.api.connections import Connections, peer_of
 from fireside.api.envelope import error_answer
 from fireside.api.sse import ABORT
-from fireside.errors import BadHttp, FiresideError, HeadersTooLarge, RequestTimeout
+from fireside.errors import BadHttp, Busy, FiresideError, HeadersTooLarge, RequestTimeout
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_FIELDS = 128
@@ -42,6 +45,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     header_timeout: float
     idle_timeout: float
     write_timeout: float
+    census: Connections
 
     def __init__(
         self,
@@ -61,13 +65,18 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._parsed_something = False
         self._unparsed_bytes = 0
         self._data = b""
+        self.peer = ""
+        self._is_welcome = True
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.peer = peer_of(self.client)
+        self._is_welcome = self.census.add(self)
         self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        self.census.remove(self)
         for cycle in (self._running, *(cycle for cycle, _ in self.pipeline)):
             if cycle is not None and not cycle.response_complete:
                 cycle.disconnected = True
@@ -113,6 +122,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             raise self._refuse(BadHttp("This server is no proxy."))
         if self.parser.get_http_version() not in ("1.0", "1.1"):
             raise self._refuse(BadHttp("This server speaks HTTP/1.1 and HTTP/1.0."))
+        if not self._is_welcome and self.url.partition(b"?")[0].decode("latin-1") not in PROBE_PATHS:
+            raise self._refuse(Busy("The server has as many connections as it can have. Try again later."))
         if self.parser.should_upgrade():
             return  # on to _unsupported_upgrade_warning
         if len(self.pipeline) >= MAX_PIPELINED:
@@ -120,6 +131,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.parser.get_http_version() == "1.0":
             self.expect_100_continue = False  # it would take "100 Continue" for the answer (RFC 9110, 10.1.1)
         self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}
+        self.census.is_busy(self)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -133,8 +145,14 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        if self._is_idle():
+            self.census.is_idle(self)
         if self.transport.get_write_buffer_size() > 0:
             self.loop.call_later(self.write_timeout, self._abort_if_not_taken)
+
+    def give_way(self) -> None:
+        """Close: another connection takes the place of this one, which has nothing to do."""
+        self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what came, whatever uvicorn's own text for it is, and close."""

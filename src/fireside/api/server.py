@@ -11,6 +11,7 @@ from types import FrameType
 import uvicorn
 from starlette.types import ASGIApp
 
+from fireside.api.connections import connections_for
 from fireside.api.protocol import BoundedHttpProtocol
 from fireside.errors import ConfigError
 from fireside.settings import Settings
@@ -104,6 +105,7 @@ def make_server(app: ASGIApp, settings: Settings, listening: Callable[[str], Non
     """A server for the application; `server.run(sockets=[listen(settings)])` runs it until it is told to stop."""
 
     class Protocol(BoundedHttpProtocol):
+        census = connections_for(settings)
         header_timeout = settings.header_timeout
         idle_timeout = settings.idle_timeout
         write_timeout = settings.write_timeout
