@@ -5,7 +5,8 @@ longest ago. So one account with many requests delays another by at most those t
 """
 
 import asyncio
-from collections import OrderedDict, deque
+import itertools
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -35,7 +36,10 @@ class Places:
         self._queue = queue
         self._of = of
         self._held: dict[str, int] = {}
-        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._turns = itertools.count(1)
+        self._served: dict[str, int] = {}
+        """Number of the last turn, of who holds or waits."""
 
     @property
     def waiting(self) -> int:
@@ -76,11 +80,10 @@ class Places:
         self._held[account] -= 1
         if not self._held[account]:
             del self._held[account]
+            self._clear(account)
         while (following := self._following()) is not None:
             turn = self._waiting[following].popleft()
-            if self._waiting[following]:
-                self._waiting.move_to_end(following)
-            else:
+            if not self._waiting[following]:
                 del self._waiting[following]
             if not turn.done():
                 self._hold(following)
@@ -91,11 +94,16 @@ class Places:
 
     def _hold(self, account: str) -> None:
         self._held[account] = self._held.get(account, 0) + 1
+        self._served[account] = next(self._turns)
 
     def _following(self) -> str | None:
         """Whose turn it is."""
         ready = [account for account in self._waiting if self._has_room(account)]
-        return min(ready, key=lambda account: self._held.get(account, 0), default=None)
+        return min(ready, key=lambda one: (self._held.get(one, 0), self._served.get(one, 0)), default=None)
+
+    def _clear(self, account: str) -> None:
+        if account not in self._held and account not in self._waiting:
+            self._served.pop(account, None)
 
     def _forget(self, account: str, turn: asyncio.Future[None]) -> None:
         turns = self._waiting.get(account)
@@ -105,6 +113,7 @@ class Places:
             turns.remove(turn)
         if not turns:
             del self._waiting[account]
+            self._clear(account)
 
 
 class Lanes:

@@ -12,6 +12,9 @@ that account's.
 
 import asyncio
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -91,12 +94,18 @@ def check_exposure(settings: Settings, store: Store) -> None:
         )
 
 
+T = TypeVar("T")
+
+_THREADS = 2
+
+
 class Guard:
     """Admits or refuses a request before it is routed."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store
         self._on_loopback = is_loopback(settings.host)
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="tokens")
 
     async def admit(self, scope: Scope) -> TokenGrant | None:
         """The token's grant, or None where none is needed.
@@ -106,7 +115,7 @@ class Guard:
         path, headers = scope["path"], Headers(scope=scope)
         if path in PROBE_PATHS:
             return None
-        is_open = self._on_loopback and not await asyncio.to_thread(self._store.has_tokens)
+        is_open = self._on_loopback and not await self._has_tokens()
         if is_open:
             _check_local(headers)
             _check_page(headers, navigates=is_public(path) and scope["method"] in ("GET", "HEAD"))
@@ -116,9 +125,19 @@ class Guard:
             _check_account(account[1], grant)
         return grant
 
+    async def _has_tokens(self) -> bool:
+        known = self._store.known_to_have_tokens()
+        return await self._ask(self._store.has_tokens) if known is None else known
+
+    async def _ask(self, question: Callable[..., T], *arguments: object) -> T:
+        """Ask the store, in threads of their own: whatever else keeps threads busy, tokens are checked."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, question, *arguments)
+
     async def _grant(self, headers: Headers) -> TokenGrant:
         token = _token(headers)
-        grant = None if token is None else await asyncio.to_thread(self._store.verify, token)
+        grant = None if token is None else self._store.known_grant(token)
+        if grant is None and token is not None:
+            grant = await self._ask(self._store.verify, token)
         if grant is None:
             raise NotAuthenticated(_AUTHENTICATION_ERROR)
         return grant

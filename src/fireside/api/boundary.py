@@ -12,11 +12,23 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fireside.api.auth import Guard, is_public
+from fireside.api.connections import peer_of
 from fireside.api.disconnect import ClientGone
 from fireside.api.envelope import error_answer
 from fireside.api.paths import canonical
-from fireside.api.underway import Lease, UnderWay, why_cancelled
-from fireside.errors import BodyTooLarge, FiresideError, MethodNotAllowed, NoSuchRoute, RequestTimeout
+from fireside.api.slowdown import REQUESTS, TOKENS, Slowdown
+from fireside.api.underway import OPEN, Lease, UnderWay, why_cancelled
+from fireside.errors import (
+    BodyTooLarge,
+    Busy,
+    FiresideError,
+    MethodNotAllowed,
+    NoSuchRoute,
+    NotAuthenticated,
+    NotPermitted,
+    RequestError,
+    RequestTimeout,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +52,7 @@ class Boundary:
         self._guard = guard
         self._under_way = under_way
         self._forms = forms
+        self._slowdown = Slowdown()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,11 +84,26 @@ class Boundary:
             if not isinstance(known, FiresideError):
                 logger.error("Request %s failed", request_id, exc_info=error)
             if not started:
+                await self._hold_back(known, scope, lease)
                 form = next((form for pattern, form in self._forms.items() if pattern.fullmatch(path)), error_answer)
                 await _answer(form(known), known, scope, receive, tagged)
         finally:
             if lease is not None:
                 self._under_way.end(lease)
+
+    async def _hold_back(self, error: BaseException, scope: Scope, lease: Lease | None) -> None:
+        """Take time before a refusal, if its sender gets many."""
+        if lease is None and isinstance(error, NotAuthenticated | NotPermitted):
+            address = peer_of(scope.get("client"))
+            self._slowdown.note(address, str(error))
+            seconds = self._slowdown.delay(address, TOKENS)
+        elif lease is not None and lease.account != OPEN and isinstance(error, RequestError | Busy):
+            seconds = self._slowdown.delay(lease.account, REQUESTS)
+        else:
+            return
+        if seconds:
+            with self._slowdown.held(), suppress(asyncio.CancelledError):
+                await asyncio.sleep(seconds)
 
 
 def _as_known(error: BaseException, scope: Scope) -> BaseException:

@@ -6,6 +6,8 @@ Nobody else is slowed, and nobody is locked out: a good request of the same send
 import logging
 import time
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 logger = logging.getLogger(__name__)
@@ -58,8 +60,16 @@ class Slowdown:
     def __init__(self) -> None:
         self._free_at: OrderedDict[str, float] = OrderedDict()
         self._seldom = Seldom(_LOG_SECONDS)
-        self.delayed = 0
-        """Refusals that are held back now; for the caller to count."""
+        self._delayed = 0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """While a refusal is held back."""
+        self._delayed += 1
+        try:
+            yield
+        finally:
+            self._delayed -= 1
 
     def delay(self, sender: str, pace: Pace) -> float:
         """Seconds to hold the sender's refusal back."""
@@ -68,7 +78,7 @@ class Slowdown:
         self._free_at[sender] = min(free_at, now + pace.burst / pace.per_second + LONGEST_DELAY)
         if len(self._free_at) > MOST_SENDERS:
             self._free_at.popitem(last=False)
-        if self.delayed >= MOST_DELAYED:
+        if self._delayed >= MOST_DELAYED:
             return 0.0
         return min(max(0.0, free_at - now - pace.burst / pace.per_second), LONGEST_DELAY)
 

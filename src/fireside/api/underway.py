@@ -4,8 +4,10 @@ A request whose token is revoked while it runs is cut off.
 """
 
 import asyncio
+import ctypes
 import logging
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from starlette.types import Scope
@@ -21,6 +23,10 @@ logger = logging.getLogger(__name__)
 WATCH_SECONDS = 0.5
 OPEN = ""
 """The account of a server without tokens, where every request is its owner's."""
+
+LARGE = 1 << 20
+TRIM_SECONDS = 2.0
+"""After a body of so many bytes, memory is given back so many seconds later, for all until then."""
 
 _BODY_THREADS = 2
 _STATE = "lease"
@@ -60,6 +66,7 @@ class UnderWay:
     _leases: set[Lease] = field(default_factory=set)
     _requests: Counter[str] = field(default_factory=Counter)
     _bytes: Counter[str] = field(default_factory=Counter)
+    _trim: asyncio.TimerHandle | None = None
     _watcher: "asyncio.Task[None] | None" = None
 
     def begin(self, scope: Scope, grant: TokenGrant | None) -> Lease:
@@ -81,6 +88,9 @@ class UnderWay:
     def end(self, lease: Lease) -> None:
         """Count it out."""
         self._leases.discard(lease)
+        if lease.size >= LARGE and self._trim is None:
+            loop = asyncio.get_running_loop()
+            self._trim = loop.call_later(TRIM_SECONDS, lambda: loop.run_in_executor(None, self._give_memory_back))
         for counts, amount in ((self._requests, 1), (self._bytes, lease.size)):
             counts[lease.account] -= amount
             if not counts[lease.account]:
@@ -96,6 +106,12 @@ class UnderWay:
             )
         self._bytes[lease.account] += size
         lease.size += size
+
+    def _give_memory_back(self) -> None:
+        """What was freed goes back to the system (glibc keeps it; other libraries do not have this call)."""
+        self._trim = None
+        with suppress(AttributeError, OSError, TypeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
     async def _watch(self) -> None:
         """Cut off the requests of revoked tokens, while any request has one."""

@@ -65,6 +65,7 @@ class Store:
         self._engine = open_database(place)
         self._grants: TimedCache[bytes, TokenGrant] = TimedCache(CACHE_SECONDS, limit=1024)
         self._locked: TimedCache[None, bool] = TimedCache(CACHE_SECONDS, limit=1)
+        self._has_tokens = False
         self.finetunes = FineTuneTable(self._begin)
 
     def close(self) -> None:
@@ -84,12 +85,17 @@ class Store:
 
         Revoked ones count, so that revoking the last token shuts the server rather than opens it.
         """
-        known = self._locked.get(None)
+        known = self.known_to_have_tokens()
         if known is None:
             with self._begin() as connection:
                 known = bool(connection.execute(select(exists().select_from(tokens))).scalar_one())
             self._locked.put(None, known)
+            self._has_tokens = known  # for good: rows of tokens are never deleted
         return known
+
+    def known_to_have_tokens(self) -> bool | None:
+        """The same, where memory tells it; else None."""
+        return True if self._has_tokens else self._locked.get(None)
 
     def verify(self, token: str) -> TokenGrant | None:
         """What this token allows; None when it is malformed, unknown or revoked.
@@ -100,8 +106,7 @@ class Store:
         if token_id is None:
             return None
         given = digest(token)
-        grant = self._grants.get(given)
-        if grant is not None:
+        if (grant := self._grants.get(given)) is not None:
             return grant
         with self._begin() as connection:
             row = connection.execute(select(tokens).where(tokens.c.id == token_id)).one_or_none()
@@ -114,6 +119,10 @@ class Store:
         grant = TokenGrant(token_id=row.id, account_id=row.account_id, scopes=scopes_of(row.scopes))
         self._grants.put(given, grant)
         return grant
+
+    def known_grant(self, token: str) -> TokenGrant | None:
+        """The same, where memory tells it: None says nothing of the token."""
+        return self._grants.get(digest(token)) if public_id(token) else None
 
     def revoked_among(self, token_ids: Collection[str]) -> set[str]:
         """Those of these tokens that were revoked."""
