@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from asyncio import sleep
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from uuid import uuid4
@@ -103,7 +104,7 @@ class Boundary:
             return
         if seconds:
             with self._slowdown.held(), suppress(asyncio.CancelledError):
-                await asyncio.sleep(seconds)
+                await sleep(seconds)
 
 
 def _as_known(error: BaseException, scope: Scope) -> BaseException:

@@ -101,8 +101,8 @@ class UnderWay:
         held, most = self._bytes[lease.account], self.settings.account_body_mb * 1024 * 1024
         if held > lease.size and held + size > most:
             raise Busy(
-                f"The bodies of the account's requests under way take {held // 1_000_000} MB, and more than "
-                f"{self.settings.account_body_mb} MB they must not. Try again when some of them have ended."
+                f"The bodies of the account's requests under way take as much memory as they may, "
+                f"{self.settings.account_body_mb} MB. Try again when some of them have ended."
             )
         self._bytes[lease.account] += size
         lease.size += size
