@@ -8,11 +8,12 @@ import "../parts/model-state.js";
 import { playground } from "./controller.js";
 import "./turn.js";
 
+/** Questions that a small model answers well, too. */
 const IDEAS = [
   "Why is pizza so good?",
-  "Name three fruits and say what each tastes like.",
-  "Write a limerick about a campfire.",
-  "Explain recursion to a ten-year-old.",
+  "What is photosynthesis?",
+  "Give me three tips for a good night’s sleep.",
+  "Explain what a computer program is to a ten-year-old.",
 ];
 const NEAR_END = 120;
 const SPOKEN_LENGTH = 400;
