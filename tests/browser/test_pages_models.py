@@ -116,6 +116,14 @@ def test_a_model_page_tells_the_facts(visitor: Visitor) -> None:
     expect(page.get_by_label("Model", exact=True)).to_have_value(LORA)
 
 
+def test_an_alias_is_the_same_model(visit: Visit, real_url: str) -> None:
+    page = visit(real_url).open("/models/@cf/mistral/mistral-7b-instruct-v0.2-lora")
+    expect(page.locator(".properties")).to_contain_text("Further ids")
+    expect(page.locator(".properties")).to_contain_text("@cf/mistral/mistral-7b-instruct-v0.2-lora")
+    page.get_by_role("link", name="Open the playground").click()
+    expect(page.get_by_label("Model", exact=True)).to_have_value("@hf/mistral/mistral-7b-instruct-v0.2")
+
+
 def test_a_page_of_no_model_says_so(visitor: Visitor) -> None:
     page = visitor.open("/models/@hf/no/such")
     expect(page.get_by_role("alert")).to_contain_text("There is no model @hf/no/such on this server.")

@@ -1,7 +1,6 @@
 """Conversations stay in the browser: kept, named, deleted, and carried from one to another as files."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -69,54 +68,55 @@ def test_what_had_come_when_the_page_was_reloaded_is_there_and_goes_on(visitor: 
     assert view.text() == said + said
 
 
-def test_two_tabs_of_one_conversation_lose_nothing(visitor: Visitor, service: EchoService) -> None:
+def beside(view: Playground, script: str = "") -> Playground:
+    """The same conversation in another tab."""
+    page = view.page.context.new_page()
+    page.add_init_script(script)
+    page.goto(view.page.url)
+    return Playground(page)
+
+
+def test_two_tabs_that_hear_nothing_of_each_other_lose_nothing(visitor: Visitor) -> None:
     one = playground(visitor)
     one.say("to begin with")
-    page = one.page.context.new_page()
-    page.goto(one.page.url)
-    two = Playground(page)
-    expect(page.locator(".bubble")).to_have_text(["to begin with"])
-    # Both at once: two versions of what came next.
+    two = beside(one, "BroadcastChannel.prototype.addEventListener = () => {}")
+    expect(two.page.locator(".bubble")).to_have_text(["to begin with"])
+    two.page.evaluate("BroadcastChannel.prototype.postMessage = () => {}")
+    one.set_parameter("top_k", 9)
+    two.page.get_by_label("System message").fill("Be brief.")
+    one.say("one says this")
+    two.say("two says that")
+    expect(two.page.locator(".versions")).to_have_count(0)
+    three = beside(one)
+    assert three.page.get_by_label("System message").input_value() == "Be brief."
+    assert three.parameter("top_k").get_by_role("spinbutton").input_value() == "9"
+    turn = three.page.locator("fs-turn").nth(1)
+    expect(turn.locator(".versions")).to_have_text("2/2")
+    assert three.said() == ["to begin with", "two says that"]
+    turn.get_by_role("button", name="Version before").click()
+    expect(three.page.locator(".bubble")).to_have_text(["to begin with", "one says this"])
+    assert three.text() == "one says this"
+
+
+def test_another_tab_follows(visitor: Visitor, service: EchoService) -> None:
+    one = playground(visitor)
+    one.say("to begin with")
+    two = beside(one)
     service.delay = 0.2
-    one.message.fill("one says this")
-    two.message.fill("two says that")
-    one.message.press("Enter")
-    two.message.press("Enter")
-    for view in (one, two):
-        view.finished()
-    seen = set()
-    for view in (one, two):
-        turn = view.page.locator("fs-turn").nth(1)
-        expect(turn.locator(".versions")).to_have_text(re.compile("[12]/2"))
-        seen.add(view.said()[1])
-    one.page.reload()
-    one = Playground(one.page)
-    turn = one.page.locator("fs-turn").nth(1)
-    for _ in range(2):
-        expect(turn.locator(".versions")).to_have_text(re.compile("[12]/2"))
-        seen.add(one.said()[1])
-        turn.get_by_role("button", name=re.compile("Version before|Next version")).locator("visible=true").and_(
-            turn.locator("button:enabled")
-        ).first.click()
-    assert seen == {"one says this", "two says that"}
-    # One after the other: the other tab follows, while the answer comes.
-    page.reload()
-    two = Playground(page)
-    expect(page.locator(".bubble")).to_have_count(2)
-    one.page.reload()
-    one = Playground(one.page)
     one.say("and now this long answer", wait=False)
-    expect(page.locator(".bubble")).to_have_count(3)
+    expect(two.page.locator(".bubble")).to_have_count(2)
     two.say("too early", wait=False)
-    expect(page.locator(".composer-refusal")).to_contain_text("another tab is answering")
+    expect(two.page.locator(".composer-refusal")).to_contain_text("another tab is answering")
     one.finished()
     expect(two.answer().locator(".answer-text")).to_have_text("and now this long answer")
-    # Settings and names are merged, field by field.
     one.set_parameter("top_k", 9)
     expect(two.parameter("top_k").get_by_role("spinbutton")).to_have_value("9")
     two.page.get_by_label("System message").fill("Be brief.")
     expect(one.page.get_by_label("System message")).to_have_value("Be brief.")
-    assert one.parameter("top_k").get_by_role("spinbutton").input_value() == "9"
+    act(one.page, "to begin with", "Delete")
+    one.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(two.page.locator(".toast")).to_contain_text("deleted in another tab")
+    expect(two.page.locator("fs-turn")).to_have_count(0)
 
 
 def test_the_history_is_searched_and_walked(visitor: Visitor) -> None:
@@ -165,8 +165,15 @@ def test_what_an_older_version_kept_is_read(visitor: Visitor) -> None:
     assert [view.text(0), view.text(1)] == ["hi", "ho"]
 
 
-def test_rename_and_delete(visitor: Visitor) -> None:
+def test_rename_and_delete(visitor: Visitor, service: EchoService) -> None:
     view = playground(visitor)
+    service.delay = 0.2
+    view.say("deleted while it is answered, and gone for good", wait=False)
+    expect(view.answer().locator(".answer-text")).to_contain_text("deleted while")
+    act(view.page, "deleted while it is answered, and gone for good", "Delete")
+    view.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    wait_until(lambda: service.running == 0)
+    service.delay = 0
     view.say("some text")
     act(view.page, "some text", "Rename")
     field = view.page.get_by_role("textbox", name="Title")
@@ -187,6 +194,7 @@ def test_rename_and_delete(visitor: Visitor) -> None:
     view.page.reload()
     Playground(view.page)
     assert titles(view.page) == []
+    assert "gone for good" not in databases(view.page)
 
 
 def test_export_and_import_give_the_same(visitor: Visitor) -> None:

@@ -49,11 +49,11 @@ class States extends EventTarget {
   }
 
   /**
-   * @param {string} name
+   * @param {string} name its id, or an alias
    * @returns {import("./client.js").Model | undefined}
    */
   get(name) {
-    return this.models.find((model) => model.name === name);
+    return this.models.find((model) => model.name === name) ?? this.models.find((model) => aliasesOf(model).includes(name));
   }
 
   /** Not while nobody looks, and not after somebody declined to give a token: that would ask for it again. */
@@ -84,5 +84,13 @@ class States extends EventTarget {
     this.dispatchEvent(new Event("error"));
   }
 }
+
+/**
+ * Further ids of a model.
+ *
+ * @param {import("./client.js").Model} model
+ */
+export const aliasesOf = ({ properties }) =>
+  properties.filter((property) => property.property_id === "alias").map((property) => property.value);
 
 export const states = new States();

@@ -1,5 +1,6 @@
 /** The model's facts as a list of terms. */
 
+import { aliasesOf } from "../api/states.js";
 import { h } from "../lib/dom.js";
 import { count, size } from "../lib/format.js";
 
@@ -12,9 +13,11 @@ const STYLES = {
 /** @param {import("../api/client.js").Model} model */
 export function propertyList(model) {
   const info = model.properties.find((property) => property.property_id === "info")?.value;
+  const aliases = aliasesOf(model);
   const link = info && /^https?:\/\//.test(info);
   const rows = [
     ["Model id", h("code", {}, model.name)],
+    aliases.length > 0 && ["Further ids", aliases.map((alias) => h("code", { class: "block" }, alias))],
     ["Task", model.task.name],
     ["Context window", `${count(model.context_length)} tokens, prompt and answer together`],
     ["LoRA fine-tunes", model.lora ? "Taken: by id or name, in the field lora" : "Not taken"],

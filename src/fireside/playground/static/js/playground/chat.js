@@ -6,6 +6,7 @@ import { fill, h } from "../lib/dom.js";
 import { shortName } from "../lib/format.js";
 import "../parts/model-state.js";
 import { playground } from "./controller.js";
+import { childrenIn } from "./tree.js";
 import "./turn.js";
 
 /** Questions that a small model answers well, too. */
@@ -57,10 +58,11 @@ class Chat extends HTMLElement {
       view.remove();
       this.#views.delete(id);
     }
+    const children = childrenIn(playground.current.tree);
     turns.forEach((turn, index) => {
       const view = this.#views.get(turn.id) ?? h("fs-turn");
       this.#views.set(turn.id, view);
-      view.show(turn, index);
+      view.show(turn, index, children.get(turn.parent) ?? []);
       if (this.#turns.children[index] !== view) this.#turns.insertBefore(view, this.#turns.children[index] ?? null);
     });
     this.#welcome();

@@ -7,7 +7,7 @@ import { newAnswer, newTurn, shortened } from "./conversation.js";
 import { isRunning } from "./library.js";
 import { requestBody } from "./request.js";
 import { PlaygroundState } from "./state.js";
-import { latestLeaf, versions } from "./tree.js";
+import { childrenIn, latestLeaf } from "./tree.js";
 
 /** @typedef {import("./conversation.js").Turn} Turn */
 
@@ -104,10 +104,11 @@ class Playground extends PlaygroundState {
   turnTo(index, step) {
     const { current } = this;
     const turn = current.turns[index];
-    const all = versions(current.tree, turn);
+    const children = childrenIn(current.tree);
+    const all = children.get(turn.parent) ?? [];
     const next = all[all.indexOf(turn) + step];
     if (this.running || !next) return;
-    const head = latestLeaf(current.tree, next.id);
+    const head = latestLeaf(children, next.id);
     this.library.show(current, head);
     this.library.keep(current, { head });
     this.tell("turns");

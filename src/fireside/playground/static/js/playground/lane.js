@@ -52,7 +52,8 @@ class LaneView extends HTMLElement {
     this.#about.href = modelPath(lane.model);
     this.#about.setAttribute("aria-label", `About this model, ${shortName(lane.model)}`);
     const known = states.models.map((one) => h("option", { value: one.name }, shortName(one.name)));
-    const gone = model ? [] : [h("option", { value: lane.model }, `${lane.model} (not on this server)`)];
+    const listed = states.models.some((one) => one.name === lane.model);
+    const gone = !listed && h("option", { value: lane.model }, model ? lane.model : `${lane.model} (not on this server)`);
     fill(this.#model, known, gone);
     this.#model.value = lane.model;
     this.#drawTunes(lane, tunes, model?.lora === true);

@@ -28,6 +28,8 @@ export class Library extends EventTarget {
   #soon = new Map();
   /** @type {Set<string>} ids of turns that another tab has told of since they were read */
   #heard = new Set();
+  /** @type {Set<string>} ids of conversations that this tab has deleted: an answer that ends later brings none back */
+  #removed = new Set();
   #others = new BroadcastChannel("fireside");
 
   async load() {
@@ -126,6 +128,7 @@ export class Library extends EventTarget {
 
   /** @param {Conversation} conversation */
   async remove(conversation) {
+    this.#removed.add(conversation.id);
     this.conversations = this.conversations.filter((other) => other !== conversation);
     this.#tell("list");
     await storage.removeConversation(conversation.id).catch(() => {});
@@ -140,7 +143,7 @@ export class Library extends EventTarget {
     clearTimeout(this.#soon.get(id));
     this.#soon.delete(id);
     const turn = conversation.tree.get(id);
-    if (turn) this.#written(storage.write(conversation, {}, [turn]), message(id, conversation));
+    if (turn && !this.#removed.has(conversation.id)) this.#written(storage.write(conversation, {}, [turn]), message(id, conversation));
   }
 
   /**

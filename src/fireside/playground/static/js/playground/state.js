@@ -51,8 +51,8 @@ export class PlaygroundState extends EventTarget {
       const why = error?.message?.startsWith("Another tab") ? error.message : "This browser keeps no data for this page: conversations are lost when it is closed.";
       toast(why);
     });
-    const wanted = model && states.get(model) ? model : (this.conversations[0]?.lanes[0]?.model ?? "");
-    const lane = { model: states.get(wanted) ? wanted : defaultModel(), lora: "" };
+    const wanted = (model && states.get(model)) || states.get(this.conversations[0]?.lanes[0]?.model ?? "");
+    const lane = { model: wanted?.name ?? defaultModel(), lora: "" };
     this.current = newConversation({ lanes: [lane] });
     this.parameters = parametersOf((await schemas(lane.model)).input);
     const asked = conversationInAddress();

@@ -2,7 +2,7 @@
 
 import { isModelId } from "../api/paths.js";
 import { freshId, MAX_LANES, newConversation, newTurn, shortened } from "./conversation.js";
-import { latestLeaf, pathTo } from "./tree.js";
+import { childrenIn, latestLeaf, pathTo } from "./tree.js";
 
 const FORMAT = "fireside-conversations";
 const VERSION = 2;
@@ -103,7 +103,7 @@ function addTurns(made, turns, head) {
     made.tree.set(turn.id, turn);
     before = turn.id;
   });
-  const shown = ids.get(head) ?? latestLeaf(made.tree, "");
+  const shown = ids.get(head) ?? latestLeaf(childrenIn(made.tree), "");
   made.head = shown;
   made.turns = pathTo(made.tree, shown);
   made.opening = shortened(made.turns[0]?.text ?? "");

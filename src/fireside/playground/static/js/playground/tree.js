@@ -23,35 +23,36 @@ export function pathTo(tree, head) {
 }
 
 /**
- * The turn and what else was said in its place, the oldest first.
+ * @typedef {Map<string, Turn[]>} Children turns by the id of the one before them, the oldest first
  *
  * @param {Tree} tree
- * @param {Turn} turn
- * @returns {Turn[]}
+ * @returns {Children}
  */
-export const versions = (tree, { parent }) => childrenOf(tree, parent);
+export function childrenIn(tree) {
+  /** @type {Children} */
+  const children = new Map();
+  const all = [...tree.values()].sort((a, b) => a.made - b.made || (a.id < b.id ? -1 : 1));
+  for (const turn of all) {
+    const beside = children.get(turn.parent);
+    if (beside) beside.push(turn);
+    else children.set(turn.parent, [turn]);
+  }
+  return children;
+}
 
 /**
  * Where the conversation went on last after a turn.
  *
- * @param {Tree} tree
+ * @param {Children} children
  * @param {string} id
  * @returns {string} id of the last turn
  */
-export function latestLeaf(tree, id) {
+export function latestLeaf(children, id) {
   const seen = new Set();
   for (let now = id; ; ) {
     seen.add(now);
-    const next = childrenOf(tree, now).at(-1);
+    const next = children.get(now)?.at(-1);
     if (!next || seen.has(next.id)) return now;
     now = next.id;
   }
-}
-
-/**
- * @param {Tree} tree
- * @param {string} parent
- */
-function childrenOf(tree, parent) {
-  return [...tree.values()].filter((turn) => turn.parent === parent).sort((a, b) => a.made - b.made || (a.id < b.id ? -1 : 1));
 }

@@ -5,7 +5,6 @@ import { icon } from "../lib/icons.js";
 import "./answer.js";
 import { playground } from "./controller.js";
 import { editor } from "./editor.js";
-import { versions } from "./tree.js";
 
 /** @typedef {import("./conversation.js").Turn} Turn */
 
@@ -13,6 +12,8 @@ class TurnView extends HTMLElement {
   /** @type {Turn | null} */
   #turn = null;
   #index = 0;
+  /** @type {Turn[]} */
+  #versions = [];
   #said = h("div", { class: "said" });
   #answers = h("div", { class: "answers" });
   /** @type {any[]} */
@@ -22,14 +23,15 @@ class TurnView extends HTMLElement {
   /**
    * @param {Turn} turn
    * @param {number} index
+   * @param {Turn[]} versions of it, itself among them
    */
-  show(turn, index) {
+  show(turn, index, versions) {
     this.#turn = turn;
     this.#index = index;
+    this.#versions = versions;
     if (!this.firstChild) fill(this, this.#said, this.#answers);
-    const all = versions(playground.current.tree, turn);
-    const key = JSON.stringify([turn.text, turn.results, playground.running, all.indexOf(turn), all.length]);
-    if (key !== this.#drawn) this.#drawSaid(all);
+    const key = JSON.stringify([turn.text, turn.results, playground.running, versions.indexOf(turn), versions.length]);
+    if (key !== this.#drawn) this.#drawSaid();
     this.#drawn = key;
     this.#drawAnswers();
   }
@@ -39,8 +41,8 @@ class TurnView extends HTMLElement {
     this.#views[lane]?.more();
   }
 
-  /** @param {Turn[]} [all] the versions of this turn */
-  #drawSaid(all = versions(playground.current.tree, /** @type {Turn} */ (this.#turn))) {
+  #drawSaid() {
+    const all = this.#versions;
     const turn = /** @type {Turn} */ (this.#turn);
     const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.getAttribute("aria-label");
     const had = this.#said.contains(document.activeElement);
