@@ -38,7 +38,7 @@ def main() -> int:
     subprocess.run([commands / "python", ROOT / "tools/install.py", "runtime"], check=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data:
         environment = os.environ | {"FIRESIDE_DATA_DIR": data, "PYTHONUTF8": "1"}
-        serve = [commands / "fireside", "serve", "--port", "0"]
+        serve = [str(commands / "fireside"), "serve", "--port", "0"]
         with subprocess.Popen(serve, env=environment, stdout=subprocess.PIPE, encoding="utf-8") as server:
             assert server.stdout is not None
             try:
