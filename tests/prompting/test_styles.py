@@ -33,7 +33,10 @@ def text(messages: list[Message], spec: PromptSpec) -> str:
     [
         (["u:Hi"], "<|im_start|>user\nHi<|im_end|>\n"),
         (["s:Be brief.", "u:Hi"], "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n"),
-        (["u:", "a:"], "<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n<|im_end|>\n"),
+        (
+            ["u:", "a:", "t:"],
+            "<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n<|im_end|>\n<|im_start|>tool\n<|im_end|>\n",
+        ),
         (
             ["a:One", "a:Two", "t:4", "s:Late"],
             "<|im_start|>assistant\nOne<|im_end|>\n<|im_start|>assistant\nTwo<|im_end|>\n"
@@ -43,6 +46,23 @@ def text(messages: list[Message], spec: PromptSpec) -> str:
 )
 def test_chatml_keeps_every_message_in_its_place(turns: list[str], expected: str) -> None:
     assert text(talk(*turns), CHATML) == expected + "<|im_start|>assistant\n"
+
+
+@pytest.mark.parametrize("spec", [CHATML, MISTRAL, PLAIN], ids=lambda spec: spec.style)
+def test_a_last_turn_of_the_assistant_is_left_open(spec: PromptSpec) -> None:
+    for turns in (["u:Count.", "a:One,"], ["s:Be brief.", "u:Count.", "a:One,"], ["u:Count.", "a:No.", "a:One,"]):
+        *_, last = render(talk(*turns), spec)
+        assert not last.control
+        assert last.text.endswith("One,")
+        # What it is given more of, it goes on with.
+        longer = text(talk(*turns[:-1], turns[-1] + " two"), spec)
+        assert longer == text(talk(*turns), spec) + " two"
+
+
+def test_chatml_opens_the_assistants_turn_once() -> None:
+    asked = "<|im_start|>user\nCount.<|im_end|>\n<|im_start|>assistant\n"
+    assert text(talk("u:Count."), CHATML) == text(talk("u:Count.", "a:"), CHATML) == asked
+    assert text(talk("u:Count.", "a:One,"), CHATML) == asked + "One,"
 
 
 @pytest.mark.parametrize(

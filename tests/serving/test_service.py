@@ -343,3 +343,5 @@ async def test_the_space_before_an_answer(tmp_path: Path, spaced_words: Path) ->
         assert await say(service, ask("b", "pieces", raw=True)) == " aab"
         messages = (Message("user", "b"),)
         assert await say(service, ask(None, "pieces", messages=messages)) == "aab"
+        begun = (Message("user", "Say it."), Message("assistant", "b"))
+        assert await say(service, ask(None, "pieces", messages=begun)) == " aab"

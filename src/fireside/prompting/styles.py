@@ -1,7 +1,9 @@
 """Chat styles in plain Python: a conversation becomes control tokens and texts, and no text becomes a control token.
 
+In every style a conversation that ends with the assistant is continued from there: its last turn is left open.
+
 ChatML (OpenHermes 2.5, SmolLM2), as the models' own templates have it: every message in its place, whatever the order
-of roles, then the opening of the assistant's turn.
+of roles, then the opening of the assistant's turn, where that is not open already.
 
 Mistral (7B Instruct v0.1 and v0.2), as `mistral_common`'s v1 tokenizer has it:
 
@@ -11,8 +13,7 @@ One space inside each bracket and one before the assistant's text, none before `
 this vocabulary, and each stretch between control tokens is a sentence of its own ("▁" before its first word). System
 messages, wherever they stand, go before the first user text, a blank line between. Where Mistral's published Jinja
 template raises on roles that do not alternate, neighbouring turns of one side are joined by a blank line; turns of one
-side with a system message between stay apart; both as `mistral_common` does. A tool's answer is the user's side. A
-conversation that ends with the assistant is continued from there.
+side with a system message between stay apart; both as `mistral_common` does. A tool's answer is the user's side.
 
 Plain: contents joined by newlines, for models without a template.
 """
@@ -73,6 +74,8 @@ def _chatml(messages: Sequence[Message]) -> list[Piece]:
             Piece(IM_END, control=True),
             Piece("\n", control=False),
         ]
+    if messages[-1].role == "assistant":
+        return pieces[:-2]  # not closed
     return [*pieces, Piece(IM_START, control=True), Piece("assistant\n", control=False)]
 
 

@@ -12,7 +12,7 @@ class AnswerReader:
     """Reads one answer. A form, or a call of a tool, says itself where it ends: there stop texts do not count."""
 
     def __init__(self, request: TextRequest, tokenizer: Vocabulary) -> None:
-        self._detokenizer = Detokenizer(tokenizer, strip_leading_space=not request.raw)
+        self._detokenizer = Detokenizer(tokenizer, strip_leading_space=not request.goes_on)
         self._calls = CallReader() if request.offered_tools else None
         self._stops = StopTexts(() if request.form else request.stop)
         self._json: list[str] | None = [] if isinstance(request.form, JsonForm) else None

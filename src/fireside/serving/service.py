@@ -116,7 +116,7 @@ def _prepare(request: TextRequest, model: LoadedModel) -> tuple[GenerationReques
     Raises BadGrammar, ContextOverflow, InvalidInput, UnsupportedWeights.
     """
     tokenizer, context = model.tokenizer, model.context_length
-    grammar = grammar_of(request, spaced=tokenizer.strips_leading_space and not request.raw)
+    grammar = grammar_of(request, spaced=tokenizer.strips_leading_space and not request.goes_on)
     least = 1 if request.clip else request.max_tokens
     try:
         ids = build_prompt(

@@ -87,6 +87,14 @@ class TextRequest:
             return tuple(tool for tool in self.tools if tool.name == self.tool_choice.name)
         return () if self.tool_choice == "none" else self.tools
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the answer goes on with a text that was given, so that a space at its beginning is part of it."""
+        if self.raw:
+            return True
+        last = self.messages[-1] if self.messages else None
+        return last is not None and last.role == "assistant" and last.content != ""
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
