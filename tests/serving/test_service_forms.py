@@ -76,7 +76,8 @@ def chat(text: str, **values: Any) -> TextRequest:
 async def answer(service: Service, request: TextRequest) -> Answer:
     deltas = [delta async for delta in service.generate(request)]
     last = deltas[-1]
-    assert last.usage == Usage(request.meter.prompt_tokens, request.meter.completion_tokens)
+    meter = request.meter
+    assert last.usage == Usage(meter.prompt_tokens, meter.completion_tokens, meter.cached_tokens)
     assert all(delta.text or delta.tool_calls for delta in deltas[:-1])
     calls = [call for delta in deltas for call in delta.tool_calls]
     return Answer("".join(delta.text for delta in deltas), calls, last.finish_reason, last.usage)
