@@ -17,7 +17,7 @@ FiresideError
 │   ├── FineTuneNotFound        no such fine-tune for this account
 │   ├── FineTuneIncomplete      the fine-tune lacks a file
 │   ├── FineTuneExists          the account has a fine-tune of that name already
-│   ├── TooManyFineTunes        the account has as many fine-tunes as it may
+│   ├── FineTuneQuota           the account has as many fine-tunes, or bytes of them, as it may
 │   ├── FineTuneMismatch        the fine-tune was made for another model
 │   ├── BadAdapter              an adapter's file is unsound, or asks for what Fireside does not run
 │   ├── BatchNotFound           the account has no such batch (any more)
@@ -136,8 +136,8 @@ class FineTuneExists(RequestError):
     """The account has a fine-tune of that name already."""
 
 
-class TooManyFineTunes(RequestError):
-    """The account has as many fine-tunes as it may."""
+class FineTuneQuota(RequestError):
+    """The account has as many fine-tunes, or bytes of them, as it may."""
 
 
 class FineTuneMismatch(RequestError):

@@ -96,6 +96,12 @@ class Settings(BaseSettings):
     batch_seconds: Annotated[float, Field(gt=0, description="Seconds that the results of a batch are kept.")] = 86400.0
     finetune_max_mb: Annotated[int, Field(ge=1, description="Largest file of a fine-tune, in millions of bytes.")] = 300
     finetune_max_rank: Annotated[int, Field(ge=1, le=1024, description="Largest rank of a fine-tune.")] = 32
+    finetune_account_mb: Annotated[
+        int, Field(ge=0, description="Most bytes of one account's fine-tunes together, in millions.")
+    ] = 10_000
+    finetune_uploads: Annotated[
+        int, Field(ge=1, description="Files of fine-tunes that one account may upload at the same time.")
+    ] = 8
     finetunes_per_account: Annotated[int, Field(ge=0, description="Most fine-tunes that one account may have.")] = 100
     request_timeout: Annotated[float, Field(gt=0, description="Most seconds for one request.")] = 3600.0
     body_timeout: Annotated[float, Field(gt=0, description="Most seconds for a request's body to arrive.")] = 30.0

@@ -4,6 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -13,8 +14,8 @@ import pytest
 from fireside.store.tokens import SCOPES
 from fireside.weights.adapter import read_adapter
 from support.adapters import CONFIG, WEIGHTS, adapter_config, adapter_tensors, make_adapter
-from support.echo_service import AWQ, LORA, PLAIN
-from support.live_server import LiveServer, check_error, live_server, read_all
+from support.echo_service import AWQ, LORA, PLAIN, EchoService
+from support.live_server import LiveServer, check_error, live_server, read_all, wait_until
 
 ACCOUNT = "/client/v4/accounts/{}/ai/finetunes"
 BASE = ACCOUNT.format("acc")
@@ -99,7 +100,7 @@ def test_create_upload_use_delete(server: LiveServer, adapter: Path) -> None:
     assert server.client.get(BASE).json()["result"] == []
     for response in (run(server, "mine"), server.client.get(f"{BASE}/mine"), server.client.delete(f"{BASE}/mine")):
         check_error(response, 404, 3037)
-    assert (folder / WEIGHTS).exists(), "a request that began before may still be opening it"
+    assert not folder.exists(), "no request was reading it"
 
 
 def test_wrong_model_for_lora(server: LiveServer) -> None:
@@ -354,7 +355,7 @@ def test_replacing_leaves_no_gap(server: LiveServer, tmp_path: Path, adapter: Pa
     assert before.adapter is not None
     assert after.id != before.adapter.id
     assert (Path(after.folder) / WEIGHTS).read_bytes() == (new / WEIGHTS).read_bytes()
-    assert (Path(before.adapter.folder) / WEIGHTS).read_bytes() == (adapter / WEIGHTS).read_bytes()
+    assert not Path(before.adapter.folder).exists(), "no request was reading it"
 
 
 def test_a_bad_replacement_leaves_the_version_before(server: LiveServer, adapter: Path) -> None:
@@ -379,7 +380,101 @@ def test_an_upload_that_is_repeated_changes_nothing(server: LiveServer, adapter:
     assert len({request.adapter.id for request in server.service.requests if request.adapter}) == 1
 
 
-def test_uploads_that_race(server: LiveServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced"])
+def test_what_is_gone_goes_with_its_last_reader(tmp_path: Path, adapter: Path, replaced: bool) -> None:
+    blobs = tmp_path / "data" / "finetunes"
+    with live_server(tmp_path / "data", EchoService(delay=0.05)) as server:
+        create(server)
+        upload_all(server, "mine", adapter)
+        body = {"prompt": "word " * 200, "lora": "mine", "stream": True}
+        streams = [server.client.stream("POST", server.run_path(LORA), json=body) for _ in range(2)]
+        for number, stream in enumerate(streams):
+            with stream as response:
+                lines = response.iter_lines()
+                next(lines)
+                folder = used_folder(server)
+                if number == 0:
+                    continue
+                if replaced:
+                    new = make_adapter(tmp_path / "new", adapter_config(lora_alpha=32), adapter_tensors(seed=1))
+                    upload_all(server, "mine", new)
+                else:
+                    server.client.delete(f"{BASE}/mine")
+                assert (folder / WEIGHTS).read_bytes() == (adapter / WEIGHTS).read_bytes()
+                assert len(list(blobs.iterdir())) == (2 if replaced else 0)
+        wait_until(lambda: not folder.exists())
+
+
+def test_the_same_bytes_are_kept_once(server: LiveServer, tmp_path: Path, adapter: Path) -> None:
+    blobs = tmp_path / "data" / "finetunes"
+    create(server)
+    for _ in range(30):
+        assert upload(server, "mine", WEIGHTS, (adapter / WEIGHTS).read_bytes()).status_code == 200
+    assert len(list(blobs.iterdir())) == 1
+    upload_all(server, "mine", adapter)
+    create(server, "twin")
+    upload_all(server, "twin", adapter)
+    assert len(list(blobs.iterdir())) == 2
+    other = ACCOUNT.format("other")
+    create(server, "mine", other)
+    upload_all(server, "mine", adapter, other)
+    assert len(list(blobs.iterdir())) == 4, "another account's stay apart"
+    server.client.delete(f"{BASE}/mine")
+    assert len(list(blobs.iterdir())) == 4
+    assert run(server, "twin").status_code == 200
+    server.client.delete(f"{BASE}/twin")
+    assert len(list(blobs.iterdir())) == 2
+    server.client.delete(f"{other}/mine")
+    assert list(blobs.iterdir()) == []
+
+
+def test_an_accounts_bytes_are_bounded(tmp_path: Path) -> None:
+    """However they are spread, and whether or not they make an adapter; what is deleted counts no more."""
+    content = {CONFIG: json.dumps(adapter_config()).encode()}
+    with live_server(tmp_path / "data", finetune_account_mb=1) as server:
+        for number in range(3):
+            create(server, str(number))
+            tensors = adapter_tensors(seed=number, layers=60)
+            content[WEIGHTS] = (make_adapter(tmp_path / str(number), tensors=tensors) / WEIGHTS).read_bytes()
+            assert 400_000 < len(content[WEIGHTS]) < 500_000
+            response = upload(server, str(number), WEIGHTS, content[WEIGHTS])
+            if number < 2:
+                assert response.status_code == 200, response.text
+                continue
+            assert "1,000,000" in check_error(response, 400, 5113)
+            head = f"POST {BASE}/2/finetune-assets HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            head += "Content-Length: 700000\r\n\r\n"
+            assert b" 400 " in server.exchange(head.encode()).partition(b"\r\n")[0], "before a byte of it is read"
+        create(server, "x", ACCOUNT.format("other"))
+        assert upload(server, "x", WEIGHTS, content[WEIGHTS], ACCOUNT.format("other")).status_code == 200
+        server.client.delete(f"{BASE}/0")
+        assert upload(server, "2", WEIGHTS, content[WEIGHTS]).status_code == 200
+        assert left_behind(server, tmp_path) == []
+
+
+def test_an_accounts_uploads_at_the_same_time_are_bounded(tmp_path: Path, adapter: Path) -> None:
+    other = ACCOUNT.format("other")
+    with live_server(tmp_path / "data", finetune_uploads=2) as server, ExitStack() as stack:
+        create(server)
+        create(server, "theirs", other)
+        head = f"POST {BASE}/mine/finetune-assets HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
+        head += "Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+        for count in (1, 2):
+            stack.enter_context(server.connect()).sendall(head.encode())
+            wait_until(lambda count=count: len(left_behind(server, tmp_path)) == count)
+        assert "2 uploads" in check_error(upload(server, "mine", CONFIG, b"{}"), 429, 3040)
+        assert upload(server, "theirs", CONFIG, (adapter / CONFIG).read_bytes(), other).status_code == 200
+        stack.close()
+        wait_until(lambda: left_behind(server, tmp_path) == [])
+        assert upload(server, "mine", CONFIG, (adapter / CONFIG).read_bytes()).status_code == 200
+
+
+def test_uploads_that_race(tmp_path: Path) -> None:
+    with live_server(tmp_path / "data", finetune_uploads=12) as server:
+        _race_uploads(server, tmp_path)
+
+
+def _race_uploads(server: LiveServer, tmp_path: Path) -> None:
     create(server)
     folders = [make_adapter(tmp_path / str(seed), tensors=adapter_tensors(seed=seed)) for seed in range(6)]
     contents = {(folder / WEIGHTS).read_bytes() for folder in folders}

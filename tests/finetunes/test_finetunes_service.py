@@ -85,7 +85,8 @@ def test_a_lost_cache_is_filled_again(finetunes: FineTunes, model: ModelSpec, tm
     for path in first.folder.iterdir():
         path.unlink()
     first.folder.rmdir()
-    assert finetunes.local("a", "x", model) == first
+    again = finetunes.local("a", "x", model)
+    assert (again.version, again.folder) == (first.version, first.folder)
     assert len(read_adapter(first.folder).modules) == 4
 
 
@@ -109,12 +110,13 @@ def test_the_sweep_takes_what_is_out_of_use_and_nothing_else(
         finetunes.create("a", model=model, name=name)
         upload_all(finetunes, name, make_adapter(tmp_path / name, tensors=adapter_tensors(seed=seed)))
     (finetunes.upload_folder() / "left").write_bytes(b"x")
+    read = finetunes.local("a", "gone", model)
     finetunes.delete("a", "gone")
-    finetunes.sweep()
-    assert len(files_under(data_dir / "finetunes")) == 4, "it is out of use for a moment only"
-    finetunes.sweep(grace=-10)
     assert len(files_under(data_dir / "finetunes")) == 2
+    finetunes.sweep(grace=-10)
     assert files_under(data_dir / "uploads") == []
+    assert files_under(read.folder) == [CONFIG, WEIGHTS], "somebody reads it"
+    finetunes.release(read)
     assert files_under(data_dir / "cache") == [CONFIG, WEIGHTS]
     assert finetunes.local("a", "kept", model).folder.is_dir()
 

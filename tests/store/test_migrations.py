@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from fireside.errors import ConfigError
+from fireside.errors import ConfigError, FineTuneQuota
 from fireside.store.database import open_database
 from fireside.store.schema import VERSION, metadata
 from fireside.store.store import Store
@@ -62,6 +63,45 @@ def test_the_first_firesides_database_is_upgraded_in_place(tmp_path: Path) -> No
     assert database.execute("PRAGMA user_version").fetchone() == (VERSION,)
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()
+
+
+SECOND_FIRESIDE = """
+CREATE TABLE finetunes (id VARCHAR(36) NOT NULL, account_id VARCHAR(64) NOT NULL, model VARCHAR(200) NOT NULL,
+  name VARCHAR(100) NOT NULL, description VARCHAR(1000) NOT NULL, public BOOLEAN NOT NULL, created_at BIGINT NOT NULL,
+  modified_at BIGINT NOT NULL, problem TEXT NOT NULL, version VARCHAR(32), PRIMARY KEY (id),
+  FOREIGN KEY(account_id) REFERENCES accounts (id), CONSTRAINT uq_finetunes_account_id_name UNIQUE (account_id, name));
+CREATE INDEX ix_finetunes_public ON finetunes (public);
+CREATE TABLE finetune_files (blob_id VARCHAR(32) NOT NULL, finetune_id VARCHAR(36) NOT NULL,
+  file_name VARCHAR(40) NOT NULL, size BIGINT NOT NULL, sha256 VARCHAR(64) NOT NULL, uploaded_at BIGINT NOT NULL,
+  version VARCHAR(32), dropped_at BIGINT, PRIMARY KEY (blob_id));
+CREATE INDEX ix_finetune_files_finetune_id ON finetune_files (finetune_id);
+CREATE INDEX ix_finetune_files_version ON finetune_files (version);
+CREATE INDEX ix_finetune_files_dropped_at ON finetune_files (dropped_at);
+INSERT INTO finetunes VALUES ('f', 'old', 'm', 'mine', '', 0, 1, 1, '', 'v');
+INSERT INTO finetune_files VALUES ('b1', 'f', 'adapter_config.json', 5, 's1', 1, 'v', NULL);
+INSERT INTO finetune_files VALUES ('b2', 'f', 'adapter_model.safetensors', 7, 's2', 1, 'v', NULL);
+INSERT INTO finetune_files VALUES ('b3', 'f', 'adapter_model.safetensors', 9, 's3', 1, NULL, 1);
+INSERT INTO finetune_files VALUES ('b4', 'gone', 'adapter_config.json', 9, 's4', 1, 'w', 1);
+CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL);
+INSERT INTO alembic_version VALUES ('0002');
+PRAGMA user_version = 2;
+"""
+
+
+def test_fine_tunes_of_the_second_fireside_answer_on(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    with sqlite3.connect(path) as old:
+        old.executescript(FIRST_FIRESIDE + SECOND_FIRESIDE)
+    old.close()
+    with Store(path) as store:
+        found = store.finetunes.find("old", "mine")
+        assert found is not None
+        assert [(file.blob_id, file.version) for file in found.files] == [("b1", "v"), ("b2", "v")]
+        assert found.waiting == ()
+        assert store.finetunes.used_bytes("old") == 21
+        gone = store.finetunes.dropped(datetime.now(UTC) - timedelta(days=1))
+        assert sorted(file.blob_id for file in gone) == ["b3", "b4"]
+    assert differences(path) == []
 
 
 def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path) -> None:
@@ -148,16 +188,31 @@ def test_postgresql_does_all_that_sqlite_does(postgres: str) -> None:
         assert [record.requests for record in store.usage("a")] == [2]
         table = store.finetunes
         made = table.create("a", model="m", name="n", description="", public=False, limit=5)
-        blobs = [table.reserve(made.id, name, 1, "0" * 64) for name in ("adapter_config.json", "x")]
-        assert all(table.keep(made.id, blob) for blob in blobs)
-        assert table.activate(made.id, blobs, "v1")
-        assert not table.activate(made.id, blobs, "v2")
+        files = []
+        for name, size in (("adapter_config.json", 60), ("x", 30)):
+            file, is_there = table.reserve(made, name, size=size, sha256=name, limit=100)
+            assert not is_there
+            assert table.keep(made.id, file.id)
+            files.append(file)
+        with pytest.raises(FineTuneQuota):
+            table.reserve(made, "y", size=11, sha256="y", limit=100)
+        twin, is_there = table.reserve(made, "x", size=30, sha256="x", limit=90)
+        assert (twin.blob_id, is_there) == (files[1].blob_id, True)
+        table.discard([twin.id])
+        assert table.dropped(datetime.now(UTC) - timedelta(days=1)) == [], "its blob is another's, too"
+        ids = [file.id for file in files]
+        assert table.activate(made.id, ids, "v1")
+        assert not table.activate(made.id, ids, "v2")
         found = table.find("a", "n")
         assert found is not None
         assert (found.version, len(found.files)) == ("v1", 2)
         assert table.find("b", "n") is None
         assert table.delete(made.id)
-        assert table.versions() == {"v1"}
+        assert table.versions() == set()
+        gone = table.dropped(datetime.now(UTC) - timedelta(days=1))
+        assert sorted(file.id for file in gone) == sorted(ids)
+        table.forget(ids)
+        assert table.used_bytes("a") == 0
 
     def create(number: int) -> bool:
         with Store(postgres) as store:

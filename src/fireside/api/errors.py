@@ -36,7 +36,7 @@ WIRE_ERRORS: dict[type[e.FiresideError], WireError] = {
     e.FineTuneExists: WireError(5110, 400),
     e.FineTuneMismatch: WireError(5111, 400),
     e.BadAdapter: WireError(5112, 400),
-    e.TooManyFineTunes: WireError(5113, 400),
+    e.FineTuneQuota: WireError(5113, 400),
     e.BatchNotFound: WireError(5114, 404),
     # 400 and not 501: clients retry a 5xx, and asking again does not help here.
     e.FeatureUnavailable: WireError(5100, 400),

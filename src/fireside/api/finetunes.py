@@ -23,19 +23,20 @@ from fireside.api.scopes import check_scope
 from fireside.api.upload import receive_file
 from fireside.errors import (
     BadAdapter,
+    Busy,
     FineTuneExists,
     FineTuneNotFound,
+    FineTuneQuota,
     InvalidInput,
     InvalidModelId,
     LoraUnsupported,
     NotPermitted,
     StoreUnavailable,
-    TooManyFineTunes,
     UnknownModel,
 )
 from fireside.finetunes.checks import FILE_NAMES
 from fireside.finetunes.status import status_of
-from fireside.store.finetunes import FineTune
+from fireside.store.finetune_records import FineTune
 
 _BASE = "/client/v4/accounts/{account_id}/ai/finetunes"
 
@@ -105,7 +106,7 @@ def routes(context: Context) -> list[Route]:
             "file_name": {"type": "string", "enum": list(FILE_NAMES)},
             "file": {"type": "string", "format": "binary"},
         },
-        raises=[*_WRITING, FineTuneNotFound, BadAdapter],
+        raises=[*_WRITING, FineTuneNotFound, FineTuneQuota, Busy, BadAdapter],
         scope="finetunes",
     )
     return [
@@ -143,7 +144,7 @@ def routes(context: Context) -> list[Route]:
 
 
 _WRITING = (NotPermitted, StoreUnavailable)
-_MAKING = (UnknownModel, InvalidModelId, LoraUnsupported, FineTuneExists, TooManyFineTunes)
+_MAKING = (UnknownModel, InvalidModelId, LoraUnsupported, FineTuneExists, FineTuneQuota)
 
 
 def _doc(name: str, summary: str, result: Any, **more: Any) -> Doc:
@@ -200,30 +201,34 @@ class _Routes:
     async def upload(self, request: Request) -> Response:
         account, reference = request.path_params["account_id"], request.path_params["finetune"]
         settings = self._context.settings
+        declared = request.headers.get("content-length", "")
+        size = int(declared) if declared.isdecimal() else 0
         # Before the body: nobody sends 300 MB to learn that the name was wrong.
-        await asyncio.to_thread(self._finetunes.get, account, reference)
+        await asyncio.to_thread(self._finetunes.check_upload, account, reference, size)
         path = (await asyncio.to_thread(self._finetunes.upload_folder)) / uuid4().hex
-        try:
-            fields = await receive_file(
-                request.headers,
-                request.receive,
-                path,
-                max_bytes=settings.finetune_max_mb * 1_000_000,
-                idle_timeout=settings.body_timeout,
-                timeout=settings.request_timeout,
-            )
-            if "file_name" not in fields:
-                raise InvalidInput(["file_name: the form needs a part of this name"])
-            kept = await asyncio.to_thread(self._take, account, reference, fields["file_name"], path)
-        finally:
-            path.unlink(missing_ok=True)
+        with self._finetunes.uploading(account):
+            try:
+                fields = await receive_file(
+                    request.headers,
+                    request.receive,
+                    path,
+                    max_bytes=settings.finetune_max_mb * 1_000_000,
+                    idle_timeout=settings.body_timeout,
+                    timeout=settings.request_timeout,
+                )
+                if "file_name" not in fields:
+                    raise InvalidInput(["file_name: the form needs a part of this name"])
+                kept = await asyncio.to_thread(self._take, account, reference, fields["file_name"], path)
+            finally:
+                path.unlink(missing_ok=True)
         status = status_of(kept)
         return answer(Uploaded(fields["file_name"], kept.id, status.state, status.message))
 
     def _take(self, account: str, reference: str, name: str, path: Path) -> FineTune:
-        kept = self._finetunes.upload(account, reference, name, path)
-        self._finetunes.sweep()
-        return kept
+        try:
+            return self._finetunes.upload(account, reference, name, path)
+        finally:
+            self._finetunes.sweep()
 
 
 def describe(finetune: FineTune) -> FineTuneFacts:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from typing import Protocol, cast
 
@@ -58,10 +58,7 @@ async def respond(
     """
     settings = context.settings
     headers = {} if request.model in spec.names else {"fireside-served-by": spec.id}
-    request = replace(request, adapter=await _adapter(context, spec, request.tenant, lora))
-    # The service promises an iterator that can be closed; to the type checker that is a generator.
-    deltas = cast(AsyncGenerator[Delta, None], _deltas(context, request, functions))
-    try:
+    async with _generation(context, spec, request, lora, functions) as deltas:
         if stream:
             events = EventStream(
                 deltas,
@@ -77,38 +74,44 @@ async def respond(
             delta = await _collect(deltas, settings.request_timeout)
         response = form.whole(delta, headers)
         await response(scope, receive, send)
-    finally:
-        # However it ended: a client that went away has used what was made for it.
-        await _record(context, spec, request)
 
 
 async def complete(
     context: Context, spec: ModelSpec, request: TextRequest, *, lora: str | None, functions: Sequence[Function] = ()
 ) -> Delta:
     """Generate the whole answer, with nobody waiting on a connection. Arguments and errors as `respond`'s."""
-    request = replace(request, adapter=await _adapter(context, spec, request.tenant, lora))
-    deltas = cast(AsyncGenerator[Delta, None], _deltas(context, request, functions))
+    async with _generation(context, spec, request, lora, functions) as deltas, aclosing(deltas):
+        return await _collect(deltas, context.settings.request_timeout)
+
+
+@asynccontextmanager
+async def _generation(
+    context: Context, spec: ModelSpec, request: TextRequest, lora: str | None, functions: Sequence[Function]
+) -> AsyncIterator[AsyncGenerator[Delta, None]]:
+    """The answer's pieces, with the fine-tune that is named; at the end, the usage is recorded.
+
+    Raises LoraUnsupported, and what `FineTunes.local` does.
+    """
+    adapter = None
+    if lora is not None:
+        if not spec.lora:
+            raise LoraUnsupported(f"The model {spec.id} does not support LoRA inference: leave out lora.")
+        adapter = await asyncio.to_thread(context.finetunes.local, request.tenant, lora, spec)
+        request = replace(request, adapter=Adapter(adapter.version, str(adapter.folder)))
     try:
-        async with aclosing(deltas):
-            return await _collect(deltas, context.settings.request_timeout)
+        # The service promises an iterator that can be closed; to the type checker that is a generator.
+        yield cast(AsyncGenerator[Delta, None], _deltas(context, request, functions))
     finally:
+        # However it ended: a client that went away has used what was made for it.
         await _record(context, spec, request)
+        if adapter is not None:
+            await asyncio.to_thread(context.finetunes.release, adapter)
 
 
 def _deltas(context: Context, request: TextRequest, functions: Sequence[Function]) -> AsyncIterator[Delta]:
     if not functions:
         return context.service.generate(request)
     return generate(context.service, context.sandbox, request, functions, context.settings.function_rounds)
-
-
-async def _adapter(context: Context, spec: ModelSpec, account: str, lora: str | None) -> Adapter | None:
-    """The files of the fine-tune that is named. Raises LoraUnsupported, and what `FineTunes.local` does."""
-    if lora is None:
-        return None
-    if not spec.lora:
-        raise LoraUnsupported(f"The model {spec.id} does not support LoRA inference: send the request without lora.")
-    found = await asyncio.to_thread(context.finetunes.local, account, lora, spec)
-    return Adapter(found.version, str(found.folder))
 
 
 async def _record(context: Context, spec: ModelSpec, request: TextRequest) -> None:

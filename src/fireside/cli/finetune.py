@@ -7,7 +7,7 @@ import typer
 from fireside.cli.common import DataDir, NoPull, size_text, time_text
 
 if TYPE_CHECKING:
-    from fireside.store.finetunes import FineTune
+    from fireside.store.finetune_records import FineTune
 
 Account = Annotated[str, typer.Option(help="Account id: what URLs have after accounts/.")]
 Reference = Annotated[str, typer.Argument(metavar="FINETUNE", help="Id or name.")]

@@ -23,7 +23,7 @@ from fireside.finetunes.service import FineTunes
 from fireside.serving.service import Service
 from fireside.serving.types import TextRequest
 from fireside.settings import Settings, load_settings
-from fireside.store.finetunes import FineTune
+from fireside.store.finetune_records import FineTune
 from fireside.weights.download.hub import fetch_files, list_files
 from fireside.weights.download.progress import Progress
 

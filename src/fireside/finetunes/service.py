@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -31,10 +31,13 @@ from fireside.errors import (
 )
 from fireside.finetunes.blobs import open_blobs
 from fireside.finetunes.checks import FILE_NAMES, Base, check_file, check_pair
+from fireside.finetunes.readers import LocalAdapter, Readers
 from fireside.finetunes.status import missing_text
+from fireside.finetunes.uploads import Uploads
 from fireside.finetunes.versions import VersionFolders
 from fireside.settings import Settings
-from fireside.store.finetunes import FineTune, FineTuneTable
+from fireside.store.finetune_records import FineTune
+from fireside.store.finetunes import FineTuneTable, quota_error
 from fireside.weights.checkpoint import ModelConfig
 from fireside.weights.locate import is_downloaded, locate
 from fireside.weights.open import open_checkpoint
@@ -42,18 +45,10 @@ from fireside.weights.open import open_checkpoint
 log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 3 * 3600
-"""What is out of use is removed this much later: requests that began before may still need it."""
+"""What a killed process may have left is removed this much later: it could be another server's that is at work."""
 
 _NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,100}")
 _RESERVED_NAMES = ("public", ".", "..")
-
-
-@dataclass(frozen=True, slots=True)
-class LocalAdapter:
-    """A version that is on this machine: both files lie in the folder, and never change."""
-
-    version: str
-    folder: Path
 
 
 class FineTunes:
@@ -72,11 +67,14 @@ class FineTunes:
         self._models = {name: spec for spec in models for name in spec.names}
         self._blobs = open_blobs(settings.blob_url, settings.data_dir / "finetunes")
         self._folders = VersionFolders(settings.data_dir / "cache" / "adapters", self._blobs)
+        self._readers = Readers(self._folders)
+        self._uploads = Uploads(settings.finetune_uploads)
+        self._most_bytes = settings.finetune_account_mb * 1_000_000
 
     def create(
         self, account: str, *, model: ModelSpec, name: str, description: str = "", public: bool = False
     ) -> FineTune:
-        """A fine-tune without files yet. Raises LoraUnsupported, InvalidInput, FineTuneExists, TooManyFineTunes."""
+        """A fine-tune without files yet. Raises LoraUnsupported, InvalidInput, FineTuneExists, FineTuneQuota."""
         if not model.lora:
             raise LoraUnsupported(f"The model {model.id} does not support LoRA inference: choose another one.")
         problems = []
@@ -116,10 +114,23 @@ class FineTunes:
         return found
 
     def delete(self, account: str, reference: str) -> FineTune:
-        """Take it away; requests under way still finish with it. Raises FineTuneNotFound, NotPermitted."""
+        """Take it away with its files; requests under way finish with it. Raises FineTuneNotFound, NotPermitted."""
         finetune = self._own(account, reference)
         self._table.delete(finetune.id)
+        self._end(finetune)
+        self.sweep()
         return finetune
+
+    def check_upload(self, account: str, reference: str, size: int) -> None:
+        """Whether an upload of so many bytes may come. Raises FineTuneNotFound, NotPermitted, FineTuneQuota."""
+        self._own(account, reference)
+        used = self._table.used_bytes(account)
+        if used + size > self._most_bytes:
+            raise quota_error(used, size, self._most_bytes)
+
+    def uploading(self, account: str) -> AbstractContextManager[None]:
+        """An upload's place while its bytes come. Raises Busy, when it is entered."""
+        return self._uploads.place(account)
 
     def upload(self, account: str, reference: str, name: str, path: Path) -> FineTune:
         """Take one file in. When it is the second of the two, they become the version that answers from now on.
@@ -142,12 +153,20 @@ class FineTunes:
             raise
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        blob_id = self._table.reserve(finetune.id, name, path.stat().st_size, sha256)
-        self._blobs.put(blob_id, path)
+        arriving, is_there = self._table.reserve(
+            finetune, name, size=path.stat().st_size, sha256=sha256, limit=self._most_bytes
+        )
+        try:
+            if not is_there:
+                self._blobs.put(arriving.blob_id, path)
+        except StoreUnavailable:
+            self._table.discard([arriving.id])
+            raise
         # One at a time: a file that came between the two steps would drop the pair as one whose upload broke off.
         with self._switching:
-            kept = self._table.keep(finetune.id, blob_id)
+            kept = self._table.keep(finetune.id, arriving.id)
             if kept is None:
+                self._table.discard([arriving.id])
                 raise FineTuneNotFound(f"The fine-tune {reference[:100]!r} was deleted in the meantime.")
             if len(kept.waiting) == len(FILE_NAMES):
                 self._activate(kept, base)
@@ -156,7 +175,8 @@ class FineTunes:
     def local(self, account: str, reference: str, model: ModelSpec) -> LocalAdapter:
         """The version that answers now, for a request to this model; fetched to this machine if it is not here.
 
-        Raises FineTuneNotFound, FineTuneMismatch, FineTuneIncomplete.
+        It stays, deleted or not, until it is given to `release` (or forgotten). Raises FineTuneNotFound,
+        FineTuneMismatch, FineTuneIncomplete.
         """
         finetune = self.get(account, reference)
         if finetune.model not in model.names:
@@ -166,28 +186,42 @@ class FineTunes:
         if finetune.version is None:
             raise FineTuneIncomplete(f"The fine-tune {finetune.name!r} cannot be used yet: {missing_text(finetune)}")
         try:
-            folder = self._folders.make(finetune.version, finetune.files)
+            return self._open(finetune, finetune.version)
         except StoreUnavailable:
             # It may have been replaced between the two steps; then the new version is there.
             finetune = self.get(account, finetune.id)
             if finetune.version is None:
                 raise
-            folder = self._folders.make(finetune.version, finetune.files)
-        return LocalAdapter(finetune.version or "", folder)
+            return self._open(finetune, finetune.version)
+
+    def release(self, adapter: LocalAdapter) -> None:
+        """A request is done with it: what was deleted in the meantime goes with its last reader."""
+        self._readers.release(adapter)
+
+    def _open(self, finetune: FineTune, version: str) -> LocalAdapter:
+        adapter = self._readers.open(version)  # first: from now on nobody removes the folder
+        try:
+            self._folders.make(version, finetune.files)
+        except BaseException:
+            self.release(adapter)
+            raise
+        return adapter
 
     def sweep(self, grace: float = GRACE_SECONDS) -> None:
-        """Remove what has been out of use for longer than `grace` seconds, and what killed processes left behind."""
+        """Remove what is out of use, and what killed processes left behind more than `grace` seconds ago."""
         try:
             self._sweep(grace)
         except (StoreUnavailable, OSError) as error:  # it will be tried again, and nobody waits for it
             log.warning("What fine-tunes left behind could not be removed: %s", error)
 
     def _sweep(self, grace: float) -> None:
+        self._readers.remove_ended()
         gone = self._table.dropped(datetime.now(UTC) - timedelta(seconds=grace))
         for file in gone:
             self._blobs.delete(file.blob_id)
-        self._table.forget(file.blob_id for file in gone)
-        self._folders.remove_all_but(self._table.versions(), grace)
+        if gone:
+            self._table.forget(file.id for file in gone)
+        self._folders.remove_all_but(self._table.versions() | self._readers.versions(), grace)
         uploads = self.upload_folder()
         for left in uploads.iterdir():
             if time.time() - left.stat().st_mtime > grace:
@@ -198,6 +232,10 @@ class FineTunes:
         folder = self._settings.data_dir / "uploads"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder
+
+    def _end(self, finetune: FineTune) -> None:
+        if finetune.version is not None:
+            self._readers.end(finetune.version)
 
     def _own(self, account: str, reference: str) -> FineTune:
         finetune = self.get(account, reference)
@@ -224,9 +262,9 @@ class FineTunes:
 
     def _activate(self, finetune: FineTune, base: Base) -> None:
         waiting = {file.name: file for file in finetune.waiting}
-        blob_ids = [file.blob_id for file in waiting.values()]
+        file_ids = [file.id for file in waiting.values()]
         if {file.name: file.sha256 for file in finetune.files} == {name: file.sha256 for name, file in waiting.items()}:
-            self._table.discard(blob_ids)  # the same again: an upload that was repeated
+            self._table.discard(file_ids)  # the same again: an upload that was repeated
             return
         version = uuid4().hex
         try:
@@ -235,7 +273,8 @@ class FineTunes:
             )
         except BadAdapter as error:
             # Kept, they would be paired with the next upload, which may be of another adapter.
-            self._table.discard(blob_ids)
+            self._table.discard(file_ids)
             self._table.set_problem(finetune.id, str(error))
             raise BadAdapter(f"{error} Upload both files again.") from error
-        self._table.activate(finetune.id, blob_ids, version)
+        if self._table.activate(finetune.id, file_ids, version):
+            self._end(finetune)

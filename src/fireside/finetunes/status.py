@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fireside.finetunes.checks import FILE_NAMES
-from fireside.store.finetunes import FineTune
+from fireside.store.finetune_records import FineTune
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
 from fireside.errors import StoreUnavailable
 from fireside.finetunes.blobs import BlobStore
-from fireside.store.finetunes import FileRecord
+from fireside.store.finetune_records import FileRecord
 
 
 class VersionFolders:
@@ -23,6 +24,10 @@ class VersionFolders:
         self._root = root
         self._blobs = blobs
 
+    def folder(self, version: str) -> Path:
+        """Where the version is, or would be."""
+        return self._root / version
+
     def make(self, version: str, files: Iterable[FileRecord], check: Callable[[Path], object] | None = None) -> Path:
         """The version's folder, made from its blobs unless it is here.
 
@@ -31,8 +36,9 @@ class VersionFolders:
 
         Raises StoreUnavailable, and what `check` raises.
         """
-        folder = self._root / version
-        if folder.is_dir():
+        folder = self.folder(version)
+        with suppress(FileNotFoundError):
+            os.utime(folder)  # another process on this data folder sees that it is in use
             return folder
         part = self._root / f".{uuid4().hex}.part"
         try:
@@ -53,6 +59,13 @@ class VersionFolders:
         finally:
             shutil.rmtree(part, ignore_errors=True)
         return folder
+
+    def remove(self, version: str) -> None:
+        """Remove a version's folder, if it is here; nobody sees half of it."""
+        part = self._root / f".{uuid4().hex}.part"
+        with suppress(OSError):
+            self.folder(version).rename(part)
+        shutil.rmtree(part, ignore_errors=True)
 
     def remove_all_but(self, versions: set[str], older_than: float) -> None:
         """Remove other folders older than so many seconds: of versions long gone, or left by a killed process."""

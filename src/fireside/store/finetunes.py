@@ -2,70 +2,31 @@
 
 A file's row goes through these states:
 
-- reserved: `dropped_at` set, no version. Its bytes may be on their way; if the process dies, the sweep finds them.
-- waiting: no `dropped_at`, no version. It waits for the other file of the next version.
-- in use: `version` is the fine-tune's.
-- dropped: `dropped_at` set again. Requests that began before may still use it, so it is removed some time later.
+- arriving: its bytes may be on their way; if the process dies, the sweep finds them.
+- kept, without a version: it waits for the other file of the next version.
+- kept, with a version: in use, as long as that version is the fine-tune's.
+- dropped: nobody finds it any more, and the sweep removes it, with its blob unless another row has the same.
+
+A blob gets a new row only where a kept one has it, so that what the sweep removes cannot come back to life.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, Select, and_, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, and_, case, delete, exists, func, insert, literal, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from fireside.errors import FineTuneExists, TooManyFineTunes
-from fireside.store.rows import ensure_account, now, to_time
+from fireside.errors import FineTuneExists, FineTuneNotFound, FineTuneQuota, StoreUnavailable
+from fireside.store.finetune_records import FileRecord, FineTune, file_record, read_finetunes
+from fireside.store.rows import ensure_account, now
 from fireside.store.schema import finetune_files as files
 from fireside.store.schema import finetunes
 
 WAITING_SECONDS = 3600
 """For so long a file of a new version waits for the other one, while the version before answers."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileRecord:
-    """One uploaded file.
-
-    Args:
-        size: bytes.
-        version: the version that it is part of; None while it waits.
-    """
-
-    blob_id: str
-    name: str
-    size: int
-    sha256: str
-    version: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class FineTune:
-    """A fine-tune as it is in the database. Times are UTC.
-
-    Args:
-        problem: what is wrong with the files that wait, or with the last upload; empty when nothing is.
-        version: id of the version that answers; None until both files were there and sound.
-        files: of that version.
-        waiting: uploaded for the next version.
-    """
-
-    id: str
-    account_id: str
-    model: str
-    name: str
-    description: str
-    public: bool
-    created_at: datetime
-    modified_at: datetime
-    problem: str
-    version: str | None
-    files: tuple[FileRecord, ...]
-    waiting: tuple[FileRecord, ...]
 
 
 class FineTuneTable:
@@ -75,7 +36,7 @@ class FineTuneTable:
         self._begin = begin
 
     def create(self, account_id: str, *, model: str, name: str, description: str, public: bool, limit: int) -> FineTune:
-        """Add one without files. Raises FineTuneExists, TooManyFineTunes when the account has `limit` already."""
+        """Add one without files. Raises FineTuneExists, FineTuneQuota when the account has `limit` already."""
         created_at = now()
         row = {
             "id": str(uuid4()),
@@ -93,7 +54,7 @@ class FineTuneTable:
             ensure_account(connection, account_id)
             count = select(func.count()).select_from(finetunes).where(finetunes.c.account_id == account_id)
             if connection.execute(count).scalar_one() >= limit:
-                raise TooManyFineTunes(f"This account has {limit} fine-tunes, the most it may. Delete one first.")
+                raise FineTuneQuota(f"This account has {limit} fine-tunes, the most it may. Delete one first.")
             try:
                 with connection.begin_nested():
                     connection.execute(insert(finetunes).values(row))
@@ -102,18 +63,18 @@ class FineTuneTable:
                     f"This account has a fine-tune named {name!r} already. To replace its adapter, upload the two "
                     "files to it again; else choose another name, or delete it."
                 ) from None
-            [made] = _read(connection, select(finetunes).where(finetunes.c.id == row["id"]))
+            [made] = read_finetunes(connection, select(finetunes).where(finetunes.c.id == row["id"]))
         return made
 
     def of_account(self, account_id: str) -> list[FineTune]:
         """The account's own, oldest first."""
         with self._begin() as connection:
-            return _read(connection, select(finetunes).where(finetunes.c.account_id == account_id))
+            return read_finetunes(connection, select(finetunes).where(finetunes.c.account_id == account_id))
 
     def public(self) -> list[FineTune]:
         """Those of all accounts that everybody may read, oldest first."""
         with self._begin() as connection:
-            return _read(connection, select(finetunes).where(finetunes.c.public))
+            return read_finetunes(connection, select(finetunes).where(finetunes.c.public))
 
     def find(self, account_id: str, reference: str) -> FineTune | None:
         """The one that the account means: its own by id, its own by name, a public one by id or as `account/name`."""
@@ -129,7 +90,7 @@ class FineTuneTable:
             .limit(1)
         )
         with self._begin() as connection:
-            return next(iter(_read(connection, query)), None)
+            return next(iter(read_finetunes(connection, query)), None)
 
     def delete(self, finetune_id: str) -> bool:
         """Take it away at once; its files go later. False when it is gone already."""
@@ -138,84 +99,135 @@ class FineTuneTable:
             _drop(connection, files.c.finetune_id == finetune_id)
         return gone
 
-    def reserve(self, finetune_id: str, name: str, size: int, sha256: str) -> str:
-        """The id for a blob that is about to be stored."""
-        blob_id = uuid4().hex
+    def reserve(self, finetune: FineTune, name: str, *, size: int, sha256: str, limit: int) -> tuple[FileRecord, bool]:
+        """A place for a file that is about to be stored, and whether its bytes are there already.
+
+        Args:
+            limit: most bytes of the account's files, whatever their state; the same bytes count once.
+
+        Raises FineTuneNotFound when the fine-tune is gone, FineTuneQuota.
+        """
+        same = (files.c.account_id == finetune.account_id, files.c.sha256 == sha256, files.c.size == size)
+        twin = select(files.c.blob_id).where(*same, files.c.state == "kept").limit(1).with_for_update()
         with self._begin() as connection:
+            # A write comes first: in SQLite, it keeps other writers off until the end.
+            if not _touch(connection, finetune.id):
+                raise FineTuneNotFound(f"The fine-tune {finetune.name!r} was deleted in the meantime.")
+            blob_id = connection.execute(twin).scalar_one_or_none()
+            used = _used_bytes(connection, finetune.account_id)
+            if blob_id is None and used + size > limit:
+                raise quota_error(used, size, limit)
+            made = FileRecord(uuid4().hex, blob_id or uuid4().hex, name, size, sha256, None)
             connection.execute(
                 insert(files).values(
-                    blob_id=blob_id,
-                    finetune_id=finetune_id,
+                    id=made.id,
+                    blob_id=made.blob_id,
+                    account_id=finetune.account_id,
+                    finetune_id=finetune.id,
                     file_name=name,
                     size=size,
                     sha256=sha256,
                     uploaded_at=now(),
                     version=None,
-                    dropped_at=now(),
+                    state="arriving",
                 )
             )
-        return blob_id
+        return made, blob_id is not None
 
-    def keep(self, finetune_id: str, blob_id: str) -> FineTune | None:
-        """The blob is stored: it waits now for the other file. None when the fine-tune is gone.
+    def used_bytes(self, account_id: str) -> int:
+        """Bytes of the account's files, whatever their state; the same bytes count once."""
+        with self._begin() as connection:
+            return _used_bytes(connection, account_id)
+
+    def keep(self, finetune_id: str, file_id: str) -> FineTune | None:
+        """The file's bytes are stored: it waits now for the other file. None when the fine-tune is gone.
 
         What waited before is dropped where it belongs to another pair: a file of the same name, two files (whose upload
         broke off at its end), and, when a version answers already, one that is older than WAITING_SECONDS.
         """
         with self._begin() as connection:
-            name = select(files.c.file_name).where(files.c.blob_id == blob_id).scalar_subquery()
+            name = select(files.c.file_name).where(files.c.id == file_id).scalar_subquery()
             # What was wrong with the other file still is.
             problem = case((finetunes.c.problem.startswith(name), ""), else_=finetunes.c.problem)
             if not _touch(connection, finetune_id, problem=problem):
                 return None
-            waiting = (files.c.finetune_id == finetune_id, files.c.version.is_(None), files.c.dropped_at.is_(None))
+            waiting = (files.c.finetune_id == finetune_id, *_WAITING)
             count = connection.execute(select(func.count()).select_from(files).where(*waiting)).scalar_one()
             answers = select(finetunes.c.version.is_not(None)).where(finetunes.c.id == finetune_id).scalar_subquery()
             stale = and_(answers, files.c.uploaded_at < now() - WAITING_SECONDS)
             _drop(connection, *waiting, or_(files.c.file_name == name, stale, literal(count > 1)))
-            connection.execute(update(files).where(files.c.blob_id == blob_id).values(dropped_at=None))
-            [kept] = _read(connection, select(finetunes).where(finetunes.c.id == finetune_id))
+            arrived = update(files).where(files.c.id == file_id, files.c.state == "arriving")
+            if connection.execute(arrived.values(state="kept")).rowcount == 0:
+                raise StoreUnavailable("The upload took too long, and what had arrived was removed. Try again.")
+            [kept] = read_finetunes(connection, select(finetunes).where(finetunes.c.id == finetune_id))
         return kept
 
-    def activate(self, finetune_id: str, blob_ids: Sequence[str], version: str) -> bool:
+    def activate(self, finetune_id: str, file_ids: Sequence[str], version: str) -> bool:
         """Make the waiting files the version that answers. False when they wait no longer: another was faster."""
-        waiting = (files.c.blob_id.in_(blob_ids), files.c.version.is_(None), files.c.dropped_at.is_(None))
+        waiting = (files.c.id.in_(file_ids), *_WAITING)
         with self._begin() as connection:
             if not _touch(connection, finetune_id, problem=""):
                 return False
             count = select(func.count()).select_from(files).where(*waiting)
-            if connection.execute(count).scalar_one() != len(blob_ids):
+            if connection.execute(count).scalar_one() != len(file_ids):
                 return False
             _drop(connection, files.c.finetune_id == finetune_id, files.c.version.is_not(None))
             connection.execute(update(files).where(*waiting).values(version=version))
             _touch(connection, finetune_id, version=version)
         return True
 
-    def discard(self, blob_ids: Sequence[str]) -> None:
-        """Drop files that wait."""
+    def discard(self, file_ids: Sequence[str]) -> None:
+        """Drop files that wait, or whose bytes will not arrive."""
+        gone = update(files).where(files.c.id.in_(file_ids), files.c.version.is_(None))
         with self._begin() as connection:
-            _drop(connection, files.c.blob_id.in_(blob_ids), files.c.version.is_(None))
+            connection.execute(gone.values(state="dropped"))
 
     def set_problem(self, finetune_id: str, problem: str) -> None:
         """Note what is wrong."""
         with self._begin() as connection:
             _touch(connection, finetune_id, problem=problem)
 
-    def dropped(self, before: datetime) -> list[FileRecord]:
-        """Files that nothing has used since then."""
-        with self._begin() as connection:
-            rows = connection.execute(select(files).where(files.c.dropped_at < int(before.timestamp()))).all()
-        return [_file(row) for row in rows]
+    def dropped(self, arriving_before: datetime) -> list[FileRecord]:
+        """Files out of use whose blobs nobody else needs: to be removed, then forgotten.
 
-    def forget(self, blob_ids: Iterable[str]) -> None:
+        Those that share a blob are forgotten here. One that has been arriving since that time never will.
+        """
+        late = and_(files.c.state == "arriving", files.c.uploaded_at < int(arriving_before.timestamp()))
+        other = files.alias()
+        shared = exists().where(other.c.blob_id == files.c.blob_id, other.c.state != "dropped")
+        with self._begin() as connection:
+            connection.execute(update(files).where(late).values(state="dropped"))
+            connection.execute(delete(files).where(files.c.state == "dropped", shared))
+            rows = connection.execute(select(files).where(files.c.state == "dropped")).all()
+        return [file_record(row) for row in rows]
+
+    def forget(self, file_ids: Iterable[str]) -> None:
         """Their blobs are gone."""
         with self._begin() as connection:
-            connection.execute(delete(files).where(files.c.blob_id.in_(list(blob_ids))))
+            connection.execute(delete(files).where(files.c.id.in_(list(file_ids)), files.c.state == "dropped"))
 
     def versions(self) -> set[str]:
-        """Every version whose files are still kept."""
+        """Every version that answers."""
+        kept = select(files.c.version).where(files.c.version.is_not(None), files.c.state == "kept")
         with self._begin() as connection:
-            return set(connection.execute(select(files.c.version).where(files.c.version.is_not(None))).scalars())
+            return set(connection.execute(kept).scalars())
+
+
+def quota_error(used: int, size: int, limit: int) -> FineTuneQuota:
+    """What an account hears whose files would be too many bytes."""
+    return FineTuneQuota(
+        f"This file has {size:,} bytes, and the account's fine-tunes {used:,} of the {limit:,} that it may. Delete one "
+        "first, or ask the operator to raise FIRESIDE_FINETUNE_ACCOUNT_MB."
+    )
+
+
+_WAITING = (files.c.version.is_(None), files.c.state == "kept")
+
+
+def _used_bytes(connection: Connection, account_id: str) -> int:
+    blobs = select(files.c.blob_id, func.max(files.c.size).label("size"))
+    blobs_of = blobs.where(files.c.account_id == account_id).group_by(files.c.blob_id).subquery()
+    return int(connection.execute(select(func.coalesce(func.sum(blobs_of.c.size), 0))).scalar_one())
 
 
 def _touch(connection: Connection, finetune_id: str, **values: object) -> bool:
@@ -225,34 +237,4 @@ def _touch(connection: Connection, finetune_id: str, **values: object) -> bool:
 
 
 def _drop(connection: Connection, *which: Any) -> None:
-    connection.execute(update(files).where(*which, files.c.dropped_at.is_(None)).values(dropped_at=now()))
-
-
-def _read(connection: Connection, query: Select[Any]) -> list[FineTune]:
-    rows = connection.execute(query.order_by(finetunes.c.created_at, finetunes.c.name, finetunes.c.id)).all()
-    wanted = select(files).where(files.c.finetune_id.in_([row.id for row in rows]), files.c.dropped_at.is_(None))
-    found: dict[str, list[FileRecord]] = {row.id: [] for row in rows}
-    for row in connection.execute(wanted.order_by(files.c.file_name)):
-        found[row.finetune_id].append(_file(row))
-    return [_finetune(row, found[row.id]) for row in rows]
-
-
-def _finetune(row: Row[Any], found: list[FileRecord]) -> FineTune:
-    return FineTune(
-        id=row.id,
-        account_id=row.account_id,
-        model=row.model,
-        name=row.name,
-        description=row.description,
-        public=row.public,
-        created_at=to_time(row.created_at),
-        modified_at=to_time(row.modified_at),
-        problem=row.problem,
-        version=row.version,
-        files=tuple(file for file in found if file.version is not None),
-        waiting=tuple(file for file in found if file.version is None),
-    )
-
-
-def _file(row: Row[Any]) -> FileRecord:
-    return FileRecord(row.blob_id, row.file_name, row.size, row.sha256, row.version)
+    connection.execute(update(files).where(*which, files.c.state == "kept").values(state="dropped"))

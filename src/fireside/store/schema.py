@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-VERSION = 3
+VERSION = 4
 """Number of the newest migration. In SQLite it is also PRAGMA user_version, which the first Fireside looked at."""
 
 metadata = MetaData()
@@ -72,7 +72,10 @@ finetunes = Table(
 finetune_files = Table(
     "finetune_files",
     metadata,
-    Column("blob_id", String(32), primary_key=True),
+    Column("id", String(32), primary_key=True),
+    # Files of one account with the same content share a blob.
+    Column("blob_id", String(32), nullable=False, index=True),
+    Column("account_id", String(64), nullable=False, index=True),
     # No foreign key: the row outlives its fine-tune until the blob is gone.
     Column("finetune_id", String(36), nullable=False, index=True),
     Column("file_name", String(40), nullable=False),
@@ -80,6 +83,6 @@ finetune_files = Table(
     Column("sha256", String(64), nullable=False),
     Column("uploaded_at", BigInteger, nullable=False),
     Column("version", String(32), nullable=True, index=True),
-    # Set while the file is not (or no longer) in use; the sweep removes it some time later.
-    Column("dropped_at", BigInteger, nullable=True, index=True),
+    # See `fireside.store.finetunes`.
+    Column("state", String(8), nullable=False, index=True),
 )
