@@ -146,9 +146,25 @@ def test_a_body_that_is_no_json(shared_server: LiveServer, way: Way) -> None:
     check_binding_error(response, 400, 3003)
 
 
-def test_calls_that_are_not_there(shared_server: LiveServer, way: Way) -> None:
-    response = way.send(shared_server.client, "POST", "/to-markdown/transform", b"{}", headers())
-    check_binding_error(response, 404, 7003)
+@pytest.mark.parametrize("place", ["/to-markdown/transform", "/ai-gateway/gateways/mine/run", "/autorag/rags/a/search"])
+def test_calls_that_are_not_there(shared_server: LiveServer, way: Way, place: str) -> None:
+    response = way.send(shared_server.client, "POST", place, b"{}", headers())
+    assert place in check_binding_error(response, 404, 7003)  # what was asked, not what carried it
+
+
+def test_inputs_that_are_no_text(shared_server: LiveServer, way: Way) -> None:
+    """As workerd sends `{audio: {body: stream, contentType}}`: the stream as the body, the rest in the query."""
+    place = "/run?version=3&userInputs=%7B%22language%22%3A%22en%22%7D"
+    fields = {**headers(), "content-type": "audio/wav"}
+    response = way.send(shared_server.client, "POST", place, b"RIFF", fields)
+    assert "a stream of bytes or a form" in check_binding_error(response, 400, 5100)
+
+
+@pytest.mark.parametrize("way", [Direct(), Miniflare()], ids=["direct", "miniflare"])
+def test_a_websocket_for_a_run(shared_server: LiveServer, way: Way) -> None:
+    place = "/run?version=3&body=%7B%22inputs%22%3A%7B%7D%7D"
+    response = way.send(shared_server.client, "GET", place, b"", headers())
+    assert "options.websocket" in check_binding_error(response, 400, 5100)
 
 
 def test_a_websocket_is_refused(shared_server: LiveServer) -> None:

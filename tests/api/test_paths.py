@@ -78,6 +78,24 @@ def test_a_gateways_account_is_guarded(fresh_server: LiveServer, path: str) -> N
     wait_until(lambda: [row.requests for row in fresh_server.store.usage("acc")] == [2])
 
 
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/v1/responses", "of OpenAI's API this server has chat/completions, completions and models"),
+        ("/v1/embeddings", "of OpenAI's API this server has"),
+        (f"{AI}/v1/responses", "of OpenAI's API this server has"),
+        (f"{GATEWAY}/openai/chat/completions", "of an AI Gateway this server has"),
+        (f"{GATEWAY}/workers-ai/v1/responses", "of OpenAI's API this server has"),
+    ],
+)
+def test_what_is_not_there_is_named(shared_server: LiveServer, path: str, says: str) -> None:
+    response = shared_server.client.post(path, json={"model": PLAIN, "input": "hi"})
+    assert response.status_code == 404
+    message = response.json()["error"]["message"]
+    assert message.startswith("Could not route to /")
+    assert says in message
+
+
 def test_base_urls_that_end_with_a_slash(shared_server: LiveServer) -> None:
     client = shared_server.client
     doubled = httpx.post(f"{shared_server.url}//client/v4/accounts/acc/ai/run/{PLAIN}", json=CHAT, trust_env=False)

@@ -22,7 +22,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -35,7 +35,7 @@ from fireside.api.inputs import TextInput
 from fireside.api.models import search_endpoint
 from fireside.api.run import TextRuns
 from fireside.api.scopes import Scoped
-from fireside.errors import BadBody, BadHttp, InvalidInput
+from fireside.errors import BadBody, BadHttp, FeatureUnavailable, InvalidInput, NoSuchRoute
 
 _AI = "/client/v4/accounts/{account_id}/ai"
 PATHS = re.compile(r"/client/v4/accounts/[^/]*/ai/(binding(/.*)?|run/proxy)/?", re.DOTALL)
@@ -51,12 +51,12 @@ def routes(context: Context) -> list[Route]:
 
     def calls(base: str) -> list[Route]:
         return [
-            Route(f"{base}/run", run, methods=["POST"]),
-            Route(f"{base}/ai-gateway/run", run, methods=["POST"]),
+            Route(f"{base}/run", run, methods=["GET", "POST"]),
+            Route(f"{base}/ai-gateway/run", run, methods=["GET", "POST"]),
             Route(f"{base}/ai-api/models/search", search),
         ]
 
-    inner = Router(calls(""), redirect_slashes=False)
+    inner = Router(calls(""), redirect_slashes=False, default=_not_offered)
     return [
         *calls(f"{_AI}/binding"),
         Route(f"{_AI}/binding", _Unwrap(inner, _from_miniflare), methods=["GET", "POST"]),
@@ -85,6 +85,7 @@ class _BindingRun:
         self._runs = TextRuns(context)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        _check_form(scope)
         body = await read_body(scope, receive, self._context.settings)
         # With a gateway's prefix or without: model ids have no colon.
         model = Headers(scope=scope).get("cf-consn-model-id", "").rpartition(":")[2]
@@ -92,6 +93,24 @@ class _BindingRun:
             raise BadBody("The header cf-consn-model-id is missing: it names the model.")
         read = partial(body.parse, _parse_inputs)
         await self._runs.answer(scope, receive, send, model=model, read=read, form=JsonResponse)
+
+
+def _check_form(scope: Scope) -> None:
+    """Refuse, by its name, what the binding sends otherwise than as JSON. Raises FeatureUnavailable."""
+    if scope["method"] == "GET":  # the only call that has the input in its URL
+        raise FeatureUnavailable("options.websocket: this server answers over HTTP only; leave it out, or say stream.")
+    if "userInputs" in QueryParams(scope["query_string"]):
+        raise FeatureUnavailable(
+            "inputs: a stream of bytes or a form, such as audio or an image, is for models of other kinds; the models "
+            "here take text: prompt or messages."
+        )
+
+
+async def _not_offered(scope: Scope, receive: Receive, send: Send) -> None:
+    raise NoSuchRoute(
+        f"The binding's call {scope['path'][:200]} is not there: this server has env.AI.run and env.AI.models, and "
+        "nothing for toMarkdown, gateway, autorag or aiSearch."
+    )
 
 
 def _parse_inputs(given: dict[str, Any]) -> TextInput | NewBatch | BatchLookup:

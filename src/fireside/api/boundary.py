@@ -16,7 +16,7 @@ from fireside.api.auth import Guard, is_public
 from fireside.api.connections import peer_of
 from fireside.api.disconnect import ClientGone
 from fireside.api.envelope import error_answer
-from fireside.api.paths import canonical
+from fireside.api.paths import canonical, what_is_there
 from fireside.api.slowdown import REQUESTS, TOKENS, Slowdown
 from fireside.api.underway import OPEN, Lease, UnderWay, why_cancelled
 from fireside.errors import (
@@ -111,7 +111,8 @@ def _as_known(error: BaseException, scope: Scope) -> BaseException:
     """The router's and the server's own exceptions in Fireside's terms; others as they are."""
     match error:
         case HTTPException(status_code=404):
-            return NoSuchRoute(f"Could not route to {scope['path'][:200]}, perhaps your object identifier is invalid?")
+            what = what_is_there(scope["path"]) or ", perhaps your object identifier is invalid?"
+            return NoSuchRoute(f"Could not route to {scope['path'][:200]}{what}")
         case HTTPException(status_code=405):
             allowed = (error.headers or {}).get("Allow", "").split(", ")
             return MethodNotAllowed(f"{scope['method']} is not allowed here.", sorted(allowed))

@@ -22,3 +22,16 @@ def canonical(path: str) -> str:
     account, openai, model, compat = found.groups()
     place = openai or (f"run/{model}" if model else f"v1/{compat}")
     return f"/client/v4/accounts/{account}/ai/{place}"
+
+
+_OPENAI = re.compile(r"(?:/client/v4/accounts/[^/]+/ai)?/v1/.*", re.DOTALL)
+_GATEWAYS = re.compile(r"/v1/[^/]+/[^/]+/.*", re.DOTALL)
+
+
+def what_is_there(path: str) -> str:
+    """For a path that leads nowhere: what there is instead; empty where that is a guess."""
+    if _GATEWAYS.fullmatch(path) and not path.startswith(("/v1/chat/", "/v1/models/")):
+        return ": of an AI Gateway this server has workers-ai/{model}, workers-ai/v1/… and compat/…"
+    if _OPENAI.fullmatch(path):
+        return ": of OpenAI's API this server has chat/completions, completions and models"
+    return ""
