@@ -11,9 +11,15 @@ def command_line(*arguments: str) -> list[str]:
     return [sys.executable, "-P", "-m", "fireside", *arguments]
 
 
+def outside_make() -> dict[str, str]:
+    """This process's environment without what `make test` tells a make below it."""
+    told = ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "ARGS")
+    return {name: value for name, value in os.environ.items() if name not in told}
+
+
 def environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """This process's environment, but for the settings, which are the defaults and this data folder."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("FIRESIDE_", "HF_"))}
+    kept = {name: value for name, value in outside_make().items() if not name.startswith(("FIRESIDE_", "HF_"))}
     return {**kept, "FIRESIDE_DATA_DIR": str(data_dir), "NO_PROXY": "127.0.0.1", **(extra or {})}
 
 

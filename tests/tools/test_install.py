@@ -13,6 +13,8 @@ import pytest
 from tools.install import _PACKAGE
 from tools.locks import ROOT, Locked
 
+from support.command import outside_make
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="make, and paths as POSIX has them")
 
 NAME = "one-1.0-py3-none-any.whl"
@@ -74,16 +76,18 @@ def test_an_installation_says_two_lines(project: Path, environment: Path, wheel:
     subprocess.run([environment / "bin/python", "-c", "import one"], check=True)
 
 
-@pytest.mark.skipif(not shutil.which("script"), reason="needs script, for a terminal")
-def test_on_a_terminal_one_line_moves(project: Path, environment: Path, wheel: Path, tmp_path: Path) -> None:
+def test_on_a_terminal_one_line_moves(project: Path, environment: Path, wheel: Path) -> None:
     subprocess.run([environment / "bin/python", "-m", "pip", "uninstall", "-qy", "one"], capture_output=True)
     settings = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent), "PIP_CONFIG_FILE": os.devnull}
-    command = f"{environment / 'bin/python'} {project / 'tools/install.py'} extras"
-    subprocess.run(
-        ["script", "-qec", command, str(tmp_path / "typescript")],
-        env=os.environ | settings, stdin=subprocess.DEVNULL, capture_output=True, check=True,
-    )  # fmt: skip
-    printed = (tmp_path / "typescript").read_bytes()
+    try:
+        ours, theirs = os.openpty()
+    except OSError as error:
+        pytest.skip(f"no terminals here: {error}")
+    command = [environment / "bin/python", project / "tools/install.py", "extras"]
+    with open(ours, "rb", buffering=0) as terminal:
+        with open(theirs, "wb") as end:
+            subprocess.run(command, env=os.environ | settings, stdin=subprocess.DEVNULL, stdout=end, check=True)
+        printed = terminal.read(65536)
     assert b"\r\x1b[KInstalling: writing 1 packages\r\x1b[K" in printed
 
 
@@ -160,7 +164,9 @@ def test_a_python_that_will_not_do_is_told_in_one_sentence(project: Path, lacks:
     python = project / "python3.12"
     python.write_text(f'#!/bin/sh\ncase "$2" in *"{lacks}"*) exit 1;; esac\nexec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    done = subprocess.run(["make", f"PYTHON={python}", "extras"], cwd=project, capture_output=True, text=True)
+    done = subprocess.run(
+        ["make", f"PYTHON={python}", "extras"], cwd=project, env=outside_make(), capture_output=True, text=True
+    )
     assert done.returncode == 2
     [line] = done.stdout.splitlines()
     assert said in line
@@ -170,5 +176,7 @@ def test_a_python_that_will_not_do_is_told_in_one_sentence(project: Path, lacks:
 
 @pytest.mark.skipif(not shutil.which("make"), reason="needs make")
 def test_a_missing_python_is_told(project: Path) -> None:
-    done = subprocess.run(["make", "PYTHON=python3.99", "extras"], cwd=project, capture_output=True, text=True)
+    done = subprocess.run(
+        ["make", "PYTHON=python3.99", "extras"], cwd=project, env=outside_make(), capture_output=True, text=True
+    )
     assert "python3.99 is older or missing. Name another: make PYTHON=python3.12 serve" in done.stdout
