@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,8 @@ def test_readme_curl_gives_the_answer_shown(server_url: str) -> None:
     (curl,) = examples("README.md", "sh", "curl")
     shown, *_ = examples("README.md", "json")
     answer = shell(curl.replace(PRINTED_URL, server_url))
-    assert json.loads(answer) == json.loads(shown)
+    # What another test has asked before is read from the cache, and counted.
+    answer = re.sub(r',"prompt_tokens_details":\{"cached_tokens":\d+\}', "", answer)
     assert answer.strip() == shown.strip()
 
 
