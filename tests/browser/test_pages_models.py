@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from fireside.api.schema import INPUT_SCHEMA, OUTPUT_SCHEMA
 from fireside.catalog.loader import Catalog
@@ -122,6 +122,27 @@ def test_an_alias_is_the_same_model(visit: Visit, real_url: str) -> None:
     expect(page.locator(".properties")).to_contain_text("@cf/mistral/mistral-7b-instruct-v0.2-lora")
     page.get_by_role("link", name="Open the playground").click()
     expect(page.get_by_label("Model", exact=True)).to_have_value("@hf/mistral/mistral-7b-instruct-v0.2")
+
+
+def test_what_a_model_costs_is_told_where_the_server_knows(visitor: Visitor) -> None:
+    page = visitor.open(f"/models/{LORA}")
+    expect(page.locator(".properties")).not_to_contain_text("On disk")
+    costs = {
+        "download_bytes": 14_500_000_000, "disk_bytes": 29_000_000_000, "memory_bytes": 15_100_000_000,
+        "tokens_per_second": 4.2, "problem": None,
+    }  # fmt: skip
+
+    def answer(route: Route) -> None:
+        told = route.fetch().json()
+        for model in told["result"]["models"]:
+            model["costs"] = costs
+        route.fulfill(json=told)
+
+    page.route("**/api/models", answer)
+    page.reload()
+    facts = page.locator(".properties")
+    for text in ("29.0 GB", "15.1 GB while it is loaded", "about 4.2 tok/s, estimated"):
+        expect(facts).to_contain_text(text)
 
 
 def test_a_page_of_no_model_says_so(visitor: Visitor) -> None:

@@ -18,10 +18,18 @@ import { accountPath, request } from "./session.js";
  * @property {string | null} answered_by the model that stands in for it
  * @property {boolean} can_download
  * @property {number | null} download_bytes
+ * @property {Costs} [costs]
  * @property {"ready" | "loading" | "idle" | "not-downloaded" | "downloading" | "failed"} state
  * @property {string} detail
  * @property {{phase: string, share: number | null, done: number, total: number} | null} progress
  * @property {{running: number, waiting: number} | null} stats
+ *
+ * @typedef {object} Costs what the model takes on the server's machine; null where that is not known
+ * @property {number | null} download_bytes
+ * @property {number | null} disk_bytes
+ * @property {number | null} memory_bytes
+ * @property {number | null} tokens_per_second an estimate
+ * @property {string | null} problem why it cannot run there
  *
  * @typedef {object} FineTune
  * @property {string} id

@@ -2,7 +2,7 @@
 
 import { aliasesOf } from "../api/states.js";
 import { h } from "../lib/dom.js";
-import { count, size } from "../lib/format.js";
+import { count, rate, size } from "../lib/format.js";
 
 const STYLES = {
   chatml: "ChatML",
@@ -13,6 +13,7 @@ const STYLES = {
 /** @param {import("../api/client.js").Model} model */
 export function propertyList(model) {
   const info = model.properties.find((property) => property.property_id === "info")?.value;
+  const costs = /** @type {Partial<import("../api/client.js").Costs>} */ (model.costs ?? {});
   const aliases = aliasesOf(model);
   const link = info && /^https?:\/\//.test(info);
   const rows = [
@@ -25,6 +26,10 @@ export function propertyList(model) {
     ["Default system message", model.default_system ?? "None"],
     ["Beta", model.beta ? "Yes" : "No"],
     model.download_bytes && ["Download", size(model.download_bytes)],
+    costs.disk_bytes && ["On disk, with its cache", size(costs.disk_bytes)],
+    costs.memory_bytes && ["Memory", `${size(costs.memory_bytes)} while it is loaded`],
+    costs.tokens_per_second && ["Speed on this machine", `about ${rate(costs.tokens_per_second)}, estimated`],
+    costs.problem && ["On this machine", costs.problem],
     link && ["More about it", h("a", { href: info, rel: "noopener noreferrer", target: "_blank" }, info)],
   ];
   return h(
