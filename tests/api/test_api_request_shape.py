@@ -265,7 +265,7 @@ def test_refuses_a_prompt_that_is_no_string(server: LiveServer, prompt: object) 
         ([{"role": "User", "content": "hi"}], "messages.0.role: "),
         ([{"role": 1, "content": "hi"}], "messages.0.role: "),
         ([{"role": "user", "content": "hi"}, {"role": "user", "content": 5}], "messages.1.content: "),
-        ([{"role": "user", "content": None}], "messages.0.content: "),
+        ([{"role": "user", "content": None}], "messages.0: content is null"),
         ([{"role": "user", "content": {"type": "text", "text": "hi"}}], "messages.0.content: "),
         ([{"role": "user", "content": ["hi"]}], "messages.0.content: "),
         ([{"role": "user", "content": [{"type": "text"}]}], "messages.0.content: "),

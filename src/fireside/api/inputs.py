@@ -109,7 +109,7 @@ class ChatMessage(_Input):
 
     model_config = ConfigDict(json_schema_extra=null_is_unset)
 
-    role: Role | Literal["developer"]
+    role: Literal[Role, "developer"]
     content: Content
     tool_calls: Annotated[list[EarlierCall], Field(max_length=MOST_TOOLS, fail_fast=True)] = []
     tool_call_id: Annotated[str, Field(max_length=LONGEST_LABEL)] | None = None
