@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from fireside.prompting import Tokenizer, open_tokenizer
 from fireside.weights.gguf import read_gguf
-from support.mistral_tokenizer import FORMS, write_tokenizer
+from support.mistral_tokenizer import FORMS, gguf_metadata, write_tokenizer
 
 # As teknium/OpenHermes-2.5-Mistral-7B has it in tokenizer_config.json.
 OPENHERMES_TEMPLATE = (
@@ -46,7 +46,9 @@ def openhermes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def mistral_tokenizers(mistral_folders: Mapping[str, Path]) -> Mapping[str, Tokenizer]:
-    return {form: open_tokenizer(folder) for form, folder in mistral_folders.items()}
+    """By form; "gguf" is the same vocabulary in a GGUF file."""
+    gguf = Tokenizer.from_gguf(gguf_metadata())
+    return {form: open_tokenizer(folder) for form, folder in mistral_folders.items()} | {"gguf": gguf}
 
 
 @pytest.fixture(scope="session")

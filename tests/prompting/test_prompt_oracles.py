@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from fireside.catalog.spec import PromptSpec
 from fireside.prompting import Message, Tokenizer, build_prompt, prompt_text
-from support.mistral_tokenizer import FORMS
+from support.mistral_tokenizer import ALL_FORMS
 from support.texts import HARD_TEXTS, texts
 
 MISTRAL = PromptSpec(style="mistral")
@@ -48,7 +48,7 @@ def as_mistral(message: Message) -> ChatMessage:
 
 
 @few
-@given(messages=alternating(texts.filter(bool)), form=st.sampled_from(FORMS))
+@given(messages=alternating(texts.filter(bool)), form=st.sampled_from(ALL_FORMS))
 def test_mistral_ids_are_those_of_mistral_common(
     messages: list[Message], form: str, mistral_tokenizers: Mapping[str, Tokenizer], mistral_oracle: MistralTokenizer
 ) -> None:

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer as LibraryTokenizer
 
 from fireside.prompting import ByteTokenizer, Tokenizer
 from fireside.prompting.vocabulary import Lead
-from support.mistral_tokenizer import FORMS
+from support.mistral_tokenizer import ALL_FORMS
 from support.texts import HARD_TEXTS, texts
 
 LACKING = b"\x04\x06\x13\x14\x16\x1d\xc0\xc1\xf1\xf2\xf5\xf6\xf7\xf8\xf9\xfa\xfb\xfc\xfd\xfe\xff"
@@ -33,7 +33,7 @@ def test_smollm2_ids_are_the_librarys(text: str, smollm2: Tokenizer, smollm2_lib
 
 
 @few
-@given(text=texts, form=st.sampled_from(FORMS))
+@given(text=texts, form=st.sampled_from(ALL_FORMS))
 def test_mistral_sentences_are_sentencepieces(
     text: str, form: str, mistral_tokenizers: Mapping[str, Tokenizer], mistral_oracle: MistralTokenizer
 ) -> None:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
 from fireside.errors import BadWeights, FiresideError, UnsupportedWeights
-from fireside.prompting import Tokenizer, open_tokenizer
+from fireside.prompting import Tokenizer, gguf_tokenizer, open_tokenizer
 from fireside.prompting.tokenizer import MAX_TOKENIZER_BYTES
 from support.tiny_tokenizers import tiny_byte_level, tiny_sentencepiece
 
@@ -220,7 +221,8 @@ def test_gguf_metadata_of_a_tiny_tokenizer() -> None:
     ("key", "value", "error", "why"),
     [
         ("model", None, UnsupportedWeights, "of kind None"),
-        ("model", "llama", UnsupportedWeights, "of kind 'llama' .*Put the model's tokenizer.json beside it"),
+        ("model", "t5", UnsupportedWeights, "of kind 't5' .*Put the model's tokenizer.json beside it"),
+        ("model", "llama", BadWeights, "no list of numbers 'tokenizer.ggml.scores'"),
         ("model", np.array([1, 2]), UnsupportedWeights, "of kind array"),
         ("pre", "qwen2", UnsupportedWeights, "pre-tokenizer 'qwen2'"),
         ("pre", ["smollm"], UnsupportedWeights, "pre-tokenizer"),
@@ -237,6 +239,47 @@ def test_gguf_metadata_of_a_tiny_tokenizer() -> None:
 def test_broken_gguf_metadata(key: str, value: object, error: type[FiresideError], why: str) -> None:
     with pytest.raises(error, match=rf"^m\.gguf .*{why}"):
         Tokenizer.from_gguf({**GGUF, f"tokenizer.ggml.{key}": value}, "m.gguf")
+
+
+def test_a_gguf_file_in_parts_has_its_tokenizer_in_the_first(smollm2_gguf: Path, tmp_path: Path) -> None:
+    (tmp_path / "model-00001-of-00002.gguf").symlink_to(smollm2_gguf)
+    (tmp_path / "model-00002-of-00002.gguf").write_bytes(b"GGUF")
+    assert open_tokenizer(tmp_path).vocab_size == 49152
+
+
+SENTENCEPIECE: Json = {
+    "tokenizer.ggml.model": "llama",
+    "tokenizer.ggml.tokens": ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "a", "▁a"],
+    "tokenizer.ggml.token_type": np.array([2, 3, 3, *[6] * 256, 1, 1, 1], np.int32),
+    "tokenizer.ggml.scores": np.zeros(262, np.float32),
+}
+
+
+def test_a_sentencepiece_tokenizer_in_a_gguf_file() -> None:
+    tokenizer = Tokenizer.from_gguf(SENTENCEPIECE | {"tokenizer.ggml.bos_token_id": 1})
+    assert tokenizer.add_bos
+    assert tokenizer.encode("a é", control=False) == [261, 259, 3 + 0xC3, 3 + 0xA9]
+    assert 1 not in tokenizer.encode("<s>", control=False)
+    bare = Tokenizer.from_gguf(SENTENCEPIECE | {"tokenizer.ggml.add_space_prefix": False})
+    assert bare.encode("a a", control=False) == [260, 261]
+    assert not bare.strips_leading_space
+    with pytest.raises(BadWeights, match="262 tokens, but 1 scores"):
+        Tokenizer.from_gguf(SENTENCEPIECE | {"tokenizer.ggml.scores": np.zeros(1)})
+
+
+@pytest.mark.parametrize("pre", ["llama-bpe", "tekken"])
+def test_newer_byte_level_vocabularies_in_a_gguf_file(pre: str) -> None:
+    tokenizer = Tokenizer.from_gguf(GGUF | {"tokenizer.ggml.pre": pre})
+    assert tokenizer.add_bos
+    assert tokenizer.encode("ab", control=False) == [256]
+    # A word that is a token is one, even where no merge leads to it.
+    whole = Tokenizer.from_gguf(GGUF | {"tokenizer.ggml.pre": pre, "tokenizer.ggml.merges": []})
+    assert whole.encode("ab", control=False) == [256]
+
+
+def test_tekkens_pattern_is_mistral_commons() -> None:
+    file = next(MistralTokenizer._data_path().glob("tekken_*.json"))
+    assert json.loads(file.read_text("utf-8"))["config"]["pattern"] == gguf_tokenizer.TEKKEN
 
 
 junk = st.one_of(

@@ -1,4 +1,5 @@
-"""tokenizer.json files for Mistral 7B v0.1/v0.2 and OpenHermes 2.5, made from mistral_common's sentencepiece model.
+"""tokenizer.json files for Mistral 7B v0.1/v0.2 and OpenHermes 2.5, made import numpy as np
+from mistral_common's sentencepiece model.
 
 Two forms of the same vocabulary are in use. "legacy": as the models' repositories have it, a normaliser puts "▁" before
 each stretch of text. "metaspace": as newer conversions have it, a pre-tokenizer does so at the prompt's start only.
@@ -8,11 +9,13 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from transformers.convert_slow_tokenizer import SentencePieceExtractor, generate_merges
 
 Form = Literal["legacy", "metaspace"]
 FORMS: tuple[Form, ...] = ("legacy", "metaspace")
+ALL_FORMS = (*FORMS, "gguf")
 
 
 def sentencepiece_model() -> Path:
@@ -89,3 +92,21 @@ def write_tokenizer(folder: Path, form: Form = "legacy", *, chatml: bool = False
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(form, chatml=chatml)), encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder
+
+
+def gguf_metadata() -> dict[str, Any]:
+    """What a GGUF file says of this tokenizer, as llama.cpp's converter writes it."""
+    pieces = SentencePieceExtractor(str(sentencepiece_model())).proto.pieces
+    return {
+        "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.pre": "default",
+        "tokenizer.ggml.tokens": [piece.piece for piece in pieces],
+        "tokenizer.ggml.scores": np.array([piece.score for piece in pieces], np.float32),
+        # sentencepiece's numbers of types are GGUF's.
+        "tokenizer.ggml.token_type": np.array([piece.type for piece in pieces], np.int32),
+        "tokenizer.ggml.bos_token_id": 1,
+        "tokenizer.ggml.eos_token_id": 2,
+        "tokenizer.ggml.unknown_token_id": 0,
+        "tokenizer.ggml.add_bos_token": True,
+        "tokenizer.ggml.add_eos_token": False,
+    }

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.prompting.tokenizer import Tokenizer
+from fireside.weights.gguf_names import first_parts
 
 
 def open_tokenizer(path: Path) -> Tokenizer:
@@ -17,9 +18,9 @@ def open_tokenizer(path: Path) -> Tokenizer:
         return _from_gguf(path)
     if (path / "tokenizer.json").is_file():
         return Tokenizer.from_file(path / "tokenizer.json")
-    gguf = sorted(path.glob("*.gguf"))
+    gguf = first_parts(entry.name for entry in path.glob("*.gguf"))
     if len(gguf) == 1:
-        return _from_gguf(gguf[0])
+        return _from_gguf(path / gguf[0])
     if gguf:
         raise BadWeights(
             f"{path.name} holds {len(gguf)} GGUF files and no tokenizer.json; leave the one that is meant."

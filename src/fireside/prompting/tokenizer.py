@@ -8,7 +8,8 @@ import msgspec
 from tokenizers import Tokenizer as LibraryTokenizer
 
 from fireside.errors import BadWeights
-from fireside.prompting.tokenizer_json import MARK, TokenizerParts, from_gguf_metadata, take_apart
+from fireside.prompting.gguf_tokenizer import begins_with_bos, from_gguf_metadata
+from fireside.prompting.tokenizer_json import MARK, TokenizerParts, take_apart
 from fireside.prompting.vocabulary import Lead
 
 MAX_TOKENIZER_BYTES = 128 * 1024 * 1024
@@ -93,7 +94,7 @@ class Tokenizer:
 
     @classmethod
     def from_gguf(cls, metadata: Mapping[str, object], name: str = "The GGUF file") -> Self:
-        """The tokenizer in a GGUF file's metadata: kind "gpt2" with pre-tokenizer "smollm" or "gpt-2".
+        """The tokenizer in a GGUF file's metadata.
 
         Raises BadWeights, UnsupportedWeights; `name` is the file's, for messages.
         """
@@ -104,7 +105,7 @@ class Tokenizer:
             name,
             parts.vocab.get(bos) if isinstance(bos, int) else None,
             parts.vocab.get(eos) if isinstance(eos, int) else None,
-            bool(metadata.get("tokenizer.ggml.add_bos_token", False)),
+            begins_with_bos(metadata),
         )
 
     def encode(self, text: str, *, control: bool, lead: Lead = "start") -> list[int]:
@@ -170,7 +171,7 @@ def _read_json(path: Path, limit: int) -> Any:
         size = path.stat().st_size
         if size > limit:
             raise BadWeights(f"{path.name} has {size} bytes; a sound one has at most {limit}. Fetch it again.")
-        return msgspec.json.decode(path.read_bytes())
+        return msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))  # Windows' editors write a mark
     except OSError as error:
         raise BadWeights(f"{path.name} cannot be read: {error.strerror}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

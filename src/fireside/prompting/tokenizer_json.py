@@ -1,4 +1,4 @@
-"""The JSON form of a tokenizer (the `tokenizers` library's): checked, taken apart, and made from GGUF metadata.
+"""The JSON form of a tokenizer (the `tokenizers` library's): checked and taken apart.
 
 Only what the models need is read: BPE over bytes (GPT-2, SmolLM2, Llama 3) or over sentencepiece's "▁" (Mistral,
 Llama 2).
@@ -16,18 +16,6 @@ Prefix = Literal["never", "always", "unless-spaced"]
 """Whether "▁" goes before a text: "unless-spaced" leaves a text alone that begins with a space."""
 
 MARK = "▁"
-_CONTROL, _USER_DEFINED = 3, 4
-_GGUF_PRE_TOKENIZERS: dict[str, Json] = {
-    "gpt-2": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
-    # Digits first: what the model was trained with; " " runs before a digit stay together.
-    "smollm": {
-        "type": "Sequence",
-        "pretokenizers": [
-            {"type": "Digits", "individual_digits": True},
-            {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
-        ],
-    },
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,55 +112,6 @@ def _shrinks(data: Json, added_tokens: Sequence[Json]) -> bool:
 
     spaces_go = any(token.get("lstrip") or token.get("rstrip") for token in added_tokens)
     return spaces_go or not all(map(grows, _nodes(data.get("normalizer"), "normalizers")))
-
-
-def from_gguf_metadata(metadata: Mapping[str, object], name: str) -> Json:
-    """A tokenizer.json's content from a GGUF file's metadata. Raises UnsupportedWeights, BadWeights."""
-    model, pre = metadata.get("tokenizer.ggml.model"), metadata.get("tokenizer.ggml.pre", "gpt-2")
-    if not isinstance(model, str) or not isinstance(pre, str) or model != "gpt2" or pre not in _GGUF_PRE_TOKENIZERS:
-        raise UnsupportedWeights(
-            f"{name} holds a tokenizer of kind {model!r} with pre-tokenizer {pre!r}; of GGUF tokenizers Fireside runs "
-            f"'gpt2' with {' or '.join(map(repr, _GGUF_PRE_TOKENIZERS))}. Put the model's tokenizer.json beside it."
-        )
-    tokens, merges = (_texts(metadata, f"tokenizer.ggml.{key}", name) for key in ("tokens", "merges"))
-    types = _numbers(metadata, "tokenizer.ggml.token_type", name)
-    if len(set(tokens)) != len(tokens):
-        raise BadWeights(f"{name} is corrupt: a token occurs twice. Fetch it again.")
-    if len(types) != len(tokens):
-        raise BadWeights(f"{name} is corrupt: {len(tokens)} tokens, but {len(types)} token types. Fetch it again.")
-    return {
-        "version": "1.0",
-        "added_tokens": [
-            {
-                "id": token_id,
-                "content": token,
-                "single_word": False,
-                "lstrip": False,
-                "rstrip": False,
-                "normalized": False,
-                "special": bool(kind == _CONTROL),
-            }
-            for token_id, (token, kind) in enumerate(zip(tokens, types, strict=True))
-            if kind in (_CONTROL, _USER_DEFINED)
-        ],
-        "pre_tokenizer": _GGUF_PRE_TOKENIZERS[pre],
-        "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
-        "model": {"type": "BPE", "vocab": {token: i for i, token in enumerate(tokens)}, "merges": merges},
-    }
-
-
-def _texts(metadata: Mapping[str, object], key: str, name: str) -> list[str]:
-    value = metadata.get(key)
-    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise BadWeights(f"{name} is corrupt: its metadata has no list of texts {key!r}. Fetch it again.")
-    return value
-
-
-def _numbers(metadata: Mapping[str, object], key: str, name: str) -> Sequence[Any]:
-    value = metadata.get(key)
-    if isinstance(value, str | list) or not hasattr(value, "__len__"):
-        raise BadWeights(f"{name} is corrupt: its metadata has no list of numbers {key!r}. Fetch it again.")
-    return value  # type: ignore[return-value]
 
 
 def _is_id(value: object) -> bool:

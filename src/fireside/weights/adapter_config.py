@@ -4,7 +4,6 @@ What changes the arithmetic is either applied or refused: to ignore it would giv
 the adapter was trained is ignored.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fireside.errors import BadAdapter
-from fireside.weights.json_file import without_duplicates
+from fireside.weights.json_file import parse_json
 
 CONFIG_FILE = "adapter_config.json"
 
@@ -98,7 +97,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise _fail(f"larger than {_MAX_BYTES} bytes, so not an adapter's config.")
-        values = json.loads(path.read_text("utf-8"), object_pairs_hook=without_duplicates)
+        values = parse_json(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise _fail(f"cannot be read as JSON: {_unplaced(error)}.") from error
     if not isinstance(values, dict):

@@ -1,21 +1,12 @@
-"""GGUF models in one file or in several, as llama-gguf-split names them: NAME-00001-of-00003.gguf and so on."""
+"""The headers of a GGUF model in one file or in several."""
 
-import re
-from collections.abc import Iterable
 from pathlib import Path
 
 from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.weights.gguf import GgufFile, read_gguf
+from fireside.weights.gguf_names import PART, first_of
 
-_PART = re.compile(r"(.+)-([0-9]{5})-of-([0-9]{5})\.gguf", re.IGNORECASE)
 _MOST_PARTS = 1000
-
-
-def first_parts(names: Iterable[str]) -> list[str]:
-    """Of file names, those of GGUF models: whole files, and the first part of split ones. Sorted."""
-    ggufs = sorted(name for name in names if name.lower().endswith(".gguf"))
-    whole = {name: _PART.fullmatch(name) for name in ggufs}
-    return [name for name, part in whole.items() if part is None or int(part[2]) == 1 or _first(part) not in whole]
 
 
 def read_parts(path: Path) -> list[GgufFile]:
@@ -32,14 +23,14 @@ def read_parts(path: Path) -> list[GgufFile]:
         raise BadWeights(f"{path}: split.count is {str(count)[:100]}, not a whole number.")
     if count <= 1:
         return [first]
-    name = _PART.fullmatch(path.name)
+    name = PART.fullmatch(path.name)
     if name is None or int(name[3]) != count or count > _MOST_PARTS:
         raise BadWeights(
             f"{path}: one of {count} parts, and not named so. Name the files as llama-gguf-split does "
             f"(…-00001-of-{count:05}.gguf), or join them: llama-gguf-split --merge."
         )
     if int(name[2]) != 1 or first.metadata.get("split.no") != 0:
-        raise UnsupportedWeights(f"{path}: part {name[2]} of {name[3]}; name the first one, {_first(name)}.")
+        raise UnsupportedWeights(f"{path}: part {name[2]} of {name[3]}; name the first one, {first_of(name)}.")
     files = [first]
     for number in range(2, count + 1):
         part = path.with_name(f"{name[1]}-{number:05}-of-{name[3]}{path.suffix}")
@@ -50,7 +41,3 @@ def read_parts(path: Path) -> list[GgufFile]:
             raise BadWeights(f"{part}: not part {number} of {count}, as its name says. Fetch the model again.")
         files.append(file)
     return files
-
-
-def _first(part: re.Match[str]) -> str:
-    return f"{part[1]}-00001-of-{part[3]}{part[0][-5:]}"

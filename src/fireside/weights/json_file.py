@@ -10,16 +10,31 @@ MOST_BYTES = 1 << 20
 """Of a config."""
 
 
-def read_json_object(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
-    """The object in the file. Raises BadWeights, which names the file, for one that is missing, broken or larger."""
+def parse_json(content: bytes) -> Any:
+    """What the bytes of a JSON file say, with or without a byte order mark (Windows' editors write one).
+
+    Raises ValueError for what is no UTF-8, no JSON, or has a key that occurs twice, and RecursionError.
+    """
+    return json.loads(content.decode("utf-8-sig"), object_pairs_hook=without_duplicates)
+
+
+def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
+    """What the file says. Raises BadWeights, which names the file, for one that is missing, broken or larger."""
     try:
         with path.open("rb") as file:
             content = file.read(most_bytes + 1)
         if len(content) > most_bytes:
-            raise BadWeights(f"{path}: larger than {most_bytes} bytes, so not what its name says.")
-        values = json.loads(content.decode("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+            raise BadWeights(f"{path}: larger than {most_bytes} bytes, so not what its name says. Fetch it again.")
+        return parse_json(content)
+    except OSError as error:
+        raise BadWeights(f"{path}: cannot be read: {error.strerror}. Fetch the model again.") from error
+    except (ValueError, RecursionError) as error:
         raise BadWeights(f"{path}: cannot be read as JSON: {error}. Fetch the model again.") from error
+
+
+def read_json_object(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
+    """The object in the file. Raises BadWeights as `read_json` does, and for a file that holds anything else."""
+    values = read_json(path, most_bytes)
     if not isinstance(values, dict):
         raise BadWeights(f"{path}: not a JSON object. Fetch the model again.")
     return values

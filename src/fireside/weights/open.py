@@ -5,7 +5,7 @@ from pathlib import Path
 from fireside.errors import ModelNotDownloaded, UnsupportedWeights
 from fireside.weights.checkpoint import Checkpoint
 from fireside.weights.gguf_checkpoint import GgufCheckpoint
-from fireside.weights.gguf_parts import first_parts
+from fireside.weights.gguf_names import first_parts
 from fireside.weights.safetensors_folder import SafetensorsCheckpoint
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
