@@ -1,7 +1,9 @@
 """Every setting, once: defaults, environment variables (FIRESIDE_*), command-line flags and docs come from here."""
 
+import difflib
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -142,6 +144,23 @@ class Settings(BaseSettings):
     )
     drain_seconds: Annotated[float, Field(ge=0, description="On shutdown, wait this long for running answers.")] = 30.0
     echo_tokens_per_second: Annotated[float, Field(ge=0, description="Speed of the echo engine; 0 is unlimited.")] = 0.0
+
+
+_OTHERS = frozenset(f"FIRESIDE_{name}" for name in ("TOKEN", "URL", "ACCOUNT", "TEST_MODEL", "WRITE_COMPATIBILITY"))
+"""Variables of clients and of the tests, which are no settings."""
+
+
+def unknown_settings(variables: Iterable[str]) -> list[str]:
+    """One sentence for each environment variable that looks like a setting and is none, as a misspelt one does."""
+    found = []
+    for name in sorted(variables):
+        setting = name.lower().removeprefix("fireside_")
+        if setting == name.lower() or setting in _OTHERS or setting in Settings.model_fields:
+            continue
+        near = difflib.get_close_matches(setting, Settings.model_fields, n=1)
+        hint = f"Did you mean FIRESIDE_{near[0].upper()}?" if near else "The documentation lists all of them."
+        found.append(f"There is no setting {name}, so it changes nothing. {hint}")
+    return found
 
 
 def load_settings(**flags: object) -> Settings:

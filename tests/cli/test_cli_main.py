@@ -69,3 +69,10 @@ def test_a_wrong_setting_is_named(fireside: Fireside, monkeypatch: pytest.Monkey
     result = fireside("models")
     assert result.exit_code == 1
     assert "FIRESIDE_PORT" in result.stderr
+
+
+def test_a_misspelt_setting_is_named(fireside: Fireside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FIRESIDE_PROT", "1")
+    result = fireside("models")
+    assert result.exit_code == 0
+    assert "Did you mean FIRESIDE_PORT?" in result.stderr

@@ -1,4 +1,5 @@
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,3 +55,24 @@ def test_a_damaged_database(fireside: Fireside, data_dir: Path, content: bytes) 
     result = fireside("token", "list")
     assert result.exit_code == 1
     assert "fireside.db cannot be opened" in result.stderr
+
+
+def test_a_token_is_revoked_by_the_beginning_of_its_id(fireside: Fireside, data_dir: Path) -> None:
+    tokens = [fireside("token", "create", "--name", str(number)).stdout.strip() for number in range(17)]
+    ids = [token.split("_")[1] for token in tokens]
+    with Store(data_dir / "fireside.db") as store:
+        for wrong in ("", "zz", ids[0] + "0"):
+            assert fireside("token", "revoke", wrong).exit_code == 1
+        shared = next(first for first in "0123456789abcdef" if sum(one.startswith(first) for one in ids) > 1)
+        assert "active tokens" in fireside("token", "revoke", shared).stderr  # 17 ids, 16 first characters
+        assert all(store.verify(token) for token in tokens)
+        assert fireside("token", "revoke", ids[0][:12]).stdout == f"Revoked {ids[0]}.\n"
+    with Store(data_dir / "fireside.db") as store:
+        assert store.verify(tokens[0]) is None
+        assert all(store.verify(token) for token in tokens[1:])
+
+
+def test_the_data_folder_is_private(fireside: Fireside, data_dir: Path) -> None:
+    fireside("token", "create")
+    if sys.platform != "win32":
+        assert data_dir.stat().st_mode & 0o077 == 0

@@ -201,3 +201,15 @@ def test_the_wheel_has_the_worker(tmp_path: Path) -> None:
     package = contents(ROOT / "clients/worker")
     assert contents(tmp_path / "project/fireside-ai") == package
     assert json.loads(package["package.json"])["name"] == "fireside-worker"
+
+
+@pytest.mark.parametrize("link", ["fireside-ai", "fireside-ai/src"])
+def test_nothing_is_written_through_a_symbolic_link(fireside: Fireside, tmp_path: Path, link: str) -> None:
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / link).parent.mkdir(parents=True)
+    elsewhere.mkdir()
+    (project / link).symlink_to(elsewhere, target_is_directory=True)
+    result = fireside("worker", "init", str(project))
+    assert result.exit_code == 1
+    assert "symbolic link" in result.stderr
+    assert list(elsewhere.iterdir()) == []

@@ -54,5 +54,5 @@ async def write_answer(service: Service, request: TextRequest) -> None:
             sys.stdout.flush()
             if delta.finish_reason:
                 sys.stdout.write("\n")
-            if delta.finish_reason == "length" and sys.stderr.isatty():
-                typer.echo(f"(stopped at {request.max_tokens} tokens; --max-tokens allows more)", err=True)
+            if delta.finish_reason == "length":
+                typer.echo(f"(cut off at {request.max_tokens} tokens; --max-tokens allows more)", err=True)

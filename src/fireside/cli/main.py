@@ -1,5 +1,6 @@
 """The `fireside` command. Light to import: what is heavy is imported inside the commands."""
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -53,6 +54,11 @@ def fireside(
       fireside serve                       fetch a small model, answer on http://127.0.0.1:8787
       fireside run echo "Hello there"      ask in the terminal, without a server
     """
+    if given := [name for name in os.environ if name.upper().startswith("FIRESIDE_")]:
+        from fireside.settings import unknown_settings
+
+        for sentence in unknown_settings(given):
+            typer.echo(f"Warning: {sentence}", err=True)
 
 
 app.command()(serve.serve)

@@ -74,16 +74,28 @@ def list_tokens(data_dir: DataDir = None) -> None:
 
 @app.command()
 def revoke(
-    token: Annotated[str, typer.Argument(help="The token's id, or its whole text.")], data_dir: DataDir = None
+    token: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="The token's id, or as many of its first characters as no other token's id begins with. Not the token "
+            "itself, which would stay in the shell's history.",
+        ),
+    ],
+    data_dir: DataDir = None,
 ) -> None:
     """End a token for good; running servers notice within a second."""
     from fireside.settings import load_settings
     from fireside.store.tokens import public_id
 
-    token_id = public_id(token) or token
+    # A whole token is taken, too: from now on it opens nothing.
+    beginning = public_id(token) or token
     with open_store(load_settings(data_dir=data_dir)) as store:
-        revoked = store.revoke_token(token_id)
+        active = [record.token_id for record in store.list_tokens() if record.revoked_at is None]
+        found = [token_id for token_id in active if beginning and token_id.startswith(beginning)]
+        revoked = len(found) == 1 and store.revoke_token(found[0])
     if not revoked:
-        typer.echo(f"Error: There is no active token with the id {token_id}. See: fireside token list", err=True)
+        which = f"{len(found)} active tokens have an id" if found else "No active token has an id"
+        typer.echo(f"Error: {which} that begins with {beginning[:40]}. See: fireside token list", err=True)
         raise typer.Exit(1)
-    typer.echo(f"Revoked {token_id}.")
+    typer.echo(f"Revoked {found[0]}.")

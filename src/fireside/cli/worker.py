@@ -49,6 +49,8 @@ def init(
         typer.echo(change.diff())
         main = change.path
         files[main] = change.after.encode()
+    for path in files:
+        worker_project.check_no_link(path, project)
     for path, content in files.items():
         if not dry_run:
             path.parent.mkdir(parents=True, exist_ok=True)

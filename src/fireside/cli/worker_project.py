@@ -106,3 +106,12 @@ def notes(change: Change) -> list[str]:
             f'"{wrangler_config.ERROR_NAMES_FLAG}" to compatibility_flags.'
         )
     return found
+
+
+def check_no_link(path: Path, project: Path) -> None:
+    """Raises ConfigError where a symbolic link would lead what is written to another place than the project."""
+    for place in (path, *path.parents):
+        if place == project or place == project.parent:
+            return
+        if place.is_symlink():
+            raise ConfigError(f"{place} is a symbolic link, and nothing is written through one. Remove it first.")

@@ -58,7 +58,7 @@ def _url(place: str) -> URL:
 
 def _make_private(path: Path) -> None:
     """Only its owner may read the file; SQLite gives its WAL files the same mode."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     path.chmod(0o600)
 

@@ -44,6 +44,7 @@ def pull(
             raise DownloadFailed(f"{spec.id} takes no files from elsewhere: its catalog file says where they are.")
         return locate(data_dir, spec) or folder
     try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _alone(folder, progress):
             if is_downloaded(data_dir, spec) and local_path is None:
