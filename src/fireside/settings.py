@@ -31,6 +31,14 @@ class Settings(BaseSettings):
         "127.0.0.1"
     )
     port: Annotated[int, Field(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8787
+    allowed_origins: Annotated[
+        str,
+        Field(
+            pattern=r"^(\*|(https?://[^/\s,*]+)(\s*,\s*https?://[^/\s,*]+)*)?$",
+            description="Origins whose web pages may call this server, separated by commas: https://app.example, "
+            "http://localhost:5173. `*` means every page, and counts only once there are tokens. Off by default.",
+        ),
+    ] = ""
     data_dir: Annotated[Path, Field(description="Folder for models, caches and the database.")] = Field(
         default_factory=default_data_dir
     )
@@ -146,7 +154,7 @@ class Settings(BaseSettings):
     echo_tokens_per_second: Annotated[float, Field(ge=0, description="Speed of the echo engine; 0 is unlimited.")] = 0.0
 
 
-_OTHERS = frozenset(f"FIRESIDE_{name}" for name in ("TOKEN", "URL", "ACCOUNT", "TEST_MODEL", "WRITE_COMPATIBILITY"))
+_OTHERS = frozenset({"token", "url", "account", "test_model", "write_compatibility"})
 """Variables of clients and of the tests, which are no settings."""
 
 

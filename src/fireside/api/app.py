@@ -11,6 +11,7 @@ from fireside.api.auth import Guard, check_exposure
 from fireside.api.batches import Batches
 from fireside.api.boundary import Boundary
 from fireside.api.context import Context
+from fireside.api.cors import with_cors
 from fireside.api.openai import errors as openai_errors
 from fireside.api.openai import routes as openai
 from fireside.api.underway import UnderWay
@@ -65,7 +66,8 @@ def create_app(settings: Settings, service: TextService, store: Store) -> ASGIAp
     sandbox = Sandbox(settings.function_seconds, settings.function_memory_mb)
     context = Context(settings, service, store, tuned, Downloads(settings), sandbox, Batches(settings))
     forms = {binding.PATHS: binding.error_answer, openai_errors.PATHS: openai_errors.error_answer}
-    return Boundary(create_router(context), Guard(settings, store), UnderWay(settings, store), forms)
+    boundary = Boundary(create_router(context), Guard(settings, store), UnderWay(settings, store), forms)
+    return with_cors(boundary, settings)
 
 
 def _check_sandbox() -> None:

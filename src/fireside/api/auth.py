@@ -22,6 +22,7 @@ from starlette.types import Scope
 
 from fireside.addresses import is_loopback
 from fireside.api import openapi
+from fireside.api.cors import ANY, allowed_origins
 from fireside.errors import ConfigError, NoSuchRoute, NotAuthenticated, NotPermitted
 from fireside.playground.assets import STATIC_PATH
 from fireside.settings import Settings
@@ -105,6 +106,8 @@ class Guard:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store
         self._on_loopback = is_loopback(settings.host)
+        # Never every origin: without tokens any page on the web could use this server.
+        self._origins = allowed_origins(settings) - {ANY}
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="tokens")
 
     async def admit(self, scope: Scope) -> TokenGrant | None:
@@ -118,7 +121,8 @@ class Guard:
         is_open = self._on_loopback and not await self._has_tokens()
         if is_open:
             _check_local(headers)
-            _check_page(headers, navigates=is_public(path) and scope["method"] in ("GET", "HEAD"))
+            navigates = is_public(path) and scope["method"] in ("GET", "HEAD")
+            _check_page(headers, self._origins, navigates=navigates)
         grant = None if is_open or is_public(path) else await self._grant(headers)
         account = _ACCOUNT.fullmatch(path)
         if account is not None:
@@ -177,18 +181,25 @@ def _check_local(headers: Headers) -> None:
             )
 
 
-def _check_page(headers: Headers, *, navigates: bool) -> None:
+def _check_page(headers: Headers, allowed: frozenset[str], *, navigates: bool) -> None:
     """Refuse what a web page of another origin sends. Browsers say which it is; programs say nothing.
 
     Args:
+        allowed: origins that the operator allows.
         navigates: the request changes nothing and its answer is public: a link from elsewhere may lead here.
     """
     own = f"http://{headers['host']}".lower()
+    origins = {origin.lower() for origin in headers.getlist("origin")}
+    if origins and origins <= allowed:
+        return
     foreign = [origin for origin in headers.getlist("origin") if origin.lower() != own]
     if not navigates:
         foreign += [site for site in headers.getlist("sec-fetch-site") if site not in ("same-origin", "none")]
     if foreign:
-        raise NotPermitted("This server has no tokens and does not answer web pages of other origins.")
+        raise NotPermitted(
+            "This server has no tokens and does not answer web pages of other origins. Its operator can allow some: "
+            "FIRESIDE_ALLOWED_ORIGINS."
+        )
 
 
 def _host_name(url: str) -> str:
