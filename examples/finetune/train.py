@@ -74,10 +74,11 @@ def make_examples(
             if message.role != "assistant":
                 continue
             prompt = build_prompt(messages=conversation.messages[:turn], spec=spec, tokenizer=tokenizer)
+            # It ends with the assistant's turn, which a prompt leaves open.
             whole = build_prompt(messages=conversation.messages[: turn + 1], spec=spec, tokenizer=tokenizer)
-            if whole[: len(prompt)] != prompt or end not in whole[len(prompt) :]:
+            if whole[: len(prompt)] != prompt or end is None:
                 raise ValueError(f"the answer {message.content!r} does not follow its prompt in the style {spec.style}")
-            answer = whole[len(prompt) : whole.index(end, len(prompt)) + 1]
+            answer = [*whole[len(prompt) :], end]
             if len(prompt) + len(answer) > max_tokens:
                 raise ValueError(f"the example ending in {message.content[-40:]!r} is longer than {max_tokens} tokens")
             examples.append(Example(prompt, answer))
