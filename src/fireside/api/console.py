@@ -22,7 +22,9 @@ from fireside.api.inputs import parse_input, to_request
 from fireside.api.models import describe, exact_model
 from fireside.api.scopes import check_scope
 from fireside.catalog.spec import ModelSpec, WheelSource
+from fireside.serving.costs import cost_of, problem_of
 from fireside.serving.types import ModelStatus
+from fireside.settings import Settings
 
 _MODEL = "/api/models/{model:path}"
 
@@ -90,6 +92,7 @@ class _Routes:
             "answered_by": None if answering == spec.id else answering,
             "can_download": downloads.can_fetch(spec),
             "download_bytes": spec.source.size if isinstance(spec.source, WheelSource) else spec.download_bytes,
+            "costs": await asyncio.to_thread(_costs, spec, settings),
             **await self._state(spec),
         }
 
@@ -105,6 +108,20 @@ class _Routes:
         share = download.done / download.total if download.total else None
         progress = {"phase": download.phase, "share": share, "done": download.done, "total": download.total}
         return {"state": "downloading", "detail": download.phase, "progress": progress, "stats": None}
+
+
+def _costs(spec: ModelSpec, settings: Settings) -> dict[str, Any]:
+    """Bytes and tokens per second, null where they are not known; `problem` says why the model cannot run here."""
+    cost, speed = cost_of(spec, settings.data_dir), None
+    if cost.step:
+        speed = cost.tokens_per_second()
+    return {
+        "download_bytes": cost.download,
+        "disk_bytes": cost.disk,
+        "memory_bytes": cost.memory,
+        "tokens_per_second": None if speed is None else round(speed, 1),
+        "problem": problem_of(spec, settings, paths=False),
+    }
 
 
 @cache

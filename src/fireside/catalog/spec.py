@@ -110,13 +110,22 @@ class EngineSpec(_Strict):
 class ArchitectureFacts(_Strict):
     """What the checkpoint's config.json must say; `fireside.weights.facts` compares. None is not compared.
 
+    With all sizes, what the model costs is known before its files are here.
+
     Args:
         model_type: transformers' name of the architecture; an adapter that names another is refused.
         sliding_window: tokens; 0 means none.
+        group_size: AWQ's, of a model that is quantised so.
     """
 
     model_type: Literal["llama", "mistral"] | None = None
-    vocab_size: int | None = None
+    vocab_size: int | None = Field(default=None, ge=1, le=1 << 22)
+    hidden_size: int | None = Field(default=None, ge=1, le=1 << 17)
+    intermediate_size: int | None = Field(default=None, ge=1, le=1 << 19)
+    num_hidden_layers: int | None = Field(default=None, ge=1, le=1 << 10)
+    num_attention_heads: int | None = Field(default=None, ge=1, le=1 << 11)
+    num_key_value_heads: int | None = Field(default=None, ge=1, le=1 << 11)
+    group_size: int | None = Field(default=None, ge=1, le=1 << 17)
     max_position_embeddings: int | None = None
     rope_theta: float | None = None
     sliding_window: int | None = None

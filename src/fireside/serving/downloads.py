@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fireside.catalog.spec import HubSource, ModelSpec, WheelSource
 from fireside.errors import FeatureUnavailable, FiresideError
+from fireside.serving.costs import check_fits
 from fireside.settings import Settings
 from fireside.weights.download.pull import pull
 from fireside.weights.locate import is_downloaded
@@ -82,6 +83,7 @@ class Downloads:
     def _run(self, spec: ModelSpec, download: "_Download") -> None:
         error: str | None = None
         try:
+            check_fits(spec, self._settings)
             pull(spec, self._settings.data_dir, download.report)
         except _Stopped:
             pass

@@ -7,6 +7,8 @@ from fireside.catalog.spec import ModelSpec
 from fireside.errors import BadWeights
 from fireside.weights.json_file import read_json_object
 
+_SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+
 
 def check_facts(spec: ModelSpec, folder: Path) -> None:
     """Compare the folder's config.json with the catalog's `[architecture]`; a folder without one (GGUF) passes.
@@ -20,7 +22,9 @@ def check_facts(spec: ModelSpec, folder: Path) -> None:
     config = read_json_object(path)
     found = {
         "model_type": config.get("model_type"),
-        "vocab_size": config.get("vocab_size"),
+        **{name: config.get(name) for name in _SIZES},
+        "num_key_value_heads": config.get("num_key_value_heads", config.get("num_attention_heads")),
+        "group_size": _group_size(config),
         "max_position_embeddings": config.get("max_position_embeddings"),
         "rope_theta": _rope_theta(config),
         "sliding_window": config.get("sliding_window") or 0,
@@ -43,3 +47,10 @@ def _rope_theta(config: dict[str, Any]) -> object:
     if "rope_theta" not in config and isinstance(nested, dict):
         return nested.get("rope_theta")
     return config.get("rope_theta", 10000.0)
+
+
+def _group_size(config: dict[str, Any]) -> object:
+    quantization = config.get("quantization_config")
+    if not isinstance(quantization, dict):
+        return None
+    return quantization.get("group_size", quantization.get("q_group_size"))

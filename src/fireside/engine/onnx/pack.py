@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from fireside.engine.onnx.layout import (
 from fireside.engine.onnx.packed_file import PackedFile
 from fireside.engine.protocol import Progress
 from fireside.errors import BadWeights
-from fireside.weights.checkpoint import AwqLinear, BlockLinear, Checkpoint
+from fireside.weights.checkpoint import AwqLinear, BlockLinear, Checkpoint, Coding, ModelConfig
 from fireside.weights.nbits import choose_block_size, dense_blocks, pack_awq, pack_blocks, quantize, unpack_awq
 
 PACK_VERSION = 2
@@ -56,16 +56,8 @@ class Packed:
 
 def pack(checkpoint: Checkpoint, mode: WeightsMode, cache_dir: Path | None, progress: Progress) -> Packed:
     """Pack a checkpoint, or map what an earlier start packed. Raises BadWeights, UnsupportedWeights."""
-    config = checkpoint.config
-    choose = _chooser(checkpoint, mode)
-    linears = [layer_linears(config, layer, choose) for layer in range(config.layers)]
-    exact = all(linear.form == "f32" for layer in linears for linear in layer)
-    head = head_linear(config, "f32" if exact else "int8")
-    norms = [TensorSpec(name, np.dtype(np.float32), (config.hidden_size,)) for name in norm_names(config)]
-    embedding_dtype = np.dtype(np.float32 if exact else np.float16)
-    embedding = TensorSpec(EMBEDDING, embedding_dtype, (config.vocab_size, config.hidden_size))
-    flat = [linear for layer in linears for linear in layer] + [head]
-    specs = [embedding, *norms, *(tensor for linear in flat for tensor in linear.tensors())]
+    planned = plan(checkpoint, mode)
+    flat, norms, specs = planned.flat, planned.norms, planned.tensors()
     forms = [(linear.form, linear.block) for linear in flat]
     key = hashlib.sha256(f"{PACK_VERSION} {forms} {checkpoint.fingerprint}".encode()).hexdigest()
     path = cache_dir / f"{key[:32]}.safetensors" if cache_dir else None
@@ -76,10 +68,52 @@ def pack(checkpoint: Checkpoint, mode: WeightsMode, cache_dir: Path | None, prog
         except BaseException:
             file.discard()
             raise
-    return Packed(linears, head, norms, file)
+    return Packed(planned.linears, planned.head, norms, file)
 
 
-def _chooser(checkpoint: Checkpoint, mode: WeightsMode) -> Choose:
+class Planned(Protocol):
+    """As much of a checkpoint as a plan needs."""
+
+    @property
+    def config(self) -> ModelConfig: ...
+
+    def coding(self, name: str) -> Coding | None:
+        """See `Checkpoint`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Which tensors a model is packed into. They take no memory yet."""
+
+    linears: list[list[LinearSpec]]
+    head: LinearSpec
+    norms: list[TensorSpec]
+    embedding: TensorSpec
+
+    @property
+    def flat(self) -> list[LinearSpec]:
+        """All products, the head last."""
+        return [*(linear for layer in self.linears for linear in layer), self.head]
+
+    def tensors(self) -> list[TensorSpec]:
+        """All of them, in file order."""
+        return [self.embedding, *self.norms, *(tensor for linear in self.flat for tensor in linear.tensors())]
+
+
+def plan(checkpoint: Planned, mode: WeightsMode) -> Plan:
+    """What `pack` would make of the checkpoint."""
+    config = checkpoint.config
+    choose = _chooser(checkpoint, mode)
+    linears = [layer_linears(config, layer, choose) for layer in range(config.layers)]
+    exact = all(linear.form == "f32" for layer in linears for linear in layer)
+    head = head_linear(config, "f32" if exact else "int8")
+    norms = [TensorSpec(name, np.dtype(np.float32), (config.hidden_size,)) for name in norm_names(config)]
+    embedding_dtype = np.dtype(np.float32 if exact else np.float16)
+    return Plan(linears, head, norms, TensorSpec(EMBEDDING, embedding_dtype, (config.vocab_size, config.hidden_size)))
+
+
+def _chooser(checkpoint: Planned, mode: WeightsMode) -> Choose:
     """Each product is held in codes that are in the file already, else in the most exact form that `mode` allows."""
     rounded: Form = "int4" if mode == "int4" else "int8"
     exact = mode == "f32" or (mode == "auto" and parameters(checkpoint.config) <= SMALL_MODEL)

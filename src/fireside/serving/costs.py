@@ -1,0 +1,159 @@
+"""What a model takes, told before it is fetched: download, disk, memory, and about how fast it answers here."""
+
+import shutil
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from fireside.catalog.spec import ArchitectureFacts, FolderSource, ModelSpec, NoSource, WheelSource
+from fireside.engine.bandwidth import memory_bandwidth
+from fireside.engine.memory import machine_memory
+from fireside.engine.messages import WeightsMode
+from fireside.engine.onnx.kv_cache import bytes_per_token
+from fireside.engine.onnx.pack import Plan, Planned, plan
+from fireside.errors import DownloadFailed, FiresideError
+from fireside.settings import Settings
+from fireside.weights.checkpoint import Coding, ModelConfig
+from fireside.weights.download.pull import SPARE_BYTES
+from fireside.weights.locate import is_downloaded, locate, size_on_disk
+from fireside.weights.open import open_checkpoint
+
+CONVERSATION = 4096
+"""Tokens of the one conversation for which memory is counted; a longer one, or others beside it, take more."""
+
+OVERHEAD_BYTES = 400_000_000
+"""Both processes without weights and KV cache: 340 to 400 MB as measured with SmolLM2 and the echo engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Bytes; None where nothing is known before the files are here.
+
+    Args:
+        download: what comes over the network.
+        disk: files and their repacked copy, which the first load makes.
+        memory: for one conversation of CONVERSATION tokens.
+        step: what is read for each token of an answer.
+    """
+
+    download: int | None
+    disk: int | None
+    memory: int | None
+    step: int | None
+
+    def tokens_per_second(self) -> float | None:
+        """About how fast one answer comes on this machine: as fast as its memory is read, if nothing else runs.
+
+        The first call in a process measures for a quarter of a second.
+        """
+        return memory_bandwidth() / self.step if self.step else None
+
+
+def cost_of(spec: ModelSpec, data_dir: Path) -> Cost:
+    """By the catalog's facts, else by the files, where they are here."""
+    source = spec.source
+    if isinstance(source, NoSource):
+        return Cost(0, 0, OVERHEAD_BYTES, None)
+    here = is_downloaded(data_dir, spec)
+    download = source.wheel_size if isinstance(source, WheelSource) else spec.download_bytes
+    if isinstance(source, FolderSource):
+        download = 0
+    files = size_on_disk(data_dir, spec) if here else source.size if isinstance(source, WheelSource) else download
+    packed = _packed(spec, data_dir, here)
+    if packed is None:
+        return Cost(download, None, None, None)
+    cache, kv, step = packed
+    memory = cache + kv * min(CONVERSATION, spec.context_length) + OVERHEAD_BYTES
+    return Cost(download, None if files is None else files + cache, memory, step)
+
+
+def problem_of(spec: ModelSpec, settings: Settings, *, paths: bool = True) -> str | None:
+    """Why the model cannot run here once it is fetched, with numbers and what to do; None when it can.
+
+    Args:
+        paths: whether the text may name folders of this machine.
+    """
+    cost = cost_of(spec, settings.data_dir)
+    memory = machine_memory()
+    if cost.memory is not None and cost.memory > memory:
+        return (
+            f"{spec.id} needs about {cost.memory / 1e9:.1f} GB of memory, and this machine has {memory / 1e9:.1f} GB. "
+            "Use a smaller model (`fireside models` has the sizes) or a machine with more memory."
+        )
+    folder = settings.data_dir
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    needed = 0 if cost.disk is None else cost.disk + SPARE_BYTES - size_on_disk(settings.data_dir, spec)
+    if needed > free:
+        place = f" at {settings.data_dir}" if paths else ""
+        return (
+            f"{spec.id} needs about {needed / 1e9:.1f} GB of disk{place}, its repacked weights "
+            f"included, and {free / 1e9:.1f} GB are free. Free some (`fireside rm MODEL` removes a model), or keep "
+            "models elsewhere with FIRESIDE_DATA_DIR."
+        )
+    return None
+
+
+def check_fits(spec: ModelSpec, settings: Settings) -> None:
+    """Raises DownloadFailed when the machine has too little memory or disk for a model that is not here yet."""
+    if not is_downloaded(settings.data_dir, spec) and (problem := problem_of(spec, settings)):
+        raise DownloadFailed(f"{problem} To fetch it all the same: fireside pull {spec.id} --force")
+
+
+def _packed(spec: ModelSpec, data_dir: Path, here: bool) -> tuple[int, int, int] | None:
+    facts = _facts(spec)
+    if facts is not None:
+        return _sizes(facts, spec.engine.weights)
+    if not here:
+        return None
+    try:
+        path = locate(data_dir, spec)
+        return None if path is None else _of_files(path, path.stat().st_mtime_ns, spec.engine.weights)
+    except (FiresideError, OSError):
+        return None  # what is wrong with the files, loading them tells
+
+
+@lru_cache(maxsize=64)
+def _of_files(path: Path, changed: int, mode: WeightsMode) -> tuple[int, int, int]:
+    return _sizes(open_checkpoint(path), mode)
+
+
+def _sizes(source: Planned, mode: WeightsMode) -> tuple[int, int, int]:
+    """Bytes of the repacked weights, of the KV cache for a token, and of what one step reads."""
+    planned: Plan = plan(source, mode)
+    whole = sum(tensor.nbytes for tensor in planned.tensors())
+    # Of the embedding, a step reads a row.
+    return whole, bytes_per_token(source.config), whole - planned.embedding.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """A checkpoint that is not here, as the catalog describes it."""
+
+    config: ModelConfig
+    group: int | None
+
+    def coding(self, name: str) -> Coding | None:
+        """AWQ's, for all linears of a layer."""
+        return None if self.group is None else Coding(4, self.group, only=True)
+
+
+def _facts(spec: ModelSpec) -> _Facts | None:
+    match spec.architecture:
+        case ArchitectureFacts(
+            vocab_size=int(vocab),
+            hidden_size=int(hidden),
+            intermediate_size=int(inner),
+            num_hidden_layers=int(layers),
+            num_attention_heads=int(heads),
+            num_key_value_heads=int(kv_heads),
+        ):
+            config = ModelConfig(
+                vocab_size=vocab, hidden_size=hidden, intermediate_size=inner, layers=layers, heads=heads,
+                kv_heads=kv_heads, head_dim=hidden // heads, context_length=spec.context_length, rope_theta=1.0,
+                norm_eps=1e-5,
+            )  # fmt: skip
+            return _Facts(config, spec.architecture.group_size)
+        case _:
+            return None
