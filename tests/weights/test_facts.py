@@ -10,7 +10,15 @@ from fireside.weights.facts import check_facts
 OPENHERMES = "@hf/thebloke/openhermes-2.5-mistral-7b-awq"
 MISTRAL = "@hf/mistral/mistral-7b-instruct-v0.2"
 
+SIZES = {
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+}
 MISTRAL_CONFIG = {
+    **SIZES,
     "model_type": "mistral",
     "vocab_size": 32000,
     "max_position_embeddings": 32768,
@@ -18,6 +26,8 @@ MISTRAL_CONFIG = {
     "sliding_window": None,
 }
 OPENHERMES_CONFIG = {
+    **SIZES,
+    "quantization_config": {"quant_method": "awq", "bits": 4, "group_size": 128},
     "model_type": "mistral",
     "vocab_size": 32002,
     "max_position_embeddings": 32768,
@@ -41,6 +51,7 @@ def folder_with(tmp_path: Path, config: object) -> Path:
         (
             MISTRAL,
             {
+                **SIZES,
                 "model_type": "mistral",
                 "vocab_size": 32000,
                 "max_position_embeddings": 32768,

@@ -6,7 +6,10 @@ from fireside.cli.common import DataDir, size_text
 
 
 def models(data_dir: DataDir = None) -> None:
-    """List the models, and which of them are on this machine.
+    """List the models, which of them are on this machine, and what each costs: before anything is fetched.
+
+    FETCH is the download, DISK the files with the repacked weights that the first load adds, MEMORY one conversation of
+    4,096 tokens. TOKENS/S is about the most that one answer reaches here, as fast as this machine reads its memory.
 
     Add your own with a TOML file in DATA_DIR/catalog (or the folder FIRESIDE_CATALOG_DIR).
 
@@ -18,22 +21,20 @@ def models(data_dir: DataDir = None) -> None:
     from rich.table import Table
 
     from fireside.catalog.loader import Catalog
-    from fireside.catalog.spec import ModelSpec, NoSource, WheelSource
+    from fireside.catalog.spec import NoSource
     from fireside.cli.tables import show
+    from fireside.serving.costs import cost_of
     from fireside.settings import load_settings
-    from fireside.weights.locate import is_downloaded, size_on_disk
+    from fireside.weights.locate import is_downloaded
 
     settings = load_settings(data_dir=data_dir)
 
-    def size(spec: ModelSpec, here: bool) -> str:
-        if isinstance(spec.source, NoSource):
-            return "-"
-        if here:
-            return size_text(size_on_disk(settings.data_dir, spec))
-        return size_text(spec.source.size) if isinstance(spec.source, WheelSource) else "?"
+    def size(amount: int | None) -> str:
+        return "?" if amount is None else size_text(amount) if amount else "-"
 
-    table = Table("MODEL", "TASK", "DOWNLOADED", box=None, pad_edge=False)
-    table.add_column("SIZE", justify="right")
+    table = Table("MODEL", "DOWNLOADED", box=None, pad_edge=False)
+    for heading in ("FETCH", "DISK", "MEMORY", "TOKENS/S"):
+        table.add_column(heading, justify="right")
     table.add_column("CONTEXT", justify="right")
     table.add_column("LORA")
     missing = False
@@ -42,7 +43,11 @@ def models(data_dir: DataDir = None) -> None:
         missing = missing or not here
         state = "not needed" if isinstance(spec.source, NoSource) else "yes" if here else "no"
         lora = "yes" if spec.lora else "no"
-        table.add_row(spec.id, "Text Generation", state, size(spec, here), f"{spec.context_length:,}", lora)
+        cost = cost_of(spec, settings.data_dir)
+        speed = cost.tokens_per_second()
+        sizes = [size(amount) for amount in (cost.download, cost.disk, cost.memory)]
+        about = "-" if speed is None else f"{speed:.2g}"
+        table.add_row(spec.id, state, *sizes, about, f"{spec.context_length:,}", lora)
     show(table)
     if missing:
         typer.echo("\nDownload one: fireside pull MODEL", err=True)

@@ -18,9 +18,14 @@ def pull(
             help="Take the files from this folder instead of the network. They are linked where possible, else copied.",
         ),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Fetch it even where it seems too large for this machine.")
+    ] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Download a model, or take it from a folder.
+
+    What it costs is said first; a model that this machine has too little memory or disk for is not fetched.
 
     Downloads are checked by SHA-256. One that broke off goes on where it stopped when you run the command again.
 
@@ -36,6 +41,7 @@ def pull(
     from fireside.catalog.loader import Catalog
     from fireside.catalog.spec import NoSource
     from fireside.cli.progress import shown_progress
+    from fireside.serving.costs import check_fits, cost_of, cost_text
     from fireside.settings import load_settings
     from fireside.weights.download.pull import pull as bring
     from fireside.weights.locate import is_downloaded, size_on_disk
@@ -43,6 +49,10 @@ def pull(
     settings = load_settings(data_dir=data_dir)
     spec = find_model(Catalog.from_settings(settings), model)
     was_here = source is None and is_downloaded(settings.data_dir, spec)
+    if not was_here:
+        if not force:
+            check_fits(spec, settings)
+        typer.echo(f"{spec.id}: {cost_text(cost_of(spec, settings.data_dir)) or 'its cost is not known'}.", err=True)
     with shown_progress() as progress:
         folder = bring(spec, settings.data_dir, progress, local_path=source)
     if isinstance(spec.source, NoSource):

@@ -22,7 +22,8 @@ CONVERSATION = 4096
 """Tokens of the one conversation for which memory is counted; a longer one, or others beside it, take more."""
 
 OVERHEAD_BYTES = 400_000_000
-"""Both processes without weights and KV cache: 340 to 400 MB as measured with SmolLM2 and the echo engine."""
+"""Both processes without weights and KV cache: the server took 113 MB and an engine without a model 43 MB as measured;
+the rest is room for ONNX Runtime, which was not measured alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Cost:
     step: int | None
 
     def tokens_per_second(self) -> float | None:
-        """About how fast one answer comes on this machine: as fast as its memory is read, if nothing else runs.
+        """What one answer reaches on this machine at most: as fast as its memory is read, if nothing else runs.
 
         The first call in a process measures for a quarter of a second.
         """
@@ -89,10 +90,23 @@ def problem_of(spec: ModelSpec, settings: Settings, *, paths: bool = True) -> st
         place = f" at {settings.data_dir}" if paths else ""
         return (
             f"{spec.id} needs about {needed / 1e9:.1f} GB of disk{place}, its repacked weights "
-            f"included, and {free / 1e9:.1f} GB are free. Free some (`fireside rm MODEL` removes a model), or keep "
+            f"included, and {free / 1e9:.1f} GB are free. Free some, or keep "
             "models elsewhere with FIRESIDE_DATA_DIR."
         )
     return None
+
+
+def cost_text(cost: Cost) -> str:
+    """The cost in words, as far as it is known."""
+    speed = cost.tokens_per_second()
+    parts = [
+        f"{amount / 1e9:.1f} GB {what}"
+        for amount, what in ((cost.download, "to download"), (cost.disk, "of disk"), (cost.memory, "of memory"))
+        if amount is not None
+    ]
+    if speed is not None:
+        parts.append(f"about {speed:.2g} tokens per second at most on this machine")
+    return ", ".join(parts)
 
 
 def check_fits(spec: ModelSpec, settings: Settings) -> None:

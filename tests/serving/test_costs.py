@@ -1,0 +1,31 @@
+"""What a model costs is told before it is fetched, and what cannot fit is refused with numbers."""
+
+from pathlib import Path
+
+import pytest
+
+from fireside.catalog.loader import Catalog
+from fireside.errors import DownloadFailed
+from fireside.serving import costs
+from fireside.serving.costs import check_fits, cost_of, cost_text
+from fireside.settings import Settings
+
+MISTRAL = "@hf/mistral/mistral-7b-instruct-v0.2"
+
+
+def test_every_built_in_model_has_all_its_costs(tmp_path: Path) -> None:
+    for spec in Catalog.load().all():
+        cost = cost_of(spec, tmp_path)
+        assert None not in (cost.download, cost.disk, cost.memory), spec.id
+        assert "GB of memory" in cost_text(cost)
+
+
+def test_what_cannot_fit_is_refused_with_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, settings = Catalog.load().get(MISTRAL), Settings(data_dir=tmp_path / "not" / "there")
+    monkeypatch.setattr(costs, "machine_memory", lambda: 4_000_000_000)
+    with pytest.raises(DownloadFailed, match=r"about [89]\.\d GB of memory, and this machine has 4\.0 GB.*--force"):
+        check_fits(spec, settings)
+    monkeypatch.setattr(costs, "machine_memory", lambda: 64_000_000_000)
+    monkeypatch.setattr(costs.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 5_000_000_000})())
+    with pytest.raises(DownloadFailed, match=r"needs about 2\d\.\d GB of disk.*5\.0 GB are free"):
+        check_fits(spec, settings)
