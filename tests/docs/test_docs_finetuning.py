@@ -74,7 +74,10 @@ def test_the_commands_print_what_is_shown(pirate: str) -> None:
 def test_the_curl_with_lora_gives_the_answer_shown(pirate: str, server_url: str) -> None:
     (curl,) = examples(PAGE, "sh", '"lora": "pirate"')
     (shown,) = examples(PAGE, "json", "result")
-    assert shell(curl, server_url) == [json.loads(shown)]
+    (answer,) = shell(curl, server_url)
+    # What the cache held depends on which questions came before.
+    answer["result"]["usage"].pop("prompt_tokens_details", None)
+    assert answer == json.loads(shown)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ import { accountPath, request } from "./session.js";
  * @property {number | null} download_bytes
  * @property {number | null} disk_bytes
  * @property {number | null} memory_bytes
- * @property {number | null} tokens_per_second an estimate
+ * @property {number | null} tokens_per_second at most, by the speed of the memory
  * @property {string | null} problem why it cannot run there
  *
  * @typedef {object} FineTune

@@ -28,7 +28,7 @@ export function propertyList(model) {
     model.download_bytes && ["Download", size(model.download_bytes)],
     costs.disk_bytes && ["On disk, with its cache", size(costs.disk_bytes)],
     costs.memory_bytes && ["Memory", `${size(costs.memory_bytes)} while it is loaded`],
-    costs.tokens_per_second && ["Speed on this machine", `about ${rate(costs.tokens_per_second)}, estimated`],
+    costs.tokens_per_second && ["Speed on this machine", `at most ${rate(costs.tokens_per_second)}: as fast as its memory is read`],
     costs.problem && ["On this machine", costs.problem],
     link && ["More about it", h("a", { href: info, rel: "noopener noreferrer", target: "_blank" }, info)],
   ];
