@@ -62,7 +62,7 @@ MESSAGES = {
     MODEL: "No such model @hf/no/such or task",
     TYPE: "temperature: should be a valid number",
     CONTEXT: "maximum context length is 64 tokens",
-    BUSY: "The model is at capacity",
+    BUSY: "is at capacity",
     LOST: "The engine process was ended by signal SIGKILL",
 }
 STATUSES = {BUSY: "429 Too Many Requests", CONTEXT: "400 Bad Request", TOKEN: "401 Unauthorized"}

@@ -109,7 +109,10 @@ def test_the_same_over_http(pirate: str, server_url: str) -> None:
     assert answers[-1]["result"]["status"] == "ready"  # type: ignore[index]
     body = {"prompt": "Who are you?", "temperature": 0, "max_tokens": 24}
     with httpx.Client(base_url=server_url, timeout=300, trust_env=False) as client:
-        asked = [client.post(RUN, json={**body, "lora": name}).json()["result"] for name in ("buccaneer", "pirate")]
+        asked = [
+            client.post(RUN, json={**body, "lora": name}).json()["result"]["response"]
+            for name in ("buccaneer", "pirate")
+        ]
     assert asked[0] == asked[1]
     (delete,) = examples(PAGE, "sh", "-X DELETE")
     assert shell(delete, server_url)[0]["success"] is True
