@@ -118,7 +118,7 @@ def check_fits(spec: ModelSpec, settings: Settings) -> None:
 def _packed(spec: ModelSpec, data_dir: Path, here: bool) -> tuple[int, int, int] | None:
     facts = _facts(spec)
     if facts is not None:
-        return _sizes(facts, spec.engine.weights)
+        return _of_facts(facts, spec.engine.weights)
     if not here:
         return None
     try:
@@ -126,6 +126,12 @@ def _packed(spec: ModelSpec, data_dir: Path, here: bool) -> tuple[int, int, int]
         return None if path is None else _of_files(path, path.stat().st_mtime_ns, spec.engine.weights)
     except (FiresideError, OSError):
         return None  # what is wrong with the files, loading them tells
+
+
+@lru_cache(maxsize=64)
+def _of_facts(facts: "_Facts", mode: WeightsMode) -> tuple[int, int, int]:
+    """Pages ask for these again and again."""
+    return _sizes(facts, mode)
 
 
 @lru_cache(maxsize=64)
