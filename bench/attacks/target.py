@@ -71,6 +71,8 @@ async def ask(target: Target, raw: bytes) -> tuple[str, bytes]:
                 received = await reader.read(-1)
             finally:
                 writer.close()
+    except ConnectionError:  # reset, or a broken pipe: which of them is chance
+        return "reset", b""
     except (OSError, TimeoutError) as error:
         return type(error).__name__, b""
     head, _, body = received.partition(b"\r\n\r\n")
