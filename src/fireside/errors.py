@@ -50,7 +50,11 @@ from collections.abc import Sequence
 
 
 class FiresideError(Exception):
-    """Base of all. `str(error)` is a message fit for a user: what was wrong, where, what to do."""
+    """Base of all. `str(error)` is a message fit for a user: what was wrong, where, what to do.
+
+    Clients see it, so it names files as their model or fine-tune does, and no folder of this machine. Folders go into
+    notes (PEP 678), which only `for_operators` shows.
+    """
 
 
 class RequestError(FiresideError):
@@ -243,6 +247,11 @@ class EngineFailed(EngineError):
 
 class ConfigError(FiresideError):
     """A setting is wrong, or settings do not fit together."""
+
+
+def for_operators(error: BaseException) -> str:
+    """The message and the places on this machine that it is about: for terminals and logs, never for clients."""
+    return " ".join([str(error), *getattr(error, "__notes__", ())])
 
 
 def missing_extra(what: str, extra: str) -> ConfigError:

@@ -120,7 +120,7 @@ def _costs(spec: ModelSpec, settings: Settings) -> dict[str, Any]:
         "disk_bytes": cost.disk,
         "memory_bytes": cost.memory,
         "tokens_per_second": None if speed is None else round(speed, 1),
-        "problem": problem_of(spec, settings, paths=False),
+        "problem": problem_of(spec, settings),
     }
 
 

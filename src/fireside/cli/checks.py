@@ -15,7 +15,7 @@ from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import ModelSpec
 from fireside.cli.common import open_store, size_text, store_path
 from fireside.engine.memory import machine_memory
-from fireside.errors import FiresideError
+from fireside.errors import FiresideError, for_operators
 from fireside.prompting import open_tokenizer
 from fireside.settings import Settings
 from fireside.weights.facts import check_facts
@@ -52,7 +52,7 @@ def all_checks(settings: Settings) -> Iterator[Finding]:
     try:
         specs = Catalog.from_settings(settings).all()
     except FiresideError as error:
-        yield Finding("bad", "catalog", str(error))
+        yield Finding("bad", "catalog", for_operators(error))
         return
     yield Finding("ok", "catalog", f"{len(specs)} models")
     yield from (_guarded("model", lambda spec=spec: check_model(settings, spec)) for spec in specs)  # type: ignore[misc]
@@ -166,9 +166,13 @@ def check_model(settings: Settings, spec: ModelSpec) -> Finding:
     path = locate(settings.data_dir, spec)
     if path is None:
         return Finding("ok", "model", f"{spec.id}: needs no files")
-    check_facts(spec, path)
-    open_checkpoint(path)
-    open_tokenizer(path)
+    try:
+        check_facts(spec, path)
+        open_checkpoint(path)
+        open_tokenizer(path)
+    except FiresideError as error:
+        error.add_note(f"The files of {spec.id}: {path}")
+        raise
     return Finding("ok", "model", f"{spec.id}: sound, {size_text(size_on_disk(settings.data_dir, spec))}")
 
 
@@ -183,4 +187,4 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except FiresideError as error:
-        return Finding("bad", name, str(error))
+        return Finding("bad", name, for_operators(error))

@@ -8,7 +8,7 @@ from typer.core import TyperGroup
 
 from fireside import __version__
 from fireside.cli import doctor, finetune, models, pull, run, serve, token, worker
-from fireside.errors import FiresideError
+from fireside.errors import FiresideError, for_operators
 
 
 class _Commands(TyperGroup):
@@ -17,7 +17,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except FiresideError as error:
-            typer.echo(f"Error: {error}", err=True)
+            typer.echo(f"Error: {for_operators(error)}", err=True)
             raise typer.Exit(1) from None
 
 

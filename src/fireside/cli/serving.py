@@ -23,7 +23,7 @@ from fireside.api.server import listen, serve
 from fireside.catalog.loader import Catalog
 from fireside.cli.common import fetch, open_store
 from fireside.cli.loading import load_shown
-from fireside.errors import FiresideError
+from fireside.errors import FiresideError, for_operators
 from fireside.serving.service import Service
 from fireside.settings import Settings
 from fireside.store.store import Store
@@ -95,7 +95,9 @@ class _Preload:
         try:
             await load_shown(self._service, model)
         except FiresideError as error:
-            typer.echo(f"Error: {model} cannot be loaded: {error}\nThe server goes on without it.", err=True)
+            typer.echo(
+                f"Error: {model} cannot be loaded: {for_operators(error)}\nThe server goes on without it.", err=True
+            )
             return
         typer.echo(f"{model} is ready ({time.monotonic() - began:.1f} s).")
         typer.echo(await asyncio.to_thread(usage_text, url, self._settings.default_model, self._store))

@@ -82,7 +82,7 @@ def _handle(message: ToEngine, runner: Runner, channel: Channel) -> None:
                 runner.submit(number, request)
             except Exception as error:
                 log.exception("generation %d was refused", number)
-                channel.write(GenerationFailed(number, str(error)))
+                channel.write(GenerationFailed(number, f"The engine refused the request ({type(error).__name__})."))
         case Cancel(number):
             runner.cancel(number)
         case AskStats():
@@ -118,7 +118,9 @@ def run(channel: Channel) -> None:
         return
     except Exception as error:
         log.exception("loading failed")
-        channel.write(LoadFailed("EngineFailed", f"Loading failed: {error!r}"))
+        channel.write(
+            LoadFailed("EngineFailed", f"Loading failed ({type(error).__name__}). The server's log says more.")
+        )
         return
     channel.write(Ready(runner.info))
     ahead = 0

@@ -167,7 +167,7 @@ class ProcessEngine:
                 env={**HUGE_PAGES, **child.environment()},
             )
         except OSError as error:
-            return errors.EngineFailed(f"The engine process cannot be started: {error}.")
+            return errors.EngineFailed(f"The engine process cannot be started: {error.strerror}.")
         self._send(Load(self._options))
         broken = False
         try:

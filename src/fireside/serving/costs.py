@@ -68,12 +68,8 @@ def cost_of(spec: ModelSpec, data_dir: Path) -> Cost:
     return Cost(download, None if files is None else files + cache, memory, step)
 
 
-def problem_of(spec: ModelSpec, settings: Settings, *, paths: bool = True) -> str | None:
-    """Why the model cannot run here once it is fetched, with numbers and what to do; None when it can.
-
-    Args:
-        paths: whether the text may name folders of this machine.
-    """
+def problem_of(spec: ModelSpec, settings: Settings) -> str | None:
+    """Why the model cannot run here once it is fetched, with numbers and what to do; None when it can."""
     cost = cost_of(spec, settings.data_dir)
     memory = machine_memory()
     if cost.memory is not None and cost.memory > memory:
@@ -87,11 +83,9 @@ def problem_of(spec: ModelSpec, settings: Settings, *, paths: bool = True) -> st
     free = shutil.disk_usage(folder).free
     needed = 0 if cost.disk is None else cost.disk + SPARE_BYTES - size_on_disk(settings.data_dir, spec)
     if needed > free:
-        place = f" at {settings.data_dir}" if paths else ""
         return (
-            f"{spec.id} needs about {needed / 1e9:.1f} GB of disk{place}, its repacked weights "
-            f"included, and {free / 1e9:.1f} GB are free. Free some, or keep "
-            "models elsewhere with FIRESIDE_DATA_DIR."
+            f"{spec.id} needs about {needed / 1e9:.1f} GB of disk, its repacked weights included, and "
+            f"{free / 1e9:.1f} GB are free. Free some, or keep models elsewhere with FIRESIDE_DATA_DIR."
         )
     return None
 
@@ -112,7 +106,9 @@ def cost_text(cost: Cost) -> str:
 def check_fits(spec: ModelSpec, settings: Settings) -> None:
     """Raises DownloadFailed when the machine has too little memory or disk for a model that is not here yet."""
     if not is_downloaded(settings.data_dir, spec) and (problem := problem_of(spec, settings)):
-        raise DownloadFailed(f"{problem} To fetch it all the same: fireside pull {spec.id} --force")
+        error = DownloadFailed(f"{problem} To fetch it all the same: fireside pull {spec.id} --force")
+        error.add_note(f"Models are kept in {settings.data_dir}.")
+        raise error
 
 
 def _packed(spec: ModelSpec, data_dir: Path, here: bool) -> tuple[int, int, int] | None:

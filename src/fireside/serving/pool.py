@@ -2,9 +2,11 @@
 another."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
@@ -12,13 +14,15 @@ from fireside.catalog.spec import ModelSpec
 from fireside.engine.messages import EngineOptions, TokenTable
 from fireside.engine.process import ProcessEngine
 from fireside.engine.protocol import Engine
-from fireside.errors import EngineError, ModelNotReady, ShuttingDown, UnsupportedWeights
+from fireside.errors import EngineError, FiresideError, ModelNotReady, ShuttingDown, UnsupportedWeights, for_operators
 from fireside.prompting import ByteTokenizer, Vocabulary, open_tokenizer
 from fireside.serving.types import ModelStatus
 from fireside.settings import Settings
 from fireside.shares import Places
 from fireside.weights.facts import check_facts
 from fireside.weights.locate import is_downloaded, locate
+
+log = logging.getLogger(__name__)
 
 FAILURE_SECONDS = 1.0
 """For so long a failed load answers every request for the model; then the next request tries again."""
@@ -90,7 +94,7 @@ class ModelPool:
         if not entry.loading.done():
             return ModelStatus("loading", entry.phase, entry.done / max(entry.total, 1))
         if error := entry.loading.exception():
-            return ModelStatus("failed", str(error))
+            return ModelStatus("failed", _told(error))
         try:
             loaded = entry.loading.result()
             stats = await loaded.engine.stats()
@@ -137,6 +141,7 @@ class ModelPool:
 
     async def _load(self, spec: ModelSpec) -> LoadedModel:
         self._failures.pop(spec.id, None)
+        path: Path | None = None
         try:
             path = locate(self.settings.data_dir, spec)
             tokenizer: Vocabulary
@@ -157,7 +162,10 @@ class ModelPool:
                 await engine.close()
                 raise
         except Exception as error:
-            self._failures[spec.id] = str(error)
+            if path is not None:
+                error.add_note(f"Its files: {path}")
+            log.error("%s cannot be loaded: %s", spec.id, for_operators(error))
+            self._failures[spec.id] = _told(error)
             # The entry is not kept: once the operator has mended it, the next request must find it well.
             asyncio.get_running_loop().call_later(FAILURE_SECONDS, self._forget_failed, spec.id)
             raise
@@ -195,6 +203,11 @@ class ModelPool:
 def spare_slots(slots: int) -> int:
     """Slots beside those that a model has for one account: in them others begin at once, however many it has sent."""
     return 0 if slots == 1 else max(1, slots // 4)
+
+
+def _told(error: BaseException) -> str:
+    """What clients may know of a failed load."""
+    return str(error) if isinstance(error, FiresideError) else "A fault in Fireside; the server's log says more."
 
 
 def _closing() -> ShuttingDown:

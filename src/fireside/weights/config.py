@@ -34,9 +34,9 @@ def read_hf_config(path: Path) -> ModelConfig:
     hidden = _integer(file, values, "hidden_size")
     heads = _integer(file, values, "num_attention_heads")
     if heads < 1:
-        raise BadWeights(f"{file}: num_attention_heads is {heads}, not positive.")
+        raise BadWeights(f"{file.name}: num_attention_heads is {heads}, not positive.")
     if values.get("head_dim") is None and hidden % heads:
-        raise BadWeights(f"{file}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}.")
+        raise BadWeights(f"{file.name}: hidden_size {hidden} is not a multiple of num_attention_heads {heads}.")
     mistral = architecture == "MistralForCausalLM"
     window = values.get("sliding_window", 4096) if mistral else None  # 4096 is MistralConfig's own default
     config = ModelConfig(
@@ -54,7 +54,7 @@ def read_hf_config(path: Path) -> ModelConfig:
         sliding_window=None if window is None else _integer(file, {"sliding_window": window}, "sliding_window"),
         tie_embeddings=_boolean(file, values, "tie_word_embeddings"),
     )
-    check_config(config, str(file), _KEYS)
+    check_config(config, file.name, _KEYS)
     return config
 
 
@@ -68,32 +68,34 @@ def read_awq_group_size(path: Path) -> int | None:
     if quantisation is None:
         return None
     if not isinstance(quantisation, dict):
-        raise BadWeights(f"{file}: quantization_config is not an object.")
+        raise BadWeights(f"{file.name}: quantization_config is not an object.")
     method = quantisation.get("quant_method")
     if method != "awq":
         raise UnsupportedWeights(
-            f"{file}: the weights are quantised with {method!r}. Fireside reads AWQ (GEMM, 4 bits), f32, f16 and bf16."
+            f"{file.name}: the weights are quantised with {method!r}. Fireside reads AWQ (GEMM, 4 bits), f32, f16 and bf16."
         )
     wanted = {"version": "gemm", "bits": 4, "zero_point": True}
     for key, value in wanted.items():
         found = quantisation.get(key)
         if (found.lower() if isinstance(found, str) else found) != value:
             raise UnsupportedWeights(
-                f"{file}: AWQ with quantization_config.{key} {found!r}; Fireside reads {value!r} only."
+                f"{file.name}: AWQ with quantization_config.{key} {found!r}; Fireside reads {value!r} only."
             )
     group = _integer(file, quantisation, "group_size")
     if group not in AWQ_GROUP_SIZES:
-        raise UnsupportedWeights(f"{file}: AWQ with group_size {group}; Fireside runs {AWQ_GROUP_SIZES} only.")
+        raise UnsupportedWeights(f"{file.name}: AWQ with group_size {group}; Fireside runs {AWQ_GROUP_SIZES} only.")
     return group
 
 
 def _architecture(file: Path, values: dict[str, Any]) -> str:
     names = values.get("architectures")
     if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):
-        raise BadWeights(f"{file}: architectures is {names!r}, not a list of one name.")
+        raise BadWeights(f"{file.name}: architectures is {names!r}, not a list of one name.")
     name: str = names[0]
     if name not in _ARCHITECTURES:
-        raise UnsupportedWeights(f"{file}: the architecture is {name}; Fireside runs {' and '.join(_ARCHITECTURES)}.")
+        raise UnsupportedWeights(
+            f"{file.name}: the architecture is {name}; Fireside runs {' and '.join(_ARCHITECTURES)}."
+        )
     return name
 
 
@@ -102,7 +104,7 @@ def _refuse_variants(file: Path, values: dict[str, Any]) -> None:
     expected = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "partial_rotary_factor": 1.0}
     for key, value in expected.items():
         if values.get(key, value) != value:
-            raise UnsupportedWeights(f"{file}: {key} is {values[key]!r}; Fireside runs {value!r} only.")
+            raise UnsupportedWeights(f"{file.name}: {key} is {values[key]!r}; Fireside runs {value!r} only.")
 
 
 def _rope_theta(file: Path, values: dict[str, Any]) -> float:
@@ -112,10 +114,12 @@ def _rope_theta(file: Path, values: dict[str, Any]) -> float:
         if rope is None:
             continue
         if not isinstance(rope, dict):
-            raise BadWeights(f"{file}: {key} is not an object.")
+            raise BadWeights(f"{file.name}: {key} is not an object.")
         kind = rope.get("rope_type", rope.get("type", "default"))
         if kind != "default" or rope.get("partial_rotary_factor", 1.0) != 1.0:
-            raise UnsupportedWeights(f"{file}: {key} is {rope!r}; Fireside runs the default rotary embedding only.")
+            raise UnsupportedWeights(
+                f"{file.name}: {key} is {rope!r}; Fireside runs the default rotary embedding only."
+            )
         theta["rope_theta"] = rope.get("rope_theta", theta["rope_theta"])
     return _number(file, theta, "rope_theta")
 
@@ -125,22 +129,24 @@ def _integer(file: Path, values: dict[str, Any], key: str, default: int | None =
     if value is None:
         value = default
     if not isinstance(value, int) or isinstance(value, bool):
-        raise BadWeights(f"{file}: {key} is {'missing' if value is None else repr(value) + ', not a whole number'}.")
+        raise BadWeights(
+            f"{file.name}: {key} is {'missing' if value is None else repr(value) + ', not a whole number'}."
+        )
     return value
 
 
 def _number(file: Path, values: dict[str, Any], key: str) -> float:
     value = values.get(key)
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise BadWeights(f"{file}: {key} is {'missing' if value is None else repr(value) + ', not a number'}.")
+        raise BadWeights(f"{file.name}: {key} is {'missing' if value is None else repr(value) + ', not a number'}.")
     try:
         return float(value)
     except OverflowError as error:
-        raise BadWeights(f"{file}: {key} is too large.") from error
+        raise BadWeights(f"{file.name}: {key} is too large.") from error
 
 
 def _boolean(file: Path, values: dict[str, Any], key: str) -> bool:
     value = values.get(key, False)
     if not isinstance(value, bool):
-        raise BadWeights(f"{file}: {key} is {value!r}, not true or false.")
+        raise BadWeights(f"{file.name}: {key} is {value!r}, not true or false.")
     return value

@@ -36,7 +36,7 @@ def check_facts(spec: ModelSpec, folder: Path) -> None:
     ]
     if wrong:
         raise BadWeights(
-            f"{path} is not the config of {spec.id}: {'; '.join(wrong)}. Use this model's own files, "
+            f"{path.name} is not the config of {spec.id}: {'; '.join(wrong)}. Use this model's own files, "
             "or correct [architecture] in its catalog file."
         )
 

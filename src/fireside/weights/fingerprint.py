@@ -22,7 +22,7 @@ def fingerprint_files(files: Mapping[Path, int]) -> str:
                 head = file.read(length)
             stat = path.stat()
         except OSError as error:
-            raise BadWeights(f"{path}: cannot be read: {error}") from error
+            raise BadWeights(f"{path.name}: cannot be read: {error.strerror}.") from error
         digest.update(repr((path.name, stat.st_size, stat.st_mtime_ns, len(head))).encode())
         digest.update(head)
     return digest.hexdigest()

@@ -65,7 +65,7 @@ class GgufFile:
         """The tensor's bytes [rows, bytes of a row], mapped. Raises BadWeights as `read` does."""
         tensor = self.tensors.get(name)
         if tensor is None:
-            raise BadWeights(f"{self.path}: has no tensor {name}.")
+            raise BadWeights(f"{self.path.name}: has no tensor {name}.")
         kind = tensor.kind
         shape = (prod(tensor.shape[:-1]), tensor.shape[-1] // kind.block_size * kind.block_bytes)
         return cast(NDArray[np.uint8], map_array(self.path, self.size, tensor.offset, shape, np.uint8))
@@ -86,11 +86,11 @@ def read_gguf(path: Path) -> GgufFile:
         with path.open("rb") as file:
             size = file.seek(0, 2)
             if size < 24:
-                raise BadWeights(f"{path}: {size} bytes are too few for a GGUF file; it seems truncated.")
+                raise BadWeights(f"{path.name}: {size} bytes are too few for a GGUF file; it seems truncated.")
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
                 return _Header(path, view, size).parse()
     except OSError as error:
-        raise BadWeights(f"{path}: cannot be read: {error}") from error
+        raise BadWeights(f"{path.name}: cannot be read: {error.strerror}.") from error
 
 
 class _Header:
@@ -109,8 +109,10 @@ class _Header:
             raise self._bad(f"begins with {magic!r}, so it is not a GGUF file")
         if version not in (2, 3):
             if version in (2 << 24, 3 << 24):
-                raise UnsupportedWeights(f"{self._path}: a big-endian GGUF file; Fireside reads little-endian ones.")
-            raise UnsupportedWeights(f"{self._path}: GGUF version {version}; Fireside reads versions 2 and 3.")
+                raise UnsupportedWeights(
+                    f"{self._path.name}: a big-endian GGUF file; Fireside reads little-endian ones."
+                )
+            raise UnsupportedWeights(f"{self._path.name}: GGUF version {version}; Fireside reads versions 2 and 3.")
         tensor_count = self._count("tensor count", _MAX_ENTRIES, least_bytes=24)
         metadata_count = self._count("metadata count", _MAX_ENTRIES, least_bytes=13)
         metadata: dict[str, object] = {}
@@ -143,7 +145,7 @@ class _Header:
         if kind is None:
             if code in UNSUPPORTED_GGML_TYPES:
                 raise UnsupportedWeights(
-                    f"{self._path}: tensor {name} has type {UNSUPPORTED_GGML_TYPES[code]}; Fireside reads "
+                    f"{self._path.name}: tensor {name} has type {UNSUPPORTED_GGML_TYPES[code]}; Fireside reads "
                     f"{', '.join(known.name for known in GGML_TYPES.values())}."
                 )
             raise self._bad(f"tensor {name} has an unknown type {code}")
@@ -238,4 +240,4 @@ class _Header:
         return self._view[start : self._position]
 
     def _bad(self, why: str) -> BadWeights:
-        return BadWeights(f"{self._path}: {why}.")
+        return BadWeights(f"{self._path.name}: {why}.")

@@ -58,7 +58,9 @@ class GgufCheckpoint:
         self._file = files[0]
         self._places = {name: file for file in files for name in file.tensors}
         if len(self._places) != sum(len(file.tensors) for file in files):
-            raise BadWeights(f"{path}: two parts of the split file have a tensor of the same name. Fetch it again.")
+            raise BadWeights(
+                f"{path.name}: two parts of the split file have a tensor of the same name. Fetch it again."
+            )
         self._config = _read_config(self._file, self._places)
         _check_tensors(self._file, self._places, self._config)
         self._fingerprint = fingerprint_files({file.path: file.header_size for file in files})
@@ -91,7 +93,7 @@ class GgufCheckpoint:
         try:
             codes, scales = exact_codes(rows, kind)
         except ValueError as error:
-            raise BadWeights(f"{self._file.path}: tensor {stored} has {error}.") from error
+            raise BadWeights(f"{self._file.path.name}: tensor {stored} has {error}.") from error
         middle = 1 << (kind.exact_bits - 1)
         return BlockLinear(kind.exact_bits, BLOCK, (codes + np.int16(middle)).astype(np.uint8), scales, None)
 
@@ -127,21 +129,23 @@ def _read_config(file: GgufFile, places: Mapping[str, GgufFile]) -> ModelConfig:
     architecture = _single(file, "general.architecture", None)
     if architecture != "llama":
         raise UnsupportedWeights(
-            f"{file.path}: the architecture is {architecture!r}; Fireside runs 'llama' from GGUF files."
+            f"{file.path.name}: the architecture is {architecture!r}; Fireside runs 'llama' from GGUF files."
         )
     if _single(file, "llama.rope.scaling.type", "none") != "none" or "rope_freqs.weight" in places:
-        raise UnsupportedWeights(f"{file.path}: uses rotary scaling; Fireside runs the default rotary embedding only.")
+        raise UnsupportedWeights(
+            f"{file.path.name}: uses rotary scaling; Fireside runs the default rotary embedding only."
+        )
     if _single(file, "llama.expert_count", 0) != 0:
-        raise UnsupportedWeights(f"{file.path}: a mixture of experts, which Fireside does not run.")
+        raise UnsupportedWeights(f"{file.path.name}: a mixture of experts, which Fireside does not run.")
     hidden, heads = _integer(file, "hidden_size"), _integer(file, "heads")
     if heads < 1:
-        raise BadWeights(f"{file.path}: {_KEYS['heads']} is {heads}, not positive.")
+        raise BadWeights(f"{file.path.name}: {_KEYS['heads']} is {heads}, not positive.")
     head_dim = _integer(file, "head_dim", hidden // heads)
     rotated = _single(file, "llama.rope.dimension_count", head_dim)
     values = _single(file, "llama.attention.value_length", head_dim)
     if rotated != head_dim or values != head_dim:
         raise UnsupportedWeights(
-            f"{file.path}: heads of {head_dim} with {rotated} rotary dimensions and values of {values}; "
+            f"{file.path.name}: heads of {head_dim} with {rotated} rotary dimensions and values of {values}; "
             "Fireside runs heads that are rotated whole."
         )
     embedding = places["token_embd.weight"].tensors["token_embd.weight"] if "token_embd.weight" in places else None
@@ -159,7 +163,7 @@ def _read_config(file: GgufFile, places: Mapping[str, GgufFile]) -> ModelConfig:
         sliding_window=_integer(file, "sliding_window", 0) or None,
         tie_embeddings="output.weight" not in places,
     )
-    check_config(config, str(file.path), _KEYS)
+    check_config(config, file.path.name, _KEYS)
     return config
 
 
@@ -167,32 +171,34 @@ def _check_tensors(file: GgufFile, places: Mapping[str, GgufFile], config: Model
     expected = {_gguf_name(name): shape for name, shape in tensor_shapes(config)}
     for name, shape in expected.items():
         if name not in places:
-            raise BadWeights(f"{file.path}: has no tensor {name}.")
+            raise BadWeights(f"{file.path.name}: has no tensor {name}.")
         found = places[name].tensors[name].shape
         if found != shape:
             raise BadWeights(
-                f"{places[name].path}: tensor {name} has shape {list(found)}, not {list(shape)} as its metadata says."
+                f"{places[name].path.name}: tensor {name} has shape {list(found)}, not {list(shape)} as its metadata says."
             )
     if unknown := sorted(places.keys() - expected.keys()):
-        raise UnsupportedWeights(f"{file.path}: tensor {unknown[0]} is not part of the models that Fireside runs.")
+        raise UnsupportedWeights(f"{file.path.name}: tensor {unknown[0]} is not part of the models that Fireside runs.")
 
 
 def _single(file: GgufFile, key: str, default: object) -> object:
     value = file.metadata.get(key, default)
     if isinstance(value, list | np.ndarray):
-        raise BadWeights(f"{file.path}: {key} is a list, not one value.")
+        raise BadWeights(f"{file.path.name}: {key} is a list, not one value.")
     return value
 
 
 def _integer(file: GgufFile, field: str, default: int | None = None) -> int:
     value = file.metadata.get(_KEYS[field], default)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise BadWeights(f"{file.path}: {_KEYS[field]} is {'missing' if value is None else 'not one whole number'}.")
+        raise BadWeights(
+            f"{file.path.name}: {_KEYS[field]} is {'missing' if value is None else 'not one whole number'}."
+        )
     return value
 
 
 def _number(file: GgufFile, field: str, default: float | None = None) -> float:
     value = file.metadata.get(_KEYS[field], default)
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise BadWeights(f"{file.path}: {_KEYS[field]} is {'missing' if value is None else 'not one number'}.")
+        raise BadWeights(f"{file.path.name}: {_KEYS[field]} is {'missing' if value is None else 'not one number'}.")
     return float(value)

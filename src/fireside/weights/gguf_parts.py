@@ -20,24 +20,24 @@ def read_parts(path: Path) -> list[GgufFile]:
     first = read_gguf(path)
     count = first.metadata.get("split.count", 0)
     if isinstance(count, list) or not isinstance(count, int):
-        raise BadWeights(f"{path}: split.count is {str(count)[:100]}, not a whole number.")
+        raise BadWeights(f"{path.name}: split.count is {str(count)[:100]}, not a whole number.")
     if count <= 1:
         return [first]
     name = PART.fullmatch(path.name)
     if name is None or int(name[3]) != count or count > _MOST_PARTS:
         raise BadWeights(
-            f"{path}: one of {count} parts, and not named so. Name the files as llama-gguf-split does "
+            f"{path.name}: one of {count} parts, and not named so. Name the files as llama-gguf-split does "
             f"(…-00001-of-{count:05}.gguf), or join them: llama-gguf-split --merge."
         )
     if int(name[2]) != 1 or first.metadata.get("split.no") != 0:
-        raise UnsupportedWeights(f"{path}: part {name[2]} of {name[3]}; name the first one, {first_of(name)}.")
+        raise UnsupportedWeights(f"{path.name}: part {name[2]} of {name[3]}; name the first one, {first_of(name)}.")
     files = [first]
     for number in range(2, count + 1):
         part = path.with_name(f"{name[1]}-{number:05}-of-{name[3]}{path.suffix}")
         if not part.is_file():
-            raise BadWeights(f"{part}: this part of {count} is missing. Fetch the model again.")
+            raise BadWeights(f"{part.name}: this part of {count} is missing. Fetch the model again.")
         file = read_gguf(part)
         if file.metadata.get("split.no") != number - 1 or file.metadata.get("split.count") != count:
-            raise BadWeights(f"{part}: not part {number} of {count}, as its name says. Fetch the model again.")
+            raise BadWeights(f"{part.name}: not part {number} of {count}, as its name says. Fetch the model again.")
         files.append(file)
     return files

@@ -24,19 +24,19 @@ def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
         with path.open("rb") as file:
             content = file.read(most_bytes + 1)
         if len(content) > most_bytes:
-            raise BadWeights(f"{path}: larger than {most_bytes} bytes, so not what its name says. Fetch it again.")
+            raise BadWeights(f"{path.name}: larger than {most_bytes} bytes, so not what its name says. Fetch it again.")
         return parse_json(content)
     except OSError as error:
-        raise BadWeights(f"{path}: cannot be read: {error.strerror}. Fetch the model again.") from error
+        raise BadWeights(f"{path.name}: cannot be read: {error.strerror}. Fetch the model again.") from error
     except (ValueError, RecursionError) as error:
-        raise BadWeights(f"{path}: cannot be read as JSON: {error}. Fetch the model again.") from error
+        raise BadWeights(f"{path.name}: cannot be read as JSON: {error}. Fetch the model again.") from error
 
 
 def read_json_object(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
     """The object in the file. Raises BadWeights as `read_json` does, and for a file that holds anything else."""
     values = read_json(path, most_bytes)
     if not isinstance(values, dict):
-        raise BadWeights(f"{path}: not a JSON object. Fetch the model again.")
+        raise BadWeights(f"{path.name}: not a JSON object. Fetch the model again.")
     return values
 
 

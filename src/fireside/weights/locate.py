@@ -51,10 +51,12 @@ def locate(data_dir: Path, spec: ModelSpec) -> Path | None:
     folder = model_dir(data_dir, spec)
     if not is_downloaded(data_dir, spec):
         if isinstance(spec.source, FolderSource):
-            raise ModelNotDownloaded(
-                f"{spec.id} is used where it lies, but there is no folder {folder}. Put its files there, "
-                "or correct source.path in its catalog file."
+            error = ModelNotDownloaded(
+                f"{spec.id} is used where it lies, but there is nothing at the source.path of its catalog file. Put its "
+                "files there, or correct the path."
             )
+            error.add_note(f"The path is {folder}.")
+            raise error
         raise ModelNotDownloaded(f"{spec.id} is not downloaded. Run: fireside pull {spec.id}")
     return member_path(folder, spec.source) if isinstance(spec.source, WheelSource) else folder
 

@@ -25,17 +25,17 @@ def map_array(path: Path, file_size: int, offset: int, shape: Sequence[int], dty
     kind = np.dtype(dtype)
     length = prod(shape) * kind.itemsize
     if offset < 0 or offset + length > file_size:
-        raise BadWeights(f"{path}: bytes {offset} to {offset + length} lie outside the file of {file_size} bytes.")
+        raise BadWeights(f"{path.name}: bytes {offset} to {offset + length} lie outside the file of {file_size} bytes.")
     if length == 0:
         return np.empty(shape, kind)
     start = offset - offset % mmap.ALLOCATIONGRANULARITY
     try:
         with path.open("rb") as file:
             if (size := file.seek(0, 2)) != file_size:
-                raise BadWeights(f"{path}: the file had {file_size} bytes when it was opened and has {size} now.")
+                raise BadWeights(f"{path.name}: the file had {file_size} bytes when it was opened and has {size} now.")
             view = mmap.mmap(file.fileno(), offset - start + length, access=mmap.ACCESS_READ, offset=start)
     except OSError as error:
-        raise BadWeights(f"{path}: cannot be read: {error}") from error
+        raise BadWeights(f"{path.name}: cannot be read: {error.strerror}.") from error
     return np.frombuffer(view, kind, prod(shape), offset - start).reshape(shape)
 
 

@@ -24,22 +24,24 @@ def open_checkpoint(path: Path) -> Checkpoint:
     if path.is_file():
         if path.suffix.lower() != ".gguf":
             raise UnsupportedWeights(
-                f"{path}: not a .gguf file. For safetensors, name the folder that holds config.json."
+                f"{path.name}: not a .gguf file. For safetensors, name the folder that holds config.json."
             )
         return GgufCheckpoint(path)
     if not path.is_dir():
-        raise ModelNotDownloaded(f"{path}: no such file or folder.")
+        raise ModelNotDownloaded(f"{path.name}: no such file or folder.")
     names = sorted(entry.name for entry in path.iterdir())
     if any(name.endswith((".safetensors", ".safetensors.index.json")) for name in names):
         return SafetensorsCheckpoint(path)
     ggufs = first_parts(names)
     if len(ggufs) > 1:
-        raise UnsupportedWeights(f"{path}: holds {len(ggufs)} GGUF files ({', '.join(ggufs)}); name the one to use.")
+        raise UnsupportedWeights(
+            f"{path.name}: holds {len(ggufs)} GGUF files ({', '.join(ggufs)}); name the one to use."
+        )
     if ggufs:
         return GgufCheckpoint(path / ggufs[0])
     if pickles := [name for name in names if name.lower().endswith(_PICKLES)]:
         raise UnsupportedWeights(
-            f"{path}: holds {pickles[0]}, and such files can run code when loaded. "
+            f"{path.name}: holds {pickles[0]}, and such files can run code when loaded. "
             "Fireside reads safetensors and GGUF only."
         )
-    raise ModelNotDownloaded(f"{path}: holds neither safetensors nor GGUF files.")
+    raise ModelNotDownloaded(f"{path.name}: holds neither safetensors nor GGUF files.")

@@ -36,7 +36,7 @@ class StoredTensor:
         """The tensor as a read-only mapped array; BF16 as its uint16 bit patterns. Raises BadWeights."""
         if self.dtype not in _DTYPES:
             raise BadWeights(
-                f"{self.path}: tensor {self.name} has dtype {self.dtype}, not one of {', '.join(_DTYPES)}."
+                f"{self.path.name}: tensor {self.name} has dtype {self.dtype}, not one of {', '.join(_DTYPES)}."
             )
         return map_array(self.path, self.file_size, self.offset, self.shape, _DTYPES[self.dtype])
 
@@ -65,13 +65,15 @@ def read_safetensors(path: Path, max_header_bytes: int = MAX_HEADER_BYTES) -> Sa
             file.seek(0)
             header_size = 8 + struct.unpack("<Q", file.read(8))[0]
             if max_header_bytes < header_size - 8 < size:
-                raise BadWeights(f"{path}: its header has {header_size - 8} bytes, more than {max_header_bytes}.")
+                raise BadWeights(f"{path.name}: its header has {header_size - 8} bytes, more than {max_header_bytes}.")
             # The format's own library refuses cut headers, holes, overlaps and sizes unlike dtype and shape.
             with safe_open(path, framework="numpy"):
                 pass
             header = json.loads(file.read(header_size - 8), object_pairs_hook=without_duplicates)
-    except (OSError, SafetensorError, ValueError, struct.error) as error:
-        raise BadWeights(f"{path}: not a sound safetensors file: {error}") from error
+    except OSError as error:
+        raise BadWeights(f"{path.name}: cannot be read: {error.strerror or type(error).__name__}.") from error
+    except (SafetensorError, ValueError, struct.error) as error:
+        raise BadWeights(f"{path.name}: not a sound safetensors file: {error}") from error
     tensors = {
         name: StoredTensor(
             path, size, name, entry["dtype"], tuple(entry["shape"]), header_size + entry["data_offsets"][0]
@@ -86,7 +88,9 @@ def check_shape(tensor: StoredTensor, shape: tuple[int, ...], dtypes: tuple[str,
     """Raise BadWeights unless the tensor has this shape and one of these dtypes."""
     if tensor.shape != shape:
         raise BadWeights(
-            f"{tensor.path}: tensor {tensor.name} has shape {list(tensor.shape)}; config.json asks for {list(shape)}."
+            f"{tensor.path.name}: tensor {tensor.name} has shape {list(tensor.shape)}; config.json asks for {list(shape)}."
         )
     if tensor.dtype not in dtypes:
-        raise BadWeights(f"{tensor.path}: tensor {tensor.name} has dtype {tensor.dtype}, not {' or '.join(dtypes)}.")
+        raise BadWeights(
+            f"{tensor.path.name}: tensor {tensor.name} has dtype {tensor.dtype}, not {' or '.join(dtypes)}."
+        )

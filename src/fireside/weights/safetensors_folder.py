@@ -62,7 +62,7 @@ class SafetensorsCheckpoint:
         scales = cast(NDArray[np.float16], self._get(f"{stored}.scales").map())
         if not np.isfinite(scales).all():
             path = self._get(f"{stored}.scales").path
-            raise BadWeights(f"{path}: tensor {stored}.scales has values that are infinite or not a number.")
+            raise BadWeights(f"{path.name}: tensor {stored}.scales has values that are infinite or not a number.")
         return AwqLinear(
             qweight=cast(NDArray[np.int32], self._get(f"{stored}.qweight").map()),
             qzeros=cast(NDArray[np.int32], self._get(f"{stored}.qzeros").map()),
@@ -73,7 +73,7 @@ class SafetensorsCheckpoint:
     def _get(self, stored: str) -> StoredTensor:
         tensor = self._tensors.get(stored)
         if tensor is None:
-            raise BadWeights(f"{self._folder}: no safetensors file here has the tensor {stored}.")
+            raise BadWeights(f"{self._folder.name}: no safetensors file here has the tensor {stored}.")
         return tensor
 
     def _check_tensors(self) -> None:
@@ -92,13 +92,13 @@ class SafetensorsCheckpoint:
                 stored == "lm_head.weight" and self._config.tie_embeddings
             ):
                 raise UnsupportedWeights(
-                    f"{self._tensors[stored].path}: tensor {stored} has no place in config.json's model."
+                    f"{self._tensors[stored].path.name}: tensor {stored} has no place in config.json's model."
                 )
 
     def _check_awq(self, stored: str, out_features: int, in_features: int, group: int) -> set[str]:
         if in_features % group or out_features % 8:
             raise BadWeights(
-                f"{self._folder}: {stored} is {out_features} by {in_features}; AWQ groups of {group} do not fit."
+                f"{self._folder.name}: {stored} is {out_features} by {in_features}; AWQ groups of {group} do not fit."
             )
         rows, columns = in_features // group, out_features // 8
         check_shape(self._get(f"{stored}.qweight"), (in_features, columns), ("I32",))
@@ -118,21 +118,21 @@ def _open_files(folder: Path) -> tuple[list[SafetensorsFile], Mapping[str, str]]
         names = sorted(set(index.values()))
         for name in names:
             if not (folder / name).is_file():
-                raise BadWeights(f"{folder}: {_INDEX} names {name}, which is not there. Fetch the model again.")
+                raise BadWeights(f"{folder.name}: {_INDEX} names {name}, which is not there. Fetch the model again.")
         return [read_safetensors(folder / name) for name in names], index
     if (folder / _SINGLE).is_file():
         return [read_safetensors(folder / _SINGLE)], {}
-    raise BadWeights(f"{folder}: has safetensors files, but neither {_SINGLE} nor {_INDEX}.")
+    raise BadWeights(f"{folder.name}: has safetensors files, but neither {_SINGLE} nor {_INDEX}.")
 
 
 def _read_index(path: Path) -> dict[str, str]:
     entries = read_json_object(path, _MAX_INDEX_BYTES).get("weight_map")
     if not isinstance(entries, dict) or not entries:
-        raise BadWeights(f"{path}: has no weight_map.")
+        raise BadWeights(f"{path.name}: has no weight_map.")
     for tensor, name in entries.items():
         # A shard is a file of this folder and nothing else: no path, drive or parent.
         if not isinstance(name, str) or not name.endswith(".safetensors") or set(name) & set("/\\:\0"):
-            raise BadWeights(f"{path}: places {tensor} in {name!r}, which is not the name of a safetensors file.")
+            raise BadWeights(f"{path.name}: places {tensor} in {name!r}, which is not the name of a safetensors file.")
     return entries
 
 
@@ -141,8 +141,8 @@ def _check_index(folder: Path, index: Mapping[str, str], files: list[Safetensors
     for file in files:
         for name in file.tensors:
             if name in found:
-                raise BadWeights(f"{folder}: tensor {name} is in both {found[name]} and {file.path.name}.")
+                raise BadWeights(f"{folder.name}: tensor {name} is in both {found[name]} and {file.path.name}.")
             found[name] = file.path.name
     for name, place in index.items():
         if found.get(name) != place:
-            raise BadWeights(f"{folder / place}: has no tensor {name}, though {_INDEX} says so.")
+            raise BadWeights(f"{place}: has no tensor {name}, though {_INDEX} says so.")

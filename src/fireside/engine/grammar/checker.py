@@ -80,7 +80,7 @@ class GrammarChecker:
                 command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
         except OSError as error:
-            raise EngineFailed(f"The process that checks JSON schemas cannot be started: {error}.") from error
+            raise EngineFailed(f"The process that checks JSON schemas cannot be started: {error.strerror}.") from error
         self._end = weakref.finalize(self, _end, self._process)
         return self._process
 

@@ -45,7 +45,8 @@ class AdapterTable:
                 return None
         except (FiresideError, ValueError, OSError) as error:
             self._forget(adapter.id)
-            raise EngineFailed(f"The fine-tune cannot be loaded: {error}") from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise EngineFailed(f"The fine-tune cannot be loaded: {reason}") from error
         entry.users += 1
         return entry.slot
 

