@@ -603,7 +603,8 @@ async def test_a_load_that_is_refused_says_why(
             with pytest.raises(kind) as caught:
                 await attempt
             assert type(caught.value) is kind
-            assert str(tmp_path / "model") in str(caught.value)
+            assert str(caught.value).startswith("model")
+            assert str(tmp_path) not in str(caught.value)
         assert engine.pid is None
         await engine.close()
     assert capfd.readouterr().err == ""

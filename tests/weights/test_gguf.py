@@ -234,7 +234,7 @@ def test_lies(lie: str, tmp_path: Path) -> None:
     content, why = LIES[lie]
     with pytest.raises(BadWeights) as caught:
         read(tmp_path, content)
-    assert str(caught.value).startswith(str(tmp_path / "m.gguf"))
+    assert str(caught.value).startswith("m.gguf: ")
     assert why in str(caught.value)
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from fireside.catalog.spec import FolderSource, NoSource
-from fireside.errors import ModelNotDownloaded
+from fireside.errors import ModelNotDownloaded, for_operators
 from fireside.weights.locate import is_downloaded, locate, mark_complete, model_dir, size_on_disk, unmark
 from support.model_sources import hub_source, model_spec, wheel_source
 
@@ -19,8 +19,10 @@ def test_no_files_needed(tmp_path: Path) -> None:
 
 def test_a_users_own_folder(tmp_path: Path) -> None:
     spec = model_spec(FolderSource(kind="folder", path=str(tmp_path / "mine")))
-    with pytest.raises(ModelNotDownloaded, match=r"no folder .*mine"):
+    with pytest.raises(ModelNotDownloaded, match=r"nothing at the source\.path") as caught:
         locate(tmp_path, spec)
+    assert str(tmp_path) not in str(caught.value)
+    assert str(tmp_path / "mine") in for_operators(caught.value)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "weights").write_bytes(bytes(10))
     assert locate(tmp_path, spec) == tmp_path / "mine"

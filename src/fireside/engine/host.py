@@ -82,7 +82,12 @@ def _handle(message: ToEngine, runner: Runner, channel: Channel) -> None:
                 runner.submit(number, request)
             except Exception as error:
                 log.exception("generation %d was refused", number)
-                channel.write(GenerationFailed(number, f"The engine refused the request ({type(error).__name__})."))
+                told = (
+                    str(error)
+                    if isinstance(error, FiresideError | ValueError)
+                    else f"It failed: {type(error).__name__}."
+                )
+                channel.write(GenerationFailed(number, told))
         case Cancel(number):
             runner.cancel(number)
         case AskStats():

@@ -72,7 +72,8 @@ def read_awq_group_size(path: Path) -> int | None:
     method = quantisation.get("quant_method")
     if method != "awq":
         raise UnsupportedWeights(
-            f"{file.name}: the weights are quantised with {method!r}. Fireside reads AWQ (GEMM, 4 bits), f32, f16 and bf16."
+            f"{file.name}: the weights are quantised with {method!r}. Fireside reads AWQ (GEMM, 4 bits), "
+            "f32, f16 and bf16."
         )
     wanted = {"version": "gemm", "bits": 4, "zero_point": True}
     for key, value in wanted.items():

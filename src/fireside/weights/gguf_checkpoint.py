@@ -175,7 +175,8 @@ def _check_tensors(file: GgufFile, places: Mapping[str, GgufFile], config: Model
         found = places[name].tensors[name].shape
         if found != shape:
             raise BadWeights(
-                f"{places[name].path.name}: tensor {name} has shape {list(found)}, not {list(shape)} as its metadata says."
+                f"{places[name].path.name}: tensor {name} has shape {list(found)}, not {list(shape)} as its "
+                "metadata says."
             )
     if unknown := sorted(places.keys() - expected.keys()):
         raise UnsupportedWeights(f"{file.path.name}: tensor {unknown[0]} is not part of the models that Fireside runs.")

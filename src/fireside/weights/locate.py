@@ -52,8 +52,8 @@ def locate(data_dir: Path, spec: ModelSpec) -> Path | None:
     if not is_downloaded(data_dir, spec):
         if isinstance(spec.source, FolderSource):
             error = ModelNotDownloaded(
-                f"{spec.id} is used where it lies, but there is nothing at the source.path of its catalog file. Put its "
-                "files there, or correct the path."
+                f"{spec.id} is used where it lies, but there is nothing at the source.path of its catalog file. Put "
+                "its files there, or correct the path."
             )
             error.add_note(f"The path is {folder}.")
             raise error

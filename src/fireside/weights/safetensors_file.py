@@ -88,7 +88,8 @@ def check_shape(tensor: StoredTensor, shape: tuple[int, ...], dtypes: tuple[str,
     """Raise BadWeights unless the tensor has this shape and one of these dtypes."""
     if tensor.shape != shape:
         raise BadWeights(
-            f"{tensor.path.name}: tensor {tensor.name} has shape {list(tensor.shape)}; config.json asks for {list(shape)}."
+            f"{tensor.path.name}: tensor {tensor.name} has shape {list(tensor.shape)}; config.json asks for "
+            f"{list(shape)}."
         )
     if tensor.dtype not in dtypes:
         raise BadWeights(

@@ -63,8 +63,8 @@ def pull(
             failure = DownloadFailed("The disk is full. Free some space and run the command again.")
         else:
             failure = DownloadFailed(
-                f"The files of {spec.id} cannot be kept: {error.strerror or type(error).__name__}. Make the models' folder "
-                "writable, or keep models elsewhere with FIRESIDE_DATA_DIR."
+                f"The files of {spec.id} cannot be kept: {error.strerror or type(error).__name__}. Make their "
+                "folder writable, or keep models elsewhere with FIRESIDE_DATA_DIR."
             )
         failure.add_note(f"The folder is {folder}.")
         raise failure from error
