@@ -158,10 +158,10 @@ async def test_a_failed_load_is_tried_again_once_it_is_mended(tmp_path: Path, mo
     add_model(tmp_path, "onnx", folder=folder, context_length=128)
     async with models(tmp_path) as them:
         assert await them.status("onnx") == ModelStatus("not-downloaded", "fireside pull @hf/me/onnx")
-        with pytest.raises(ModelNotDownloaded, match="no folder"):
+        with pytest.raises(ModelNotDownloaded, match=r"nothing at the source\.path"):
             await them.touch("onnx")
         assert (await them.status("onnx")).state == "failed"
-        assert "no folder" in (await them.status("onnx")).detail
+        assert "source.path" in (await them.status("onnx")).detail
         with pytest.raises(ModelNotDownloaded):
             await them.touch("onnx")
         weights(folder)

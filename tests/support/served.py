@@ -56,8 +56,12 @@ class Served:
 
 
 @contextmanager
-def served(data_dir: Path) -> Iterator[Served]:
-    """A server with a token, no queue, and models of its user's."""
+def served(data_dir: Path, log: int | None = None) -> Iterator[Served]:
+    """A server with a token, no queue, and models of its user's.
+
+    Args:
+        log: file descriptor for what it and its engines log; None for the tests' own standard error.
+    """
     slow = add_model(data_dir, "slow", slots=1)
     short = add_model(data_dir, "short", context_length=64)
     mistral = add_model(data_dir, "mistral")
@@ -71,7 +75,7 @@ def served(data_dir: Path) -> Iterator[Served]:
         "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]),
     }
     command = [sys.executable, serve_echo.__file__]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True) as process:
         assert process.stdout is not None
         try:
             url = process.stdout.readline().strip()

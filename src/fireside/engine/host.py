@@ -82,12 +82,8 @@ def _handle(message: ToEngine, runner: Runner, channel: Channel) -> None:
                 runner.submit(number, request)
             except Exception as error:
                 log.exception("generation %d was refused", number)
-                told = (
-                    str(error)
-                    if isinstance(error, FiresideError | ValueError)
-                    else f"It failed: {type(error).__name__}."
-                )
-                channel.write(GenerationFailed(number, told))
+                is_known = isinstance(error, FiresideError | ValueError)
+                channel.write(GenerationFailed(number, str(error) if is_known else type(error).__name__))
         case Cancel(number):
             runner.cancel(number)
         case AskStats():

@@ -168,5 +168,5 @@ def _fail(reason: str) -> BadAdapter:
 
 
 def _unplaced(error: BadWeights, path: Path) -> BadAdapter:
-    """The same without the path: who uploads a file must not learn where the server keeps it."""
-    return BadAdapter(str(error).replace(str(path), WEIGHTS_FILE))
+    """The same by the name that its owner knows: an upload lies in a temporary file."""
+    return BadAdapter(str(error).replace(path.name, WEIGHTS_FILE))
