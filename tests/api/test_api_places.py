@@ -11,6 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
+from fireside.store.store import Store
+from fireside.store.tokens import SCOPES
 from support.adapters import CONFIG, WEIGHTS, make_adapter
 from support.checkpoints import make_tiny_checkpoint
 from support.gguf_files import header
@@ -139,7 +141,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     (data / "catalog" / "hub.toml").write_text(f'id = "@hf/me/hub"\ncontext_length = 64\n{hub}{rest}')
     (data / "models").write_text("a file where the folder of models should be")
     with (place / "log").open("w") as log, served(data, log.fileno()) as server:
-        headers = {"authorization": f"Bearer {server.token}"}
+        with Store(data / "store.db") as store:
+            token, _ = store.create_token("acc", "downloads", SCOPES)
+        headers = {"authorization": f"Bearer {token}"}
         with httpx.Client(base_url=server.url, headers=headers, timeout=60, trust_env=False) as client:
             yield Running(client, place, place / "log")
 
