@@ -30,7 +30,16 @@ from fireside.engine.messages import (
     from_engine_decoder,
     to_engine_decoder,
 )
-from fireside.engine.types import Adapter, EngineInfo, EngineStats, GenerationRequest, Sampling, Token
+from fireside.engine.types import (
+    MOST_SCORES,
+    Adapter,
+    EngineInfo,
+    EngineStats,
+    GenerationRequest,
+    Sampling,
+    Scores,
+    Token,
+)
 
 NUMBERS = st.integers(0, 2**53)
 TEXTS = st.text(max_size=20)
@@ -40,6 +49,7 @@ SAMPLINGS = st.builds(
     top_p=st.floats(0, 2),
     top_k=st.integers(0, 50),
     seed=st.none() | st.integers(0, 9_999_999_999),
+    logit_bias=st.dictionaries(NUMBERS, st.floats(-100, 100), max_size=3),
 )
 REQUESTS = st.builds(
     GenerationRequest,
@@ -56,7 +66,14 @@ OPTIONS = st.builds(
 TO_ENGINE = st.one_of(
     st.builds(Load, OPTIONS), st.builds(Submit, NUMBERS, REQUESTS), st.builds(Cancel, NUMBERS), st.just(AskStats())
 )
-TOKENS = st.builds(Token, NUMBERS, st.sampled_from([None, "stop", "length"]))
+SCORES = st.builds(Scores, st.floats(-9999, 0), st.lists(st.tuples(NUMBERS, st.floats(-9999, 0)), max_size=3))
+TOKENS = st.builds(
+    Token,
+    NUMBERS,
+    st.sampled_from([None, "stop", "length"]),
+    scores=st.none() | SCORES,
+    prompt=st.lists(SCORES, max_size=3),
+)
 INFOS = st.builds(EngineInfo, context_length=NUMBERS, slots=NUMBERS, load_seconds=st.floats(0, 1e6), warm=st.booleans())
 FROM_ENGINE = st.one_of(
     st.builds(Loading, TEXTS, NUMBERS, NUMBERS),
@@ -126,6 +143,16 @@ def test_a_length_that_no_honest_peer_sends_is_refused_before_memory_is_taken(le
 def test_the_longest_prompt_fits_into_a_frame() -> None:
     request = GenerationRequest(prompt_ids=[2**31 - 1] * 1_048_576, max_tokens=1)
     assert len(encode_frame(Submit(1, request))) < MAX_FRAME
+
+
+def test_a_token_that_is_not_scored_costs_nothing() -> None:
+    assert msgspec.msgpack.encode(Token(7)) == msgspec.msgpack.encode({"id": 7})
+
+
+def test_the_longest_prompts_scores_fit_into_a_frame() -> None:
+    scores = Scores(-1.5, [(2**31 - 1, -1.5)] * MOST_SCORES)
+    [size] = {len(encode_frame(Tokens([(1, Token(1, prompt=[scores] * 1000))])))}
+    assert size * 131 < MAX_FRAME
 
 
 def test_messages_of_one_direction_are_none_of_the_other() -> None:

@@ -11,13 +11,14 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from transformers import (
     LogitsProcessorList,
+    MinPLogitsWarper,
     RepetitionPenaltyLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
 )
 
-from fireside.engine.sampling import FIRST_CANDIDATES, Sampler
+from fireside.engine.sampling import FIRST_CANDIDATES, Sampler, scores
 from fireside.engine.types import Sampling
 from fireside.errors import EngineFailed
 
@@ -41,6 +42,8 @@ def reference(sampling: dict[str, Any], logits: NDArray[np.float32], prompt: lis
     if (penalty := sampling.get("repetition_penalty", 1.0)) != 1.0:
         steps.append(RepetitionPenaltyLogitsProcessor(penalty))
     steps.append(TemperatureLogitsWarper(sampling["temperature"]))
+    if min_p := sampling.get("min_p"):
+        steps.append(MinPLogitsWarper(min_p))
     if top_k := sampling.get("top_k"):
         steps.append(TopKLogitsWarper(top_k))
     if (top_p := sampling.get("top_p", 1.0)) < 1:
@@ -58,6 +61,8 @@ SAMPLINGS: dict[str, dict[str, Any]] = {
     "top-p over most of the vocabulary": {"temperature": 4.0, "top_p": 0.95},
     "top-p of almost nothing": {"temperature": 1.0, "top_p": 0.01},
     "top-p of what top-k left": {"temperature": 1.0, "top_k": 8, "top_p": 0.7},
+    "min-p": {"temperature": 1.5, "min_p": 0.2},
+    "min-p, then top-k and top-p": {"temperature": 1.5, "min_p": 0.15, "top_k": 30, "top_p": 0.9},
     "repetition penalty before temperature": {"temperature": 0.5, "repetition_penalty": 1.7},
     "repetition reward": {"temperature": 1.0, "repetition_penalty": 0.6},
     "all": {"temperature": 1.2, "repetition_penalty": 1.3, "top_k": 40, "top_p": 0.8},
@@ -149,6 +154,8 @@ SAMPLING = st.builds(
     repetition_penalty=st.one_of(st.sampled_from([0.0, 1.0, 5e-324, 1e-40]), st.floats(0, 2)),
     frequency_penalty=st.one_of(st.just(0.0), st.floats(-2, 2)),
     presence_penalty=st.one_of(st.just(0.0), st.floats(-2, 2)),
+    min_p=st.one_of(st.just(0.0), st.floats(0, 1)),
+    min_tokens=st.integers(0, 2),
 )
 
 
@@ -276,3 +283,14 @@ def test_penalties_know_allowed_tokens_by_their_ids() -> None:
     logits[[5, 6]] = 2, 1
     sampler = Sampler(Sampling(temperature=0, presence_penalty=1.5), PROMPT, VOCAB)
     assert [sampler.choose(logits, np.array([5, 6, 7])) for _ in range(3)] == [5, 6, 5]
+
+
+@given(rows(FINITE), st.integers(0, 25), st.data())
+def test_scores_are_the_models_own(logits: NDArray[np.float32], count: int, data: st.DataObject) -> None:
+    token = data.draw(st.integers(0, len(logits) - 1))
+    expected = torch.log_softmax(torch.from_numpy(logits).double(), dim=-1).numpy()
+    scored = scores(logits, token, count)
+    assert scored.logprob == pytest.approx(max(expected[token], -9999), abs=1e-3)
+    assert [id for id, _ in scored.best] == np.argsort(-logits, kind="stable")[:count].tolist()
+    for id, logprob in scored.best:
+        assert logprob == pytest.approx(max(expected[id], -9999), abs=1e-3)

@@ -1,25 +1,24 @@
 """From logits to the next token, in numpy, one row at a time.
 
-Order as in transformers and vLLM: penalties, temperature, top-k, top-p, draw. Each request draws from a random stream
-of its own, one number per token, so its seed gives the same answer alone, in a mixed batch, streamed or not.
+Order as in vLLM: what changes single logits (`fireside.engine.steps`), temperature, min-p, top-k, top-p, draw. Each
+request draws from a random stream of its own, one number per token, so its seed gives the same answer alone, in a mixed
+batch, streamed or not.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fireside.engine.types import Sampling
+from fireside.engine.steps import Logits, Setup, steps_for
+from fireside.engine.types import LEAST_LOGPROB, Sampling, Scores
 from fireside.errors import EngineFailed
-
-Logits = NDArray[np.float32]
 
 FIRST_CANDIDATES = 256
 """top-p looks at this many best tokens before it sorts the whole vocabulary."""
 
 COLDEST = 1e-5
 """Lower temperatures are greedy, as in vLLM: a draw could not tell them from 0, but float32 overflows."""
-
-SMALLEST_PENALTY = 0.01
-"""Lower repetition penalties act as this one, which nothing but a repetition survives; float32 overflows below."""
 
 
 class Sampler:
@@ -29,23 +28,21 @@ class Sampler:
         sampling: the request's parameters.
         prompt_ids: int [n]; the repetition penalty counts them.
         vocab_size: length of a row of logits.
+        stop_ids: the tokens that end the answer, which min_tokens holds back.
     """
 
-    def __init__(self, sampling: Sampling, prompt_ids: list[int], vocab_size: int) -> None:
+    def __init__(
+        self, sampling: Sampling, prompt_ids: list[int], vocab_size: int, stop_ids: Sequence[int] = ()
+    ) -> None:
         self._sampling = sampling
         self._coldest = sampling.temperature < COLDEST
         self._random = np.random.Generator(np.random.PCG64(sampling.seed))
-        self._repeats = sampling.repetition_penalty not in (0.0, 1.0)
-        self._counts_answer = bool(sampling.frequency_penalty or sampling.presence_penalty)
-        self._seen = np.zeros(vocab_size if self._repeats else 0, dtype=np.bool_)
-        self._counts = np.zeros(vocab_size if self._counts_answer else 0, dtype=np.float32)
-        if self._repeats:
-            self._seen[prompt_ids] = True
+        self._steps = steps_for(Setup(sampling, prompt_ids, list(stop_ids), vocab_size))
 
     @property
     def greedy(self) -> bool:
         """Whether the choice is just the largest logit, which a whole batch can share."""
-        return self._coldest and not self._repeats and not self._counts_answer
+        return self._coldest and not self._steps
 
     def choose(self, logits: Logits, allowed: NDArray[np.intp] | None = None) -> int:
         """The next token id from logits float32 [vocab]; the row is left as it was. Raises as `check_best` does.
@@ -53,7 +50,8 @@ class Sampler:
         Args:
             allowed: ascending ids; only one of these is chosen. None allows all.
         """
-        logits = self._penalised(logits)
+        for step in self._steps:
+            logits = step.apply(logits)
         if allowed is not None:
             logits = logits[allowed]
         best = int(logits.argmax())
@@ -66,25 +64,14 @@ class Sampler:
 
     def observe(self, token: int) -> None:
         """Count a token of the answer."""
-        if self._repeats:
-            self._seen[token] = True
-        if self._counts_answer:
-            self._counts[token] += 1
-
-    def _penalised(self, logits: Logits) -> Logits:
-        if self._repeats:
-            # CTRL (Keskar et al. 2019, section 4.1), in the sign-aware form of transformers.
-            penalty = np.float32(max(self._sampling.repetition_penalty, SMALLEST_PENALTY))
-            punished = np.where(logits > 0, logits / penalty, logits * penalty)
-            logits = np.where(self._seen, punished, logits)
-        if self._counts_answer:
-            flat = np.float32(self._sampling.presence_penalty) * (self._counts > 0)
-            logits = logits - np.float32(self._sampling.frequency_penalty) * self._counts - flat
-        return logits
+        for step in self._steps:
+            step.observe(token)
 
     def _draw(self, logits: Logits) -> int:
         sampling = self._sampling
         number = self._random.random()
+        if sampling.min_p:
+            logits = np.where(_weights(logits, sampling.temperature) < sampling.min_p, -np.inf, logits)
         if sampling.top_k:
             candidates = _best(logits, sampling.top_k)
         elif sampling.top_p < 1:
@@ -101,6 +88,18 @@ class Sampler:
                 kept = int(np.searchsorted(weights.cumsum(), sampling.top_p * total)) + 1
             weights = weights[:kept]
         return int(candidates[_pick(weights, number)])
+
+
+def scores(logits: Logits, token: int, count: int) -> Scores:
+    """How likely a token was, and the `count` likeliest, from logits float32 [vocab] as the model made them."""
+    shift = float(logits.max())
+    shift += float(np.log(np.exp(logits - shift).sum(dtype=np.float64)))
+    best = _best(logits, count).tolist() if count else []
+    return Scores(_logprob(logits, token, shift), [(one, _logprob(logits, one, shift)) for one in best])
+
+
+def _logprob(logits: Logits, token: int, shift: float) -> float:
+    return max(float(logits[token]) - shift, LEAST_LOGPROB)
 
 
 def is_reproducible(sampling: Sampling) -> bool:

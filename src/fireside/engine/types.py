@@ -10,9 +10,12 @@ FinishReason = Literal["stop", "length"]
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     """How the next token is chosen from the logits.
 
-    `temperature` 0 is greedy. `top_k` 0 and `top_p` 1 are off. `repetition_penalty` is CTRL's (1 is none; prompt and
-    answer count), `frequency_penalty` and `presence_penalty` are OpenAI's (0 is none; only the answer counts). With a
-    `seed` the answer is the same each time, whatever else runs in the batch; without, it is drawn anew.
+    `temperature` 0 is greedy. `top_k` 0, `top_p` 1 and `min_p` 0 are off; `min_p` keeps the tokens that are at least
+    that part as likely as the likeliest one. `repetition_penalty` is CTRL's (1 is none; prompt and answer count),
+    `frequency_penalty` and `presence_penalty` are OpenAI's (0 is none; only the answer counts). `logit_bias` is added
+    to the logits of single tokens, by id; with `allowed_ids`, no others are chosen; nothing ends the answer before it
+    has `min_tokens`, but a grammar that allows no more. With a `seed` the answer is the same each time, whatever else
+    runs in the batch; without, it is drawn anew.
     """
 
     temperature: float = 0.6
@@ -22,6 +25,17 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     repetition_penalty: float = 1.0
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
+    min_p: float = 0.0
+    logit_bias: dict[int, float] = {}
+    allowed_ids: list[int] = []
+    min_tokens: int = 0
+
+
+MOST_SCORES = 20
+"""Likeliest tokens that are told at most, as in OpenAI's API."""
+
+LEAST_LOGPROB = -9999.0
+"""Stands for what JSON cannot write, minus infinity, as in OpenAI's API."""
 
 
 class Adapter(msgspec.Struct, frozen=True):
@@ -49,6 +63,9 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
             others asked (CVE-2025-46570).
         grammar: the answer fits this grammar (llguidance's dialect of Lark), or the generation fails with BadGrammar
             (the grammar cannot be used) or FormNotMet (max_tokens came first). None: anything goes.
+        keep_cut: an answer that max_tokens cuts before it fits its grammar is no failure, but ends with "length".
+        scores: tell how likely each token of the answer was, and so many of the likeliest; None: nothing.
+        score_prompt: tell the same of the prompt's tokens; nothing of the prompt is then reused.
     """
 
     prompt_ids: list[int]
@@ -58,6 +75,23 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     adapter: Adapter | None = None
     tenant: str = ""
     grammar: str | None = None
+    keep_cut: bool = False
+    scores: int | None = None
+    score_prompt: bool = False
+
+
+class Scores(msgspec.Struct, frozen=True, array_like=True):
+    """How likely the model found a token: natural logarithms of probabilities.
+
+    They are those of the model itself: log-softmax of the logits, before penalties, temperature or a grammar.
+
+    Args:
+        logprob: the token's own.
+        best: ids and logprobs of the likeliest, best first; the token may be among them.
+    """
+
+    logprob: float
+    best: list[tuple[int, float]] = []
 
 
 class Token(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -68,11 +102,15 @@ class Token(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Args:
         reused: of an answer's first token: how many of the prompt's tokens were not computed anew.
+        scores: where they were asked for; a stop token that no model chose has none.
+        prompt: of an answer's first token: the scores of the prompt's tokens but the first, where asked for.
     """
 
     id: int
     finish_reason: FinishReason | None = None
     reused: int = 0
+    scores: Scores | None = None
+    prompt: list[Scores] = []
 
 
 class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):

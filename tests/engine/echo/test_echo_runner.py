@@ -5,10 +5,11 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fireside.engine.echo.runner import EchoRunner
 from fireside.engine.messages import EngineOptions, TokenTable
-from fireside.engine.types import EngineStats, GenerationRequest, Sampling, Token
+from fireside.engine.types import EngineStats, GenerationRequest, Sampling, Scores, Token
 from fireside.errors import BadGrammar, FormNotMet
 from support.grammars import BYTES, json_grammar, regex_grammar
 from support.running import ids, run
@@ -201,3 +202,30 @@ def test_a_request_leaves_while_its_grammar_is_compiled() -> None:
     runner.submit(0, request("x", grammar=json_grammar()))
     runner.cancel(0)
     assert not runner.busy
+
+
+def test_scores_are_those_of_who_is_certain() -> None:
+    wanted = replace(request("ab"), scores=2, score_prompt=True)
+    [made] = run(open_echo(), [wanted])
+    assert [token.scores for token in made] == [Scores(0.0, [(id, 0.0), (0, -9999.0)]) for id in (97, 98, STOP)]
+    assert made[0].prompt == [Scores(0.0, [(98, 0.0), (0, -9999.0)])]
+    assert [token.scores for token in run(open_echo(), [replace(wanted, scores=0)])[0]] == [Scores(0.0)] * 3
+
+
+def test_it_goes_on_until_it_may_end() -> None:
+    assert answer(request("abc", min_tokens=5)) == ("abcab", "stop")
+    endless = replace(request("abc", max_tokens=7), stop_ids=[])
+    [made] = run(open_echo(), [endless])
+    assert (bytes(ids(made)), made[-1].finish_reason) == (b"abcabca", "length")
+
+
+def test_a_stop_token_of_its_own_ends_it() -> None:
+    wanted = replace(request("ab\ncd"), stop_ids=[STOP, 10])
+    [made] = run(open_echo(), [wanted])
+    assert made == [Token(97), Token(98), Token(10, "stop")]
+
+
+def test_a_cut_answer_may_be_kept() -> None:
+    wanted = request('{"a": 1}', max_tokens=4, grammar=json_grammar({"type": "object"}))
+    assert isinstance(run(open_echo(), [wanted])[0][-1], FormNotMet)
+    assert answer(replace(wanted, keep_cut=True)) == ('{"a"', "length")

@@ -1,8 +1,9 @@
 """The echo engine: deterministic, without weights, for users' CI and for our tests.
 
 It answers with the prompt's own tokens. Without a seed, or at temperature 0, they come back in order; with a seed,
-words come back in an order that the seed alone decides. It honours `max_tokens`, stop tokens and a settable speed per
-request.
+words come back in an order that the seed alone decides. It honours `max_tokens`, `min_tokens`, stop tokens and a
+settable speed per request. It is certain of what it says: its own token has the logprob 0, any other the least there
+is.
 
 Held to a grammar, it says the prompt's next byte where the grammar allows that, and else what makes the answer short:
 a prompt that fits comes back as it is, and of any other one as much as fits into the smallest frame.
@@ -18,7 +19,7 @@ from fireside.engine.grammar.compiler import GrammarCompiler
 from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.messages import EngineOptions
 from fireside.engine.runner import Outcome
-from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
+from fireside.engine.types import LEAST_LOGPROB, EngineInfo, EngineStats, GenerationRequest, Scores, Token
 from fireside.errors import FiresideError
 
 LONGEST_NAP = 0.02
@@ -45,6 +46,19 @@ class _Run:
     @property
     def ready(self) -> bool:
         return self.compiling is None or self.compiling.done()
+
+    @property
+    def may_end(self) -> bool:
+        return bool(self.request.stop_ids) and self.made >= self.request.sampling.min_tokens
+
+    @property
+    def wish(self) -> int | None:
+        """What to say next: the answer, and where it must go on after its end, the answer again."""
+        if self.said < len(self.answer):
+            return self.answer[self.said]
+        if self.may_end:
+            return None
+        return self.answer[self.said % len(self.answer)] if self.answer else ord(" ")
 
 
 def answer_ids(request: GenerationRequest) -> list[int]:
@@ -130,23 +144,27 @@ class EchoRunner:
 
     def _next(self, run: _Run) -> list[Outcome]:
         """The next token, and the end of the answer where it is certain now."""
+        request, wish = run.request, run.wish
         constraint = None if run.compiling is None else run.compiling.result()
-        stop = run.request.stop_ids[0] if run.request.stop_ids else 0
-        wish = run.answer[run.said] if run.said < len(run.answer) else None
-        byte = wish if constraint is None else _constrained(constraint, wish)
-        if byte is None:
-            return [Token(stop, "stop")]
-        run.said += byte == wish
+        token = wish if constraint is None else _constrained(constraint, wish, may_end=run.may_end)
+        stop = request.stop_ids[0] if request.stop_ids else 0
+        prompt = _prompt_scores(request) if run.made == 0 else []
+        if token is None:
+            return [Token(stop, "stop", scores=_scores(request, stop), prompt=prompt)]
+        scored = _scores(request, token)
+        if token in request.stop_ids and run.may_end:
+            return [Token(token, "stop", scores=scored, prompt=prompt)]
+        run.said += token == wish
         run.made += 1
         self._generated_tokens += 1
-        full = run.made == run.request.max_tokens
+        full = run.made == request.max_tokens
         if constraint is not None:
-            constraint.accept(byte)
+            constraint.accept(token)
             if constraint.closed:
-                return [Token(byte), Token(stop, "stop")]
-            if full and (cut := constraint.cut(run.request.max_tokens)):
-                return [Token(byte), cut]
-        return [Token(byte, "length" if full else None)]
+                return [Token(token, scores=scored, prompt=prompt), Token(stop, "stop")]
+            if full and not request.keep_cut and (cut := constraint.cut(request.max_tokens)):
+                return [Token(token, scores=scored, prompt=prompt), cut]
+        return [Token(token, "length" if full else None, scores=scored, prompt=prompt)]
 
     def stats(self) -> EngineStats:
         return EngineStats(
@@ -158,11 +176,26 @@ class EchoRunner:
         )
 
 
-def _constrained(constraint: Constraint, wish: int | None) -> int | None:
+def _constrained(constraint: Constraint, wish: int | None, *, may_end: bool) -> int | None:
     """The byte to say, None where the answer ends."""
-    allowed = set(constraint.allowed().tolist())
+    allowed = {token for token in constraint.allowed().tolist() if token < 256}
     if wish is not None and wish in allowed:
         return wish
-    if constraint.satisfied:
+    if not allowed or (constraint.satisfied and may_end):
         return None
     return shortest_byte(allowed)
+
+
+def _scores(request: GenerationRequest, token: int) -> Scores | None:
+    """Where they are asked for: the token is certain, and any other as good as impossible."""
+    if request.scores is None:
+        return None
+    others = [other for other in range(request.scores) if other != token]
+    best = [(token, 0.0), *((other, LEAST_LOGPROB) for other in others)]
+    return Scores(0.0, best[: request.scores])
+
+
+def _prompt_scores(request: GenerationRequest) -> list[Scores]:
+    if not request.score_prompt:
+        return []
+    return [scored for token in request.prompt_ids[1:] if (scored := _scores(request, token)) is not None]

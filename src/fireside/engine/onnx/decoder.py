@@ -58,10 +58,26 @@ class Decoder:
 
     def prefill(self, row: int, past: int, ids: list[int], adapter: Slot | None = None) -> Logits:
         """Append `ids` to a row that holds `past` positions; logits [vocab] after the last of them."""
+        logits: Logits = self._prefill(row, past, ids, [len(ids) - 1], adapter)[0]
+        return logits
+
+    def prefill_all(self, row: int, past: int, ids: list[int], adapter: Slot | None = None) -> Logits:
+        """The same, with logits [tokens, vocab] after each of them."""
+        bound = self._bind(row, 1, len(ids))
+        return self._prefill(row, past, ids, list(range(len(ids))), adapter, bound)
+
+    def _prefill(
+        self,
+        row: int,
+        past: int,
+        ids: list[int],
+        wanted: list[int],
+        adapter: Slot | None,
+        bound: _Bound | None = None,
+    ) -> Logits:
         padded = ids + [0] * (even(len(ids)) - len(ids))
         total = past + len(padded)
-        logits: Logits = self._run(row, 1, np.array([padded]), np.array([total - 1]), total, len(ids) - 1, [adapter])[0]
-        return logits
+        return self._run(row, 1, np.array([padded]), np.array([total - 1]), total, wanted, [adapter], bound)
 
     def decode(self, ids: list[int], past: list[int], adapters: Sequence[Slot | None] | None = None) -> Logits:
         """Append one token to each of the rows 0 to B - 1; logits [B, vocab].
@@ -72,7 +88,7 @@ class Decoder:
         Args:
             adapters: of each row; None is the same as none for all.
         """
-        return self._run(0, len(ids), np.array(ids)[:, None], np.array(past), max(past) + 1, 0, adapters)
+        return self._run(0, len(ids), np.array(ids)[:, None], np.array(past), max(past) + 1, [0], adapters)
 
     def _run(
         self,
@@ -81,16 +97,18 @@ class Decoder:
         ids: NDArray[np.int64],
         past: NDArray[np.int64],
         total: int,
-        last: int,
+        last: list[int],
         adapters: Sequence[Slot | None] | None,
+        bound: _Bound | None = None,
     ) -> Logits:
-        bound = self._bound.get((row, rows)) or self._bind(row, rows)
+        if bound is None:
+            bound = self._bound.get((row, rows)) or self._bound.setdefault((row, rows), self._bind(row, rows))
         embeds: NDArray[np.float32] = np.ascontiguousarray(self._embedding[ids], dtype=np.float32)
         small: dict[str, NDArray[Any]] = {
             "embeds": embeds,
             "past": past.astype(np.int32),
             "total": np.array(total, dtype=np.int32),
-            "last": np.array([last], dtype=np.int64),
+            "last": np.array(last, dtype=np.int64),
         }
         if self._bank is not None:
             small |= self._bind_adapters(self._bank, bound, adapters or [None] * rows)
@@ -110,10 +128,11 @@ class Decoder:
             bound.spans = batch.spans
         return {f"lora_mask.{kind}": mask for kind, mask in zip(KINDS, batch.masks, strict=True)}
 
-    def _bind(self, row: int, rows: int) -> _Bound:
+    def _bind(self, row: int, rows: int, wanted: int = 1) -> _Bound:
+        """Bind the rows, and memory for the logits of `wanted` tokens of each."""
         binding = self._session.io_binding()
-        logits = np.empty((rows, self._config.vocab_size), dtype=np.float32)
-        binding.bind_output("logits", "cpu", 0, np.float32, (rows, 1, logits.shape[1]), logits.ctypes.data)
+        logits = np.empty((rows * wanted, self._config.vocab_size), dtype=np.float32)
+        binding.bind_output("logits", "cpu", 0, np.float32, (rows, wanted, logits.shape[1]), logits.ctypes.data)
         for name, table in (("cos", self._cos), ("sin", self._sin)):
             _bind_input(binding, name, table)
         for side, arrays in (("k", self._cache.keys), ("v", self._cache.values)):
@@ -122,9 +141,7 @@ class Decoder:
                 # Past and present are the same memory: the operator writes new positions in place.
                 _bind_input(binding, f"{side}.{layer}", view)
                 binding.bind_output(f"new_{side}.{layer}", "cpu", 0, np.float32, view.shape, view.ctypes.data)
-        bound = _Bound(binding, logits)
-        self._bound[row, rows] = bound
-        return bound
+        return _Bound(binding, logits)
 
 
 def _bind_input(binding: ort.IOBinding, name: str, array: NDArray[Any]) -> None:

@@ -91,9 +91,9 @@ def build_graph(
     """Serialised model.
 
     Inputs: "embeds" float32 [B, S, hidden]; "past" int32 [B], tokens of each row in the cache after this step, less
-    one; "total" int32 [], the largest of those plus one; "last" int64 [1], the position in S whose logits are wanted;
+    one; "total" int32 [], the largest of those plus one; "last" int64 [L], the positions in S whose logits are wanted;
     "k.N" and "v.N" float32 [B, kv_heads, T, head_dim]; "cos" and "sin" float32 [T, head_dim / 2]. Outputs: "logits"
-    float32 [B, 1, vocab]; "new_k.N" and "new_v.N", meant to be bound to the inputs' own memory.
+    float32 [B, L, vocab]; "new_k.N" and "new_v.N", meant to be bound to the inputs' own memory.
 
     Args:
         linears: the four products of each layer, in the order of `layout.layer_linears`.
@@ -108,7 +108,7 @@ def build_graph(
         helper.make_tensor_value_info("embeds", TensorProto.FLOAT, ["B", "S", config.hidden_size]),
         helper.make_tensor_value_info("past", TensorProto.INT32, ["B"]),
         helper.make_tensor_value_info("total", TensorProto.INT32, []),
-        helper.make_tensor_value_info("last", TensorProto.INT64, [1]),
+        helper.make_tensor_value_info("last", TensorProto.INT64, ["L"]),
         helper.make_tensor_value_info("cos", TensorProto.FLOAT, ["T", config.head_dim // 2]),
         helper.make_tensor_value_info("sin", TensorProto.FLOAT, ["T", config.head_dim // 2]),
     ]
@@ -117,7 +117,7 @@ def build_graph(
             graph.inputs.append(
                 helper.make_tensor_value_info(f"lora_mask.{kind}", TensorProto.FLOAT, ["B", 1, f"R.{kind}"])
             )
-    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["B", 1, config.vocab_size])]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["B", "L", config.vocab_size])]
     graph.constant("halves", [config.intermediate_size, config.intermediate_size])
     residual = "embeds"
     normed = graph.node(

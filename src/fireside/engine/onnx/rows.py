@@ -73,13 +73,16 @@ class RowTable:
     def __post_init__(self) -> None:
         self.rows = [Row(np.zeros(self.cache.positions, dtype=np.int32)) for _ in range(self.cache.rows)]
 
-    def place(self, prompt_ids: list[int], reserve: int, tenant: str, *, exact: bool = True) -> int | None:
+    def place(
+        self, prompt_ids: list[int], reserve: int, tenant: str, *, exact: bool = True, fresh: bool = False
+    ) -> int | None:
         """A row for a new request, holding as much of its prompt as could be reused; None when there is no room yet.
 
         At least one token of the prompt is left to compute, since its logits choose the answer's first token.
 
         Args:
             exact: reuse nothing that could differ from a prefill of the same tokens.
+            fresh: reuse nothing at all.
         """
         idle = [index for index in range(self.slots) if self.rows[index].idle]
         if not idle:
@@ -87,7 +90,7 @@ class RowTable:
         ids = np.asarray(prompt_ids, dtype=np.int32)
         shared = [min(row.common_prefix(ids, tenant, exact=exact), len(ids) - 1) for row in self.rows]
         source = max(range(len(self.rows)), key=lambda index: shared[index])
-        reused = shared[source] if shared[source] >= SHORTEST_REUSE else 0
+        reused = shared[source] if shared[source] >= SHORTEST_REUSE and not fresh else 0
         takes_over = reused and self.rows[source].idle and source < self.slots
         # A row that is taken over loses what it held past the prefix; copy instead when that is the larger part.
         if takes_over and self.rows[source].length <= 2 * reused:

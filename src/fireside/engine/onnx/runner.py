@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from msgspec import structs
@@ -24,8 +24,8 @@ from fireside.engine.onnx.lora import Slot
 from fireside.engine.onnx.rows import RowTable
 from fireside.engine.protocol import Progress
 from fireside.engine.runner import Outcome
-from fireside.engine.sampling import Sampler, check_best, is_reproducible
-from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
+from fireside.engine.sampling import Sampler, check_best, is_reproducible, scores
+from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Scores, Token
 from fireside.errors import FiresideError
 
 WAITING_NAP = 0.002
@@ -33,7 +33,8 @@ WAITING_NAP = 0.002
 
 CHUNK_ALONE = 256
 CHUNK_SHARED = 64
-"""Prompt tokens of one step, when nobody else is waiting for it and when running generations are."""
+"""Prompt tokens of one step, when nobody else is waiting for it and when running generations are. The smaller one also
+where each token's logits are wanted, of which every one takes memory."""
 
 
 @dataclass(slots=True)
@@ -42,6 +43,7 @@ class _Sequence:
 
     Args:
         reused: tokens of the prompt that the row held already; 0 once that was told.
+        scored: scores of the prompt's tokens, until they are told.
         pending: its newest token, which the cache does not hold yet.
     """
 
@@ -52,6 +54,7 @@ class _Sequence:
     adapter: Slot | None = None
     constraint: Constraint | None = None
     reused: int = 0
+    scored: list[Scores] = field(default_factory=list)
     pending: int = -1
     made: int = 0
 
@@ -150,7 +153,13 @@ class OnnxRunner:
             reserve = len(request.prompt_ids) + request.max_tokens
             # An adapter changes keys and values: what one computed is no prefix for another.
             owner = request.tenant if request.adapter is None else f"{request.tenant}\n{request.adapter.id}"
-            row = self._table.place(request.prompt_ids, reserve, owner, exact=is_reproducible(request.sampling))
+            row = self._table.place(
+                request.prompt_ids,
+                reserve,
+                owner,
+                exact=is_reproducible(request.sampling),
+                fresh=request.score_prompt,
+            )
             if row is None:
                 self._release(request)
                 kept.append((number, request))
@@ -158,7 +167,7 @@ class OnnxRunner:
             self._prompt_tokens += len(request.prompt_ids)
             reused = self._table.rows[row].length
             self._reused_tokens += reused
-            sampler = Sampler(request.sampling, request.prompt_ids, self._vocab_size)
+            sampler = Sampler(request.sampling, request.prompt_ids, self._vocab_size, request.stop_ids)
             self._compiling.pop(number, None)
             self._prefilling.append(_Sequence(number, request, row, sampler, adapter, constraint, reused))
         self._waiting = kept + self._waiting
@@ -175,15 +184,29 @@ class OnnxRunner:
 
     def _prefill(self, sequence: _Sequence) -> list[tuple[int, Outcome]]:
         row = self._table.rows[sequence.row]
+        prompt_ids = sequence.request.prompt_ids
+        if sequence.request.score_prompt and row.length < len(prompt_ids) - 1:
+            self._score_prompt(sequence)
+            return []
         size = CHUNK_SHARED if self._decoding else CHUNK_ALONE
-        ids = sequence.request.prompt_ids[row.length : row.length + size]
+        ids = prompt_ids[row.length : row.length + size]
         logits = self._decoder.prefill(sequence.row, row.length, ids, sequence.adapter)
         row.append(ids)
-        if row.length < len(sequence.request.prompt_ids):
+        if row.length < len(prompt_ids):
             return []
         self._prefilling.popleft()
         self._decoding[sequence.row] = sequence
         return self._accept(sequence, logits, None)
+
+    def _score_prompt(self, sequence: _Sequence) -> None:
+        """Prefill a chunk of a prompt whose tokens are to be scored; its last token is left to the usual way."""
+        row, prompt_ids = self._table.rows[sequence.row], sequence.request.prompt_ids
+        ids = prompt_ids[row.length : min(row.length + CHUNK_SHARED, len(prompt_ids) - 1)]
+        following = prompt_ids[row.length + 1 : row.length + 1 + len(ids)]
+        logits = self._decoder.prefill_all(sequence.row, row.length, ids, sequence.adapter)
+        count = sequence.request.scores or 0
+        sequence.scored += [scores(after, token, count) for after, token in zip(logits, following, strict=True)]
+        row.append(ids)
 
     def _decode(self) -> list[tuple[int, Outcome]]:
         rows = self._table.rows
@@ -214,9 +237,9 @@ class OnnxRunner:
             made = self._next(sequence, logits, best)
         except FiresideError as error:
             made = [error]
-        if sequence.reused and isinstance(made[0], Token):
-            made[0] = structs.replace(made[0], reused=sequence.reused)
-            sequence.reused = 0
+        if (sequence.reused or sequence.scored) and isinstance(made[0], Token):
+            made[0] = structs.replace(made[0], reused=sequence.reused, prompt=sequence.scored)
+            sequence.reused, sequence.scored = 0, []
         last = made[-1]
         if not isinstance(last, Token) or last.finish_reason:
             self._leave(sequence)
@@ -227,18 +250,19 @@ class OnnxRunner:
         request, constraint = sequence.request, sequence.constraint
         token = _choose(sequence, logits, best)
         sequence.pending = token
+        scored = None if request.scores is None else scores(logits, token, request.scores)
         if token in request.stop_ids:
-            return [Token(token, "stop")]
+            return [Token(token, "stop", scores=scored)]
         sequence.made += 1
         self._generated_tokens += 1
         full = sequence.made == request.max_tokens
         if constraint is not None:
             constraint.accept(token)
             if constraint.closed:  # the next token could only be a stop token: no need to compute that
-                return [Token(token), Token(request.stop_ids[0] if request.stop_ids else 0, "stop")]
-            if full and (cut := constraint.cut(request.max_tokens)):
-                return [Token(token), cut]
-        return [Token(token, "length" if full else None)]
+                return [Token(token, scores=scored), Token(request.stop_ids[0] if request.stop_ids else 0, "stop")]
+            if full and not request.keep_cut and (cut := constraint.cut(request.max_tokens)):
+                return [Token(token, scores=scored), cut]
+        return [Token(token, "length" if full else None, scores=scored)]
 
     def _leave(self, sequence: _Sequence) -> None:
         self._table.finish(sequence.row)

@@ -1,0 +1,166 @@
+"""What changes the logits before a token is chosen, one class for each sampling parameter (or pair of them).
+
+To add one: a field of `Sampling`, a class here, its place in `STEPS`.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fireside.engine.types import Sampling
+
+Logits = NDArray[np.float32]
+
+BANNED = np.float32(-1e9)
+"""The logit of a token that must not be chosen. Finite: where a grammar allows nothing else, it still can be."""
+
+SMALLEST_PENALTY = 0.01
+"""Lower repetition penalties act as this one, which nothing but a repetition survives; float32 overflows below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What steps are made of.
+
+    Args:
+        prompt_ids: the prompt's tokens.
+        stop_ids: the tokens that end the answer.
+        vocab_size: length of a row of logits.
+    """
+
+    sampling: Sampling
+    prompt_ids: list[int]
+    stop_ids: list[int]
+    vocab_size: int
+
+
+class Step(Protocol):
+    """One change. Made only for requests that want it."""
+
+    def __init__(self, setup: Setup) -> None: ...
+
+    @staticmethod
+    def wanted(sampling: Sampling) -> bool:
+        """Whether the request's parameters ask for it."""
+        ...
+
+    def apply(self, logits: Logits) -> Logits:
+        """Changed logits float32 [vocab]; the row that came is left as it was."""
+        ...
+
+    def observe(self, token: int) -> None:
+        """Count a token of the answer."""
+        ...
+
+
+class AllowedIds:
+    """vLLM's allowed_token_ids: no other tokens."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._ids = np.array(setup.sampling.allowed_ids, dtype=np.intp)
+
+    @staticmethod
+    def wanted(sampling: Sampling) -> bool:
+        return bool(sampling.allowed_ids)
+
+    def apply(self, logits: Logits) -> Logits:
+        left = np.full_like(logits, BANNED)
+        left[self._ids] = logits[self._ids]
+        return left
+
+    def observe(self, token: int) -> None:
+        pass
+
+
+class LogitBias:
+    """OpenAI's logit_bias: added to the logits of single tokens."""
+
+    def __init__(self, setup: Setup) -> None:
+        bias = setup.sampling.logit_bias
+        self._ids = np.array(list(bias), dtype=np.intp)
+        self._values = np.array(list(bias.values()), dtype=np.float32)
+
+    @staticmethod
+    def wanted(sampling: Sampling) -> bool:
+        return bool(sampling.logit_bias)
+
+    def apply(self, logits: Logits) -> Logits:
+        biased = logits.copy()
+        biased[self._ids] += self._values
+        return biased
+
+    def observe(self, token: int) -> None:
+        pass
+
+
+class LeastTokens:
+    """vLLM's min_tokens: nothing ends the answer before it has so many."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._left = setup.sampling.min_tokens
+        self._stop_ids = np.array([token for token in setup.stop_ids if token < setup.vocab_size], dtype=np.intp)
+
+    @staticmethod
+    def wanted(sampling: Sampling) -> bool:
+        return sampling.min_tokens > 0
+
+    def apply(self, logits: Logits) -> Logits:
+        if self._left <= 0:
+            return logits
+        held = logits.copy()
+        held[self._stop_ids] = BANNED
+        return held
+
+    def observe(self, token: int) -> None:
+        self._left -= 1
+
+
+class RepetitionPenalty:
+    """CTRL's penalty (Keskar et al. 2019, section 4.1) of what prompt and answer have, in transformers' sign-aware
+    form."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._penalty = np.float32(max(setup.sampling.repetition_penalty, SMALLEST_PENALTY))
+        self._seen = np.zeros(setup.vocab_size, dtype=np.bool_)
+        self._seen[setup.prompt_ids] = True
+
+    @staticmethod
+    def wanted(sampling: Sampling) -> bool:
+        return sampling.repetition_penalty not in (0.0, 1.0)
+
+    def apply(self, logits: Logits) -> Logits:
+        punished = np.where(logits > 0, logits / self._penalty, logits * self._penalty)
+        return np.where(self._seen, punished, logits)
+
+    def observe(self, token: int) -> None:
+        self._seen[token] = True
+
+
+class CountPenalties:
+    """OpenAI's frequency and presence penalties of what the answer has."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._frequency = np.float32(setup.sampling.frequency_penalty)
+        self._presence = np.float32(setup.sampling.presence_penalty)
+        self._counts = np.zeros(setup.vocab_size, dtype=np.float32)
+
+    @staticmethod
+    def wanted(sampling: Sampling) -> bool:
+        return bool(sampling.frequency_penalty or sampling.presence_penalty)
+
+    def apply(self, logits: Logits) -> Logits:
+        return logits - self._frequency * self._counts - self._presence * (self._counts > 0)
+
+    def observe(self, token: int) -> None:
+        self._counts[token] += 1
+
+
+STEPS: tuple[type[Step], ...] = (AllowedIds, LogitBias, LeastTokens, RepetitionPenalty, CountPenalties)
+"""In vLLM's order."""
+
+
+def steps_for(setup: Setup) -> list[Step]:
+    """The changes that a request's parameters ask for, in order."""
+    return [step(setup) for step in STEPS if step.wanted(setup.sampling)]
