@@ -143,4 +143,10 @@ class Lanes:
 
         future = self._threads.submit(work)
         future.add_done_callback(done)
-        return await asyncio.wrap_future(future)
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            del (
+                future,
+                work,
+            )  # an error holds this frame: if that holds the error, only the collector frees them

@@ -1,16 +1,18 @@
 """What one account may cost: values of a body, memory and number of requests under way, tokens that are revoked."""
 
+import gc
 import gzip
 import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 
-from fireside.api.body import MOST_VALUES, SMALL_VALUES
+from fireside.api.body import MOST_VALUES, SMALL_VALUES, Body
 from fireside.api.boundary import Boundary
 from fireside.api.inputs import MAX_TEXT, MOST_MESSAGES, MOST_PARTS
 from fireside.api.underway import UnderWay
@@ -22,6 +24,7 @@ from support.live_server import (
     check_openai_error,
     check_raw_error,
     live_server,
+    read_all,
     wait_until,
 )
 
@@ -162,6 +165,42 @@ def test_bodies_under_way_take_so_much_memory(bounded: LiveServer) -> None:
     wait_until(lambda: bounded.run(body).status_code == 200)
     # One alone is always taken.
     assert bounded.run({"prompt": "hi", "unknown": "x" * 2_000_000}).status_code == 200
+
+
+def test_large_bodies_of_an_account_are_received_in_turn(tmp_path: Path) -> None:
+    large = 3_000_000
+    with live_server(tmp_path) as server:
+        head = server.post_bytes(b"", f"Content-Length: {large}", "Connection: close", length=False)
+        with ExitStack() as stack:
+            first, second, third = (stack.enter_context(server.connect()) for _ in range(3))
+            for sock in (first, second):
+                sock.sendall(head + b'{"prompt":"' + b" " * 2_000_000)
+            wait_until(lambda: under_way(server)._bytes.total() > 4_000_000)
+            sender = threading.Thread(target=third.sendall, args=(head + b'{"prompt":"' + b" " * (large - 13) + b'"}',))
+            sender.start()
+            wait_until(lambda: under_way(server).turns.waiting == 1)
+            assert under_way(server)._bytes.total() < 6_000_000
+            assert server.run({"prompt": "x" * 500_000}).status_code == 400  # not in turn: it is smaller
+            first.close()  # its turn is the third's
+            answer = read_all(third)
+            sender.join(10)
+        check_raw_error(answer, 400, 5006)
+        wait_until(lambda: not under_way(server)._leases)
+        assert under_way(server).turns.waiting == 0
+        assert all(not held for held in under_way(server).turns._held.values())
+
+
+def test_what_a_refused_request_read_is_forgotten_with_it(server: LiveServer) -> None:
+    """An error holds the frames that it went through: if one of them holds the error, they wait for the collector."""
+    gc.collect()
+    gc.disable()
+    try:
+        check_error(server.run({"prompt": "x" * 700_000}), 400, 5006)
+        wait_until(lambda: not under_way(server)._leases)
+        kept = [one for one in gc.get_objects() if isinstance(one, Body)]
+    finally:
+        gc.enable()
+    assert kept == []
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fireside.catalog.spec import ModelSpec
+from fireside.engine.types import EngineStats
 from fireside.serving.types import ModelStatus
 from fireside.weights.locate import is_downloaded
 from support.echo_service import AWQ, LORA, PLAIN, EchoService
@@ -171,6 +172,23 @@ def test_only_an_admins_token_starts_downloads(tmp_path: Path) -> None:
         assert server.client.get("/api/models", headers=headers).status_code == 200
         for method in ("POST", "DELETE"):
             assert "scope admin" in check_error(download(server, method, headers=headers), 403, 10000)
+
+
+class CountingService(EchoService):
+    """Tells what its engine has done."""
+
+    async def status(self, model: str) -> ModelStatus:
+        return ModelStatus("ready", stats=EngineStats(running=1, generated_tokens=70))
+
+
+def test_how_much_a_model_does_is_shown_to_admins(tmp_path: Path) -> None:
+    with live_server(tmp_path, CountingService()) as server:
+        assert models(server)[PLAIN]["stats"]["generated_tokens"] == 70
+        for scopes, shown in ((["run", "finetunes"], False), (["admin"], True)):
+            token, _ = server.store.create_token("acc", "test", scopes)
+            wait_until(server.store.has_tokens)
+            server.client.headers["authorization"] = f"Bearer {token}"
+            assert (models(server)[PLAIN]["stats"] is not None) == shown
 
 
 def test_pages_of_elsewhere_start_nothing(shared_server: LiveServer) -> None:

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope
 
 from fireside.api.disconnect import ClientGone
 from fireside.api.json_values import ValueCount
-from fireside.api.underway import Lease, lease_of
+from fireside.api.underway import LARGE, Lease, lease_of
 from fireside.errors import BadBody, BodyTooLarge, FeatureUnavailable, InvalidDataType, RequestTimeout
 from fireside.settings import Settings
 
@@ -51,7 +51,10 @@ class Body:
         text, self._text = self._text, b""
         if self._small:
             return read(parse_object(text))
-        return await self._lease.owner.lanes.run(self._lease.account, lambda: read(parse_object(text)))
+        try:
+            return await self._lease.owner.lanes.run(self._lease.account, lambda: read(parse_object(text)))
+        finally:
+            self._lease.end_turn()
 
 
 async def read_body(scope: Scope, receive: Receive, settings: Settings) -> Body:
@@ -67,8 +70,10 @@ async def read_body(scope: Scope, receive: Receive, settings: Settings) -> Body:
     """
     lease, headers = lease_of(scope), Headers(scope=scope)
     coding = headers.get("content-encoding", "identity").strip().lower()
-    sent = await _receive(headers, receive, lease, settings)
-    is_small = len(sent) <= SMALL_BYTES
+    pieces = await _receive(headers, receive, lease, settings)
+    is_small = sum(map(len, pieces)) <= SMALL_BYTES
+    sent = b"".join(pieces) if is_small else await lease.owner.lanes.run(lease.account, lambda: b"".join(pieces))
+    pieces.clear()
     plain = sent if coding in ("", "identity") else None
     if plain is None and is_small:
         plain = _decompress(sent, coding, settings.max_body_bytes, stop=SMALL_BYTES)
@@ -86,29 +91,35 @@ async def read_body(scope: Scope, receive: Receive, settings: Settings) -> Body:
     return Body(plain, lease, small=is_small and values <= SMALL_VALUES)
 
 
-async def _receive(headers: Headers, receive: Receive, lease: Lease, settings: Settings) -> bytes:
-    """The body as it was sent."""
+async def _receive(headers: Headers, receive: Receive, lease: Lease, settings: Settings) -> list[bytes]:
+    """The body as it was sent, in pieces."""
     max_bytes = settings.max_body_bytes
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes:
         raise _too_large(max_bytes)
-    body = bytearray()
+    pieces, size = [], 0
     try:
-        async with asyncio.timeout(settings.body_timeout):
+        async with asyncio.timeout(settings.body_timeout) as limit:
             while True:
+                if size > LARGE and not lease.has_turn:
+                    # Nothing is read meanwhile, so that the network holds the client back.
+                    limit.reschedule(None)
+                    await lease.take_turn()
+                    limit.reschedule(asyncio.get_running_loop().time() + settings.body_timeout)
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise ClientGone
                 piece = message.get("body", b"")
                 lease.add(len(piece))
-                body += piece
-                if len(body) > max_bytes:
+                pieces.append(piece)
+                size += len(piece)
+                if size > max_bytes:
                     raise _too_large(max_bytes)
                 if not message.get("more_body", False):
                     break
     except TimeoutError:
         raise RequestTimeout(f"The request body did not arrive within {settings.body_timeout:g} seconds.") from None
-    return bytes(body)
+    return pieces
 
 
 def _too_large(max_bytes: int) -> BodyTooLarge:

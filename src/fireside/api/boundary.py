@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+import traceback
 from asyncio import sleep
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -62,7 +63,7 @@ class Boundary:
         request_id = str(uuid4())
         started = False
         lease: Lease | None = None
-        path = scope["path"] = canonical(scope["path"])
+        scope["path"] = canonical(scope["path"])
 
         async def tagged(message: Message) -> None:
             nonlocal started
@@ -81,16 +82,34 @@ class Boundary:
         except ClientGone:
             return
         except (Exception, asyncio.CancelledError) as error:
-            known = _as_known(error, scope)
-            if not isinstance(known, FiresideError):
-                logger.error("Request %s failed", request_id, exc_info=error)
-            if not started:
-                await self._hold_back(known, scope, lease)
-                form = next((form for pattern, form in self._forms.items() if pattern.fullmatch(path)), error_answer)
-                await _answer(form(known), known, scope, receive, tagged)
+            await self._refuse(error, scope, receive, None if started else tagged, request_id, lease)
         finally:
             if lease is not None:
                 self._under_way.end(lease)
+
+    async def _refuse(
+        self,
+        error: BaseException,
+        scope: Scope,
+        receive: Receive,
+        send: Send | None,
+        request_id: str,
+        lease: Lease | None,
+    ) -> None:
+        """Answer with the error, unless an answer has begun (`send` is None).
+
+        Not in the frame that caught it: the error holds that one, and with it all that the request read.
+        """
+        known = _as_known(error, scope)
+        if not isinstance(known, FiresideError):
+            logger.error("Request %s failed", request_id, exc_info=error)
+        if send is None:
+            return
+        traceback.clear_frames(error.__traceback__)  # what the request read is not kept while its refusal is held back
+        await self._hold_back(known, scope, lease)
+        path = scope["path"]
+        form = next((form for pattern, form in self._forms.items() if pattern.fullmatch(path)), error_answer)
+        await _answer(form(known), known, scope, receive, send)
 
     async def _hold_back(self, error: BaseException, scope: Scope, lease: Lease | None) -> None:
         """Take time before a refusal, if its sender gets many."""

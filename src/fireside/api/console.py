@@ -4,6 +4,7 @@ Made for the pages of the same version and may change with them; programs use `/
 """
 
 import asyncio
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import metadata
 from typing import Any
@@ -20,7 +21,7 @@ from fireside.api.context import Context
 from fireside.api.envelope import answer
 from fireside.api.inputs import parse_input, to_request
 from fireside.api.models import describe, exact_model
-from fireside.api.scopes import check_scope
+from fireside.api.scopes import check_scope, has_scope
 from fireside.catalog.spec import ModelSpec, WheelSource
 from fireside.serving.costs import cost_of, problem_of
 from fireside.serving.types import ModelStatus
@@ -52,17 +53,18 @@ class _Routes:
             "finetune_max_mb": settings.finetune_max_mb,
             "documentation": _documentation(),
         }
-        return answer({"server": server, "models": await asyncio.gather(*map(self._describe, specs))})
+        models = await asyncio.gather(*(self._describe(spec, request) for spec in specs))
+        return answer({"server": server, "models": models})
 
     async def start_download(self, request: Request) -> Response:
         spec = self._writable(request)
         await asyncio.to_thread(self._context.downloads.start, spec)
-        return answer(await self._describe(spec))
+        return answer(await self._describe(spec, request))
 
     async def stop_download(self, request: Request) -> Response:
         spec = self._writable(request)
         await asyncio.to_thread(self._context.downloads.stop, spec)
-        return answer(await self._describe(spec))
+        return answer(await self._describe(spec, request))
 
     async def preview(self, request: Request) -> Response:
         check_scope(request.state.grant, "run")
@@ -78,7 +80,7 @@ class _Routes:
         check_scope(request.state.grant, "admin")
         return exact_model(self._context.service, request.path_params["model"])
 
-    async def _describe(self, spec: ModelSpec) -> dict[str, Any]:
+    async def _describe(self, spec: ModelSpec, request: Request) -> dict[str, Any]:
         settings, service, downloads = self._context.settings, self._context.service, self._context.downloads
         answering = service.resolve(spec.id).id
         context_length = min(settings.context_length or spec.context_length, spec.context_length)
@@ -93,12 +95,15 @@ class _Routes:
             "can_download": downloads.can_fetch(spec),
             "download_bytes": spec.source.size if isinstance(spec.source, WheelSource) else spec.download_bytes,
             "costs": await asyncio.to_thread(_costs, spec, settings),
-            **await self._state(spec),
+            **await self._state(spec, request),
         }
 
-    async def _state(self, spec: ModelSpec) -> dict[str, Any]:
+    async def _state(self, spec: ModelSpec, request: Request) -> dict[str, Any]:
+        """What it is doing. How much of it, which all accounts have a part in, is for tokens with the scope admin."""
         status = await self._context.service.status(spec.id)
         download = self._context.downloads.status(spec)
+        if not has_scope(request.state.grant, "admin"):
+            status = replace(status, stats=None)
         if status.state == "idle" and status.detail:
             status = ModelStatus("failed", f"{status.detail} The next request tries again.")
         if status.state != "not-downloaded" or download is None:

@@ -6,9 +6,14 @@ from fireside.errors import NotPermitted
 from fireside.store.tokens import TokenGrant, TokenScope
 
 
+def has_scope(grant: TokenGrant | None, scope: TokenScope) -> bool:
+    """Whether the request's token has the scope. While there are no tokens, everybody has all of them."""
+    return grant is None or scope in grant.scopes
+
+
 def check_scope(grant: TokenGrant | None, scope: TokenScope) -> None:
-    """Raises NotPermitted for a token without the scope. While there are no tokens, everybody has all of them."""
-    if grant is not None and scope not in grant.scopes:
+    """Raises NotPermitted for a token without the scope."""
+    if not has_scope(grant, scope):
         raise NotPermitted(
             f"This token lacks the scope {scope}: use one that has it (fireside token create --scopes {scope})."
         )

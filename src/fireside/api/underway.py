@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from fireside.errors import Busy, FiresideError, NotAuthenticated, ShuttingDown, StoreUnavailable
 from fireside.settings import Settings
-from fireside.shares import Lanes
+from fireside.shares import Lanes, Places
 from fireside.store.store import Store
 from fireside.store.tokens import TokenGrant
 
@@ -25,8 +25,14 @@ OPEN = ""
 """The account of a server without tokens, where every request is its owner's."""
 
 LARGE = 1 << 20
+"""Bytes of a body, from which on it is received in turn, and memory is given back after it."""
+
 TRIM_SECONDS = 2.0
-"""After a body of so many bytes, memory is given back so many seconds later, for all until then."""
+"""How long after the first large body that is done with, for all until then."""
+
+_TURNS = 8
+_TURNS_OF_AN_ACCOUNT = 2
+"""Large bodies that are received and read at once."""
 
 _BODY_THREADS = 2
 _STATE = "lease"
@@ -45,11 +51,23 @@ class Lease:
     task: "asyncio.Task[object] | None"
     owner: "UnderWay"
     size: int = 0
+    has_turn: bool = False
     cut_off: FiresideError | None = None
 
     def add(self, size: int) -> None:
         """Hold so many bytes more, until the request ends. Raises Busy when the account's others leave no room."""
         self.owner.hold(self, size)
+
+    async def take_turn(self) -> None:
+        """Wait until a large body may be received. Raises Busy when too many wait."""
+        await self.owner.turns.take(self.account)
+        self.has_turn = True
+
+    def end_turn(self) -> None:
+        """The body was read, if it was large."""
+        if self.has_turn:
+            self.has_turn = False
+            self.owner.turns.give(self.account)
 
 
 @dataclass(slots=True)
@@ -58,16 +76,22 @@ class UnderWay:
 
     Attributes:
         lanes: threads for large bodies.
+        turns: places for bodies over `LARGE` bytes.
     """
 
     settings: Settings
     store: Store
     lanes: Lanes = field(default_factory=lambda: Lanes(_BODY_THREADS, queue=256, name="body"))
+    turns: Places = field(init=False)
     _leases: set[Lease] = field(default_factory=set)
     _requests: Counter[str] = field(default_factory=Counter)
     _bytes: Counter[str] = field(default_factory=Counter)
     _trim: asyncio.TimerHandle | None = None
     _watcher: "asyncio.Task[None] | None" = None
+
+    def __post_init__(self) -> None:
+        queue = self.settings.account_requests
+        self.turns = Places(_TURNS, share=_TURNS_OF_AN_ACCOUNT, queue=queue, of="The server")
 
     def begin(self, scope: Scope, grant: TokenGrant | None) -> Lease:
         """Count a request in; it stands in `scope` from now on. Raises Busy when its account has as many as it may."""
@@ -88,6 +112,7 @@ class UnderWay:
     def end(self, lease: Lease) -> None:
         """Count it out."""
         self._leases.discard(lease)
+        lease.end_turn()
         if lease.size >= LARGE and self._trim is None:
             loop = asyncio.get_running_loop()
             self._trim = loop.call_later(TRIM_SECONDS, lambda: loop.run_in_executor(None, self._give_memory_back))
