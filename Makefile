@@ -32,7 +32,7 @@ compatibility: $(VENV)/.dev ## Run the real clients, and write docs/compatibilit
 	FIRESIDE_WRITE_COMPATIBILITY=1 $(BIN)/python -m pytest tests/clients
 
 docs: $(VENV)/.dev ## Build the documentation into site/
-	$(BIN)/mkdocs build --strict
+	$(BIN)/zensical build --strict
 
 lock: $(VENV)/.dev ## Bring the lock files up to date with pyproject.toml (ARGS="--upgrade" and so on)
 	$(BIN)/python -m tools.lock $(ARGS)
@@ -41,7 +41,7 @@ platforms: $(VENV)/.dev ## Fetch what is locked for each Python and platform, to
 	$(BIN)/python -m tools.check_platforms $(ARGS)
 
 clean: ## Remove what these commands made
-	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) site .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo \

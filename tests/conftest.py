@@ -14,6 +14,7 @@ import pytest
 
 from fireside.settings import default_data_dir
 from support.children import Children, own_children
+from support.docs_site import build_site
 
 _CLIENTS = Path(__file__).parent / "clients"
 _MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -34,6 +35,12 @@ def anyio_backend() -> str:
 def children() -> Iterator[Children]:
     with own_children() as listed:
         yield listed
+
+
+@pytest.fixture(scope="session")
+def docs_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the documentation's site, built."""
+    return build_site(tmp_path_factory.mktemp("docs_site"))
 
 
 @pytest.fixture(scope="session")
