@@ -6,6 +6,7 @@ from typing import Any
 from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.weights.checkpoint import ModelConfig
 from fireside.weights.json_file import read_json_object
+from fireside.weights.quantisation_config import read_quantisation_config
 from fireside.weights.shapes import check_config
 
 AWQ_GROUP_SIZES = (16, 32, 64, 128, 256)
@@ -63,25 +64,22 @@ def read_awq_group_size(path: Path) -> int | None:
 
     Raises BadWeights, and UnsupportedWeights naming any other quantisation.
     """
-    file = path / "config.json"
-    quantisation = read_json_object(file).get("quantization_config")
-    if quantisation is None:
+    said = read_quantisation_config(path)
+    if said is None:
         return None
-    if not isinstance(quantisation, dict):
-        raise BadWeights(f"{file.name}: quantization_config is not an object.")
+    file, quantisation = said
     method = quantisation.get("quant_method")
     if method != "awq":
         raise UnsupportedWeights(
             f"{file.name}: the weights are quantised with {method!r}. Fireside reads AWQ (GEMM, 4 bits), "
             "f32, f16 and bf16."
         )
-    wanted = {"version": "gemm", "bits": 4, "zero_point": True}
-    for key, value in wanted.items():
-        found = quantisation.get(key)
-        if (found.lower() if isinstance(found, str) else found) != value:
-            raise UnsupportedWeights(
-                f"{file.name}: AWQ with quantization_config.{key} {found!r}; Fireside reads {value!r} only."
-            )
+    # What is not said is as AutoAWQ and transformers (`AwqConfig`) have it.
+    quantisation = {"version": "gemm", "bits": 4, "zero_point": True, "group_size": 128} | quantisation
+    for key, value in (("version", "gemm"), ("bits", 4), ("zero_point", True)):
+        if quantisation[key] != value:
+            found = quantisation[key]
+            raise UnsupportedWeights(f"{file.name}: AWQ with {key} {found!r}; Fireside reads {value!r} only.")
     group = _integer(file, quantisation, "group_size")
     if group not in AWQ_GROUP_SIZES:
         raise UnsupportedWeights(f"{file.name}: AWQ with group_size {group}; Fireside runs {AWQ_GROUP_SIZES} only.")

@@ -6,6 +6,7 @@ from typing import Any
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import BadWeights
 from fireside.weights.json_file import read_json_object
+from fireside.weights.quantisation_config import read_quantisation_config
 
 _SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 
@@ -19,12 +20,12 @@ def check_facts(spec: ModelSpec, folder: Path) -> None:
     path = folder / "config.json"
     if not path.is_file():
         return
-    config = read_json_object(path)
+    config, quantisation = read_json_object(path), read_quantisation_config(folder)
     found = {
         "model_type": config.get("model_type"),
         **{name: config.get(name) for name in _SIZES},
         "num_key_value_heads": config.get("num_key_value_heads", config.get("num_attention_heads")),
-        "group_size": _group_size(config),
+        "group_size": None if quantisation is None else quantisation[1].get("group_size"),
         "max_position_embeddings": config.get("max_position_embeddings"),
         "rope_theta": _rope_theta(config),
         "sliding_window": config.get("sliding_window") or 0,
@@ -47,10 +48,3 @@ def _rope_theta(config: dict[str, Any]) -> object:
     if "rope_theta" not in config and isinstance(nested, dict):
         return nested.get("rope_theta")
     return config.get("rope_theta", 10000.0)
-
-
-def _group_size(config: dict[str, Any]) -> object:
-    quantization = config.get("quantization_config")
-    if not isinstance(quantization, dict):
-        return None
-    return quantization.get("group_size", quantization.get("q_group_size"))

@@ -12,6 +12,7 @@ from fireside.weights.checkpoint import AwqLinear, Coding, ModelConfig
 from fireside.weights.config import read_awq_group_size, read_hf_config
 from fireside.weights.fingerprint import fingerprint_files
 from fireside.weights.json_file import read_json_object
+from fireside.weights.quantisation_config import quantisation_files
 from fireside.weights.safetensors_file import SafetensorsFile, StoredTensor, check_shape, read_safetensors
 from fireside.weights.shapes import linear_shapes, tensor_shapes
 
@@ -32,7 +33,8 @@ class SafetensorsCheckpoint:
         _check_index(folder, index, files)
         self._check_tensors()
         heads = {file.path: file.header_size for file in files}
-        self._fingerprint = fingerprint_files(heads | {folder / "config.json": _MAX_INDEX_BYTES})
+        configs = dict.fromkeys([folder / "config.json", *quantisation_files(folder)], _MAX_INDEX_BYTES)
+        self._fingerprint = fingerprint_files(heads | configs)
 
     @property
     def config(self) -> ModelConfig:
