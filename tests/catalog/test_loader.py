@@ -79,13 +79,36 @@ def test_smollm2_comes_from_a_pinned_wheel() -> None:
 def test_users_model_with_a_folder_beside_its_file(tmp_path: Path) -> None:
     write(tmp_path, MINE)
     source = Catalog.load(tmp_path).get("@hf/me/mine").source
-    assert source == FolderSource(kind="folder", path=str((tmp_path / "weights" / "mine").resolve()))
+    assert source == FolderSource(kind="folder", path=str(tmp_path / "weights" / "mine"))
 
 
 def test_absolute_folder_stays(tmp_path: Path) -> None:
     elsewhere = (tmp_path / "elsewhere").resolve()
     path = write(tmp_path, MINE.replace('"weights/mine"', f"'{elsewhere}'"))
     assert load_file(path).source == FolderSource(kind="folder", path=str(elsewhere))
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("../weights/mein modell ü.gguf", "weights/mein modell ü.gguf"), ("~/mine.gguf", "home/mine.gguf")],
+)
+def test_a_path_to_a_file(path: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "catalog").mkdir()
+    spec = load_file(write(tmp_path / "catalog", MINE.replace("weights/mine", path)))
+    assert spec.source == FolderSource(kind="folder", path=str(tmp_path / expected))
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(b"GGUF")
+    (tmp_path / "mine.gguf").symlink_to(tmp_path / "blob")
+    spec = load_file(write(tmp_path, MINE.replace("weights/mine", "mine.gguf")))
+    assert spec.source == FolderSource(kind="folder", path=str(tmp_path / "mine.gguf"))
+
+
+def test_the_home_of_nobody(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"source\.path: ~no-such-user/x: there is no such user"):
+        load_file(write(tmp_path, MINE.replace("weights/mine", "~no-such-user/x")))
 
 
 def test_users_file_replaces_a_built_in_model(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_tokenizer_model_alone(tmp_path: Path) -> None:
 def test_two_gguf_files(tmp_path: Path) -> None:
     for name in ("a.gguf", "b.gguf"):
         (tmp_path / name).write_bytes(b"GGUF")
-    with pytest.raises(BadWeights, match=r"holds 2 GGUF files and no tokenizer\.json"):
+    with pytest.raises(UnsupportedWeights, match=r"holds 2 GGUF files \(a\.gguf, b\.gguf\); name the one to use"):
         open_tokenizer(tmp_path)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gguf import GGMLQuantizationType, GGUFWriter
+from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
 from gguf.quants import quantize
 from numpy.typing import NDArray
 
@@ -67,6 +67,30 @@ def write_gguf(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def split_gguf(whole: Path, **changes: int) -> list[Path]:
+    """Put the file's model in its place in two files, as llama-gguf-split writes them: all metadata in the first,
+    tensors by turns. `changes` replaces what the files say of being split."""
+    paths = [whole.with_name(f"tiny-0000{number}-of-00002.gguf") for number in (1, 2)]
+    reader = GGUFReader(whole)
+    for number, path in enumerate(paths):
+        writer = GGUFWriter(path, "llama")
+        if number == 0:
+            for key, field in reader.fields.items():
+                if not key.startswith(("GGUF.", "general.architecture")):
+                    writer.add_key_value(key, field.contents(), field.types[0])
+        split = {"split.no": number, "split.count": 2, "split.tensors.count": len(reader.tensors)} | changes
+        for key, value in split.items():
+            writer.add_uint16(key, value)
+        for tensor in reader.tensors[number::2]:
+            writer.add_tensor(tensor.name, np.array(tensor.data))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+    whole.unlink()
+    return paths
 
 
 def gguf_name(name: str) -> str:

@@ -4,8 +4,11 @@ from pathlib import Path
 import pytest
 
 from fireside.catalog.loader import Catalog
+from fireside.catalog.spec import ArchitectureFacts, ModelSpec
 from fireside.errors import BadWeights
 from fireside.weights.facts import check_facts
+from support.checkpoints import make_tiny_checkpoint
+from support.gguf_files import write_gguf
 
 OPENHERMES = "@hf/thebloke/openhermes-2.5-mistral-7b-awq"
 MISTRAL = "@hf/mistral/mistral-7b-instruct-v0.2"
@@ -86,3 +89,22 @@ def test_broken_config(tmp_path: Path, content: bytes) -> None:
 
 def test_folder_without_config_passes(tmp_path: Path) -> None:
     check_facts(Catalog.load().get(MISTRAL), tmp_path)
+
+
+def with_facts(**facts: object) -> ModelSpec:
+    return Catalog.load().get(MISTRAL).model_copy(update={"architecture": ArchitectureFacts.model_validate(facts)})
+
+
+TINY = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+
+
+@pytest.mark.parametrize("by", ["file", "folder"])
+def test_a_gguf_file_is_compared_by_what_it_says_of_itself(by: str, tmp_path: Path) -> None:
+    gguf = tmp_path / "model.gguf"
+    write_gguf(gguf, make_tiny_checkpoint(tmp_path / "dense", "llama"), heads=4, kv_heads=2)
+    place = gguf if by == "file" else tmp_path
+    # GGUF calls Mistral a llama, and has no word for a window of 0.
+    check_facts(with_facts(**TINY, model_type="mistral", rope_theta=10000.0, sliding_window=0), place)
+    for fact, value in {"num_hidden_layers": 3, "rope_theta": 1000000.0, "vocab_size": 32000}.items():
+        with pytest.raises(BadWeights, match=rf"model\.gguf is not of the model .*: {fact} is .*, not {value}"):
+            check_facts(with_facts(**{**TINY, fact: value}), place)

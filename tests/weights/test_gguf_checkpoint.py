@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter
+from gguf import GGMLQuantizationType
 from gguf.quants import dequantize, quantize
 from numpy.typing import NDArray
 
@@ -17,7 +17,7 @@ from fireside.weights.nbits import dense_blocks
 from fireside.weights.open import open_checkpoint
 from fireside.weights.shapes import tensor_shapes
 from support.checkpoints import make_tiny_checkpoint
-from support.gguf_files import write_gguf
+from support.gguf_files import split_gguf, write_gguf
 
 HEADS, KV_HEADS = 4, 2
 Weights = dict[str, NDArray[np.float32]]
@@ -170,27 +170,7 @@ def test_a_truncated_file(worth: Weights, tmp_path: Path) -> None:
 
 
 def split(folder: Path, worth: Weights, **changes: Any) -> list[Path]:
-    """The model in two files, as llama-gguf-split writes it: metadata in the first, tensors by turns."""
-    whole = convert(folder, worth)
-    paths = [folder / f"tiny-0000{number}-of-00002.gguf" for number in (1, 2)]
-    reader = GGUFReader(whole)
-    for number, path in enumerate(paths):
-        writer = GGUFWriter(path, "llama")
-        if number == 0:
-            for key, field in reader.fields.items():
-                if key.startswith("llama."):
-                    writer.add_key_value(key, field.contents(), field.types[0])
-        split = {"split.no": number, "split.count": 2, "split.tensors.count": len(reader.tensors)} | changes
-        for key, value in split.items():
-            writer.add_uint16(key, value)
-        for tensor in reader.tensors[number::2]:
-            writer.add_tensor(tensor.name, np.array(tensor.data))
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_tensors_to_file()
-        writer.close()
-    whole.unlink()
-    return paths
+    return split_gguf(convert(folder, worth), **changes)
 
 
 def test_a_split_file_is_read_as_one(worth: Weights, tmp_path: Path) -> None:

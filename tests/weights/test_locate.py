@@ -29,6 +29,31 @@ def test_a_users_own_folder(tmp_path: Path) -> None:
     assert size_on_disk(tmp_path, spec) == 10
 
 
+def test_a_users_own_gguf_file(tmp_path: Path) -> None:
+    spec = model_spec(FolderSource(kind="folder", path=str(tmp_path / "mine.gguf")))
+    assert not is_downloaded(tmp_path, spec)
+    (tmp_path / "mine.gguf").write_bytes(bytes(10))
+    (tmp_path / "other").write_bytes(bytes(5))
+    assert locate(tmp_path, spec) == tmp_path / "mine.gguf"
+    assert size_on_disk(tmp_path, spec) == 10
+
+
+def test_a_split_file_has_the_size_of_its_parts(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        (tmp_path / f"mine-0000{number}-of-00003.gguf").write_bytes(bytes(number))
+    spec = model_spec(FolderSource(kind="folder", path=str(tmp_path / "mine-00001-of-00003.gguf")))
+    assert size_on_disk(tmp_path, spec) == 6
+
+
+@pytest.mark.parametrize("place", ["closed/mine.gguf", "gone\0.gguf", "link"])
+def test_what_cannot_be_looked_at_is_not_there(tmp_path: Path, place: str) -> None:
+    (tmp_path / "closed").write_bytes(b"a file, not a folder")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    spec = model_spec(FolderSource(kind="folder", path=str(tmp_path / place)))
+    assert not is_downloaded(tmp_path, spec)
+    assert size_on_disk(tmp_path, spec) == 0
+
+
 def test_the_error_says_the_command(tmp_path: Path) -> None:
     with pytest.raises(ModelNotDownloaded, match="Run: fireside pull @hf/someone/tiny"):
         locate(tmp_path, HUB)

@@ -1,6 +1,7 @@
 """Reads catalog files: one TOML file, one model."""
 
 import difflib
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -112,8 +113,13 @@ def load_file(path: Path) -> ModelSpec:
     except ValidationError as error:
         raise CatalogError(f"{path}: " + "; ".join(_problems(error))) from error
     if isinstance(spec.source, FolderSource):
-        absolute = (path.parent / Path(spec.source.path).expanduser()).resolve()
-        spec = spec.model_copy(update={"source": spec.source.model_copy(update={"path": str(absolute)})})
+        try:
+            place = Path(spec.source.path).expanduser()
+        except RuntimeError as error:
+            raise CatalogError(f"{path}: source.path: {spec.source.path}: there is no such user's folder.") from error
+        # Symbolic links stay: what they lead to may have a name that does not say what it is, as in the hub's cache.
+        absolute = os.path.abspath(path.parent / place)
+        spec = spec.model_copy(update={"source": spec.source.model_copy(update={"path": absolute})})
     return spec
 
 

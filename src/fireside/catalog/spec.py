@@ -62,7 +62,7 @@ class WheelSource(_Strict):
 
 
 class FolderSource(_Strict):
-    """A folder on this machine, used where it lies. A relative path starts at the TOML file."""
+    """A folder or a GGUF file on this machine, used where it lies. A relative path starts at the TOML file."""
 
     kind: Literal["folder"]
     path: str

@@ -1,5 +1,6 @@
 """`fireside pull`: bring a model's files onto this machine."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +15,9 @@ def pull(
         Path | None,
         typer.Option(
             "--from",
-            metavar="FOLDER",
-            help="Take the files from this folder instead of the network. They are linked where possible, else copied.",
+            metavar="PATH",
+            help="Take the files from this folder, or the model from this .gguf file, instead of the network. They are "
+            "linked where possible, else copied.",
         ),
     ] = None,
     force: Annotated[
@@ -23,7 +25,7 @@ def pull(
     ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Download a model, or take it from a folder.
+    """Download a model, or take it from a folder or a GGUF file.
 
     What it costs is said first; a model that this machine has too little memory or disk for is not fetched.
 
@@ -37,6 +39,7 @@ def pull(
       fireside pull smollm2-135m-instruct
       HF_TOKEN=hf_... fireside pull @hf/mistral/mistral-7b-instruct-v0.2
       fireside pull @hf/thebloke/openhermes-2.5-mistral-7b-awq --from ~/models/openhermes
+      fireside pull mistral-7b-instruct-v0.2 --from mistral-7b-instruct-v0.2.Q4_K_M.gguf
     """
     from fireside.catalog.loader import Catalog
     from fireside.catalog.spec import NoSource
@@ -46,6 +49,8 @@ def pull(
     from fireside.weights.download.pull import pull as bring
     from fireside.weights.locate import is_downloaded, size_on_disk
 
+    if source is not None:
+        source = Path(os.path.expanduser(source))  # the shell leaves it in --from=~/models
     settings = load_settings(data_dir=data_dir)
     spec = find_model(Catalog.from_settings(settings), model)
     was_here = source is None and is_downloaded(settings.data_dir, spec)

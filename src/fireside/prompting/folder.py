@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.prompting.tokenizer import Tokenizer
-from fireside.weights.gguf_names import first_parts
+from fireside.weights.gguf_names import gguf_in
 
 
 def open_tokenizer(path: Path) -> Tokenizer:
@@ -12,19 +12,12 @@ def open_tokenizer(path: Path) -> Tokenizer:
 
     Raises:
         BadWeights: the file is corrupt, oversized or not there; the message names it.
-        UnsupportedWeights: a tokenizer of a kind Fireside does not run.
+        UnsupportedWeights: a tokenizer of a kind Fireside does not run, or several GGUF files.
     """
-    if path.suffix == ".gguf" and path.is_file():
-        return _from_gguf(path)
     if (path / "tokenizer.json").is_file():
         return Tokenizer.from_file(path / "tokenizer.json")
-    gguf = first_parts(entry.name for entry in path.glob("*.gguf"))
-    if len(gguf) == 1:
-        return _from_gguf(path / gguf[0])
-    if gguf:
-        raise BadWeights(
-            f"{path.name} holds {len(gguf)} GGUF files and no tokenizer.json; leave the one that is meant."
-        )
+    if gguf := gguf_in(path):
+        return _from_gguf(gguf)
     if (path / "tokenizer.model").is_file():
         raise UnsupportedWeights(
             f"{path.name} has a tokenizer.model only. Fireside reads tokenizer.json: most repositories have both, and "

@@ -1,27 +1,64 @@
-"""Do the files in a folder belong to the model that the catalog describes?"""
+"""Do the files belong to the model that the catalog describes?"""
 
 from pathlib import Path
 from typing import Any
 
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import BadWeights
+from fireside.weights.gguf_checkpoint import GgufCheckpoint
+from fireside.weights.gguf_names import gguf_in
 from fireside.weights.json_file import read_json_object
 from fireside.weights.quantisation_config import read_quantisation_config
 
 _SIZES = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
 
 
-def check_facts(spec: ModelSpec, folder: Path) -> None:
-    """Compare the folder's config.json with the catalog's `[architecture]`; a folder without one (GGUF) passes.
+def check_facts(spec: ModelSpec, place: Path) -> None:
+    """Compare a folder's config.json, or what a GGUF file says of itself, with the catalog's `[architecture]`.
+
+    Args:
+        place: a GGUF file, or a folder with one or with config.json; with neither, it passes.
 
     Raises BadWeights that names the file and each fact that differs: a wrong rope base or window does not fail by
-    itself, it answers nonsense.
+    itself, it answers nonsense. Also raises what a GGUF file's header that cannot be read, or several files, do.
     """
-    path = folder / "config.json"
-    if not path.is_file():
+    expected = spec.architecture.model_dump(exclude_none=True)
+    path = place / "config.json"
+    if path.is_file():
+        found = _of_config(read_json_object(path), read_quantisation_config(place))
+    elif expected and (gguf := gguf_in(place)):
+        path, found = gguf, _of_gguf(gguf)
+    else:
         return
-    config, quantisation = read_json_object(path), read_quantisation_config(folder)
-    found = {
+    wrong = [
+        f"{name} is {found[name]}, not {value}"
+        for name, value in expected.items()
+        if name in found and found[name] != value
+    ]
+    if wrong:
+        raise BadWeights(
+            f"{path.name} is not of the model {spec.id}: {'; '.join(wrong)}. Use this model's own files, "
+            "or correct [architecture] in its catalog file."
+        )
+
+
+def _of_gguf(path: Path) -> dict[str, object]:
+    """What a GGUF file tells: it calls Mistral a llama, and llama.cpp's converter leaves out the window."""
+    config = GgufCheckpoint(path).config
+    return {
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.hidden_size,
+        "intermediate_size": config.intermediate_size,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "num_key_value_heads": config.kv_heads,
+        "max_position_embeddings": config.context_length,
+        "rope_theta": config.rope_theta,
+    }
+
+
+def _of_config(config: dict[str, Any], quantisation: tuple[Path, dict[str, Any]] | None) -> dict[str, object]:
+    return {
         "model_type": config.get("model_type"),
         **{name: config.get(name) for name in _SIZES},
         "num_key_value_heads": config.get("num_key_value_heads", config.get("num_attention_heads")),
@@ -30,16 +67,6 @@ def check_facts(spec: ModelSpec, folder: Path) -> None:
         "rope_theta": _rope_theta(config),
         "sliding_window": config.get("sliding_window") or 0,
     }
-    wrong = [
-        f"{name} is {found[name]}, not {expected}"
-        for name, expected in spec.architecture.model_dump(exclude_none=True).items()
-        if found[name] != expected
-    ]
-    if wrong:
-        raise BadWeights(
-            f"{path.name} is not the config of {spec.id}: {'; '.join(wrong)}. Use this model's own files, "
-            "or correct [architecture] in its catalog file."
-        )
 
 
 def _rope_theta(config: dict[str, Any]) -> object:

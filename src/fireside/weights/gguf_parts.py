@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from fireside.errors import BadWeights, UnsupportedWeights
+from fireside.errors import BadWeights
 from fireside.weights.gguf import GgufFile, read_gguf
-from fireside.weights.gguf_names import PART, first_of
+from fireside.weights.gguf_names import PART, all_parts
 
 _MOST_PARTS = 1000
 
@@ -15,7 +15,7 @@ def read_parts(path: Path) -> list[GgufFile]:
     Args:
         path: the file, or the first of its parts.
 
-    Raises BadWeights when a part is missing or unsound, and UnsupportedWeights when `path` is a later part.
+    Raises BadWeights when a part is missing or unsound.
     """
     first = read_gguf(path)
     count = first.metadata.get("split.count", 0)
@@ -29,14 +29,11 @@ def read_parts(path: Path) -> list[GgufFile]:
             f"{path.name}: one of {count} parts, and not named so. Name the files as llama-gguf-split does "
             f"(…-00001-of-{count:05}.gguf), or join them: llama-gguf-split --merge."
         )
-    if int(name[2]) != 1 or first.metadata.get("split.no") != 0:
-        raise UnsupportedWeights(f"{path.name}: part {name[2]} of {name[3]}; name the first one, {first_of(name)}.")
-    files = [first]
-    for number in range(2, count + 1):
-        part = path.with_name(f"{name[1]}-{number:05}-of-{name[3]}{path.suffix}")
+    files: list[GgufFile] = []
+    for number, part in enumerate(all_parts(path), 1):
         if not part.is_file():
             raise BadWeights(f"{part.name}: this part of {count} is missing. Fetch the model again.")
-        file = read_gguf(part)
+        file = first if number == 1 else read_gguf(part)
         if file.metadata.get("split.no") != number - 1 or file.metadata.get("split.count") != count:
             raise BadWeights(f"{part.name}: not part {number} of {count}, as its name says. Fetch the model again.")
         files.append(file)

