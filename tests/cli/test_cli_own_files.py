@@ -24,7 +24,8 @@ def test_a_gguf_file_in_place_of_the_hubs(smollm2_gguf: Path, tmp_path: Path) ->
     write_catalog_file(tmp_path / "catalog", model_spec(hub_source("config.json", "model.safetensors")))
     taken = run_command("pull", "tiny", f"--from={smollm2_gguf}", data_dir=tmp_path)
     assert "@hf/someone/tiny is ready: 98.4 MB" in taken.stdout, taken.stderr
-    assert "Paris" in run_command("run", "tiny", *QUESTION, data_dir=tmp_path).stdout
+    asked = ("The capital of France is", "--raw", "--max-tokens", "8", "--temperature", "0")
+    assert "Paris" in run_command("run", "tiny", *asked, data_dir=tmp_path).stdout
 
 
 @pytest.mark.parametrize(
