@@ -48,7 +48,7 @@ class Example:
 def read_conversations(path: Path) -> list[Conversation]:
     """Read a JSONL file. Raises ValueError that names the line and what is wrong with it."""
     conversations = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
         if not line.strip():
             continue
         try:

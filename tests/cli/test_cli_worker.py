@@ -152,6 +152,8 @@ def test_notes_what_it_leaves(fireside: Fireside, project: Path) -> None:
         ('{"services": [{"binding": "B", "service": "b"}], "ai": {"binding": "AI"}}', False),
         ('{"services": [\n  // none\n],\n"ai": {"binding": "AI"},}', False),
         ('{\r\n\t"ai":{"binding":"AI"},\r\n\t"x": "é // \\" /*"\r\n}', False),
+        ('\ufeff{"ai": {"binding": "AI"}}', False),
+        ('\ufeff[ai]\nbinding = "AI"', True),
         ('ai = { binding = "AI" }\n', True),
         ('[ai]\nbinding = "AI"', True),
         ('x = 1\r\n[ai]\r\nbinding = "AI"\r\n\r\n[vars]\r\ny = "[ai]"\r\n', True),

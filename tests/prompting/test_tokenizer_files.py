@@ -102,11 +102,11 @@ def test_a_gguf_file_opens_by_itself_and_by_its_folder(smollm2_gguf: Path, tmp_p
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "not valid JSON"),
-        (b'{"model": {"type": "BPE", ', "not valid JSON"),
-        (b"\xff\xfe{}", "not valid JSON"),
-        (b'"\xff"', "not valid JSON"),
-        (b"[" * 100_000, "not valid JSON"),
+        (b"", "cannot be read as JSON"),
+        (b'{"model": {"type": "BPE", ', "cannot be read as JSON"),
+        (b"\xff\xfe{}", "cannot be read as JSON"),
+        (b'"\xff"', "cannot be read as JSON"),
+        (b"[" * 100_000, "cannot be read as JSON"),
         (b"[]", "not a tokenizer file: it has no object 'model'"),
         (b"{}", "not a tokenizer file: it has no object 'model'"),
         (b'{"model": []}', "not a tokenizer file: it has no object 'model'"),
@@ -114,7 +114,7 @@ def test_a_gguf_file_opens_by_itself_and_by_its_folder(smollm2_gguf: Path, tmp_p
 )
 def test_what_is_no_tokenizer_json(content: bytes, why: str, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_bytes(content)
-    with pytest.raises(BadWeights, match=rf"^tokenizer\.json is .*{why}.*Fetch it again"):
+    with pytest.raises(BadWeights, match=rf"^tokenizer\.json.* {why}.*Fetch (it|the model) again"):
         open_tokenizer(tmp_path)
 
 
@@ -186,15 +186,15 @@ def test_an_unsupported_tokenizer_json(keys: tuple[str | int, ...], value: objec
 def test_an_oversized_tokenizer_json_is_not_read(tmp_path: Path) -> None:
     with (tmp_path / "tokenizer.json").open("wb") as file:
         file.truncate(MAX_TOKENIZER_BYTES + 1)
-    with pytest.raises(BadWeights, match=f"has {MAX_TOKENIZER_BYTES + 1} bytes; a sound one has at most"):
+    with pytest.raises(BadWeights, match=f"larger than {MAX_TOKENIZER_BYTES} bytes"):
         open_tokenizer(tmp_path)
 
 
-@pytest.mark.parametrize(("content", "why"), [(b"{", "not valid JSON"), (b"[]", "not a JSON object")])
+@pytest.mark.parametrize(("content", "why"), [(b"{", "cannot be read as JSON"), (b"[]", "not a JSON object")])
 def test_a_broken_tokenizer_config(content: bytes, why: str, tmp_path: Path) -> None:
     write(tmp_path, tiny_byte_level())
     (tmp_path / "tokenizer_config.json").write_bytes(content)
-    with pytest.raises(BadWeights, match=rf"tokenizer_config\.json is {why}.*Fetch it again"):
+    with pytest.raises(BadWeights, match=rf"tokenizer_config\.json: {why}.*Fetch the model again"):
         open_tokenizer(tmp_path)
 
 

@@ -126,7 +126,9 @@ def test_config_is_refused_with_the_reason(tmp_path: Path, changes: dict[str, ob
     ("content", "reason"),
     [
         (b"", "cannot be read as JSON"),
-        (b"\xff\xfe{}", "no UTF-8 text"),
+        (b"\xff{}", "no UTF-8 text"),
+        (b"\xff\xfe{}", "cannot be read as JSON"),
+        (b'{"rank_pattern": {"\\ud800": 0}}', "lone surrogate"),
         (b"[]", "not a JSON object"),
         (b"null", "not a JSON object"),
         (b'{"r": 4, "r": 5}', "the key 'r' occurs twice"),

@@ -103,10 +103,12 @@ def load_file(path: Path) -> ModelSpec:
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise CatalogError(f"{path}: larger than {_MAX_FILE_BYTES:,} bytes; this is no catalog file.")
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise CatalogError(f"{path}: not valid TOML: {error}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise CatalogError(f"{path}: not UTF-8, which TOML files are. Save it so.") from error
+    except OSError as error:
         raise CatalogError(f"{path}: cannot be read: {error}") from error
     try:
         spec = ModelSpec.model_validate(data)

@@ -35,6 +35,7 @@ def find(folder: Path) -> Path | None:
 
 def parse(text: str, is_toml: bool) -> dict[str, Any]:
     """What a configuration says. Raises ValueError."""
+    text = text.removeprefix("\ufeff")  # a byte order mark
     data = tomllib.loads(text) if is_toml else json.loads(_as_json(text))
     if not isinstance(data, dict):
         raise ValueError("it is no object")

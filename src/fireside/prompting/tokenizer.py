@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 from tokenizers import Tokenizer as LibraryTokenizer
@@ -11,6 +11,7 @@ from fireside.errors import BadWeights
 from fireside.prompting.gguf_tokenizer import begins_with_bos, from_gguf_metadata
 from fireside.prompting.tokenizer_json import MARK, TokenizerParts, take_apart
 from fireside.prompting.vocabulary import Lead
+from fireside.weights.json_file import read_json, read_json_object
 
 MAX_TOKENIZER_BYTES = 128 * 1024 * 1024
 _MAX_CONFIG_BYTES = 8 * 1024 * 1024
@@ -74,15 +75,13 @@ class Tokenizer:
 
         Raises BadWeights (corrupt or oversized) or UnsupportedWeights (not BPE), naming the file.
         """
-        data = _read_json(path, MAX_TOKENIZER_BYTES)
+        data = read_json(path, MAX_TOKENIZER_BYTES)
         try:
             parts = take_apart(data, path.name)
         except RecursionError as error:
             raise BadWeights(f"{path.name} is corrupt: its parts are nested too deep. Fetch it again.") from error
         config_path = path.with_name("tokenizer_config.json")
-        config = _read_json(config_path, _MAX_CONFIG_BYTES) if config_path.is_file() else {}
-        if not isinstance(config, dict):
-            raise BadWeights(f"{config_path.name} is not a JSON object. Fetch it again.")
+        config = read_json_object(config_path, _MAX_CONFIG_BYTES) if config_path.is_file() else {}
         add_bos = config.get("add_bos_token")
         return cls(
             parts,
@@ -164,18 +163,6 @@ def _bytes_of(token: str, parts: TokenizerParts) -> bytes:
         return bytes([_BYTE_OF[character] for character in token])
     except KeyError:  # an added token outside the alphabet stands for itself
         return token.encode()
-
-
-def _read_json(path: Path, limit: int) -> Any:
-    try:
-        size = path.stat().st_size
-        if size > limit:
-            raise BadWeights(f"{path.name} has {size} bytes; a sound one has at most {limit}. Fetch it again.")
-        return msgspec.json.decode(path.read_bytes().removeprefix(b"\xef\xbb\xbf"))  # Windows' editors write a mark
-    except OSError as error:
-        raise BadWeights(f"{path.name} cannot be read: {error.strerror}.") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadWeights(f"{path.name} is not valid JSON ({error}). Fetch it again.") from error
 
 
 def _token_text(token: object) -> str | None:

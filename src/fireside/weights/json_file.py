@@ -11,11 +11,19 @@ MOST_BYTES = 1 << 20
 
 
 def parse_json(content: bytes) -> Any:
-    """What the bytes of a JSON file say, with or without a byte order mark (Windows' editors write one).
+    """What the bytes of a JSON file say: UTF-8, UTF-16 or UTF-32, with or without a byte order mark (RFC 4627, 3).
 
-    Raises ValueError for what is no UTF-8, no JSON, or has a key that occurs twice, and RecursionError.
+    Windows' editors write marks, and its shell UTF-16. Raises ValueError for what is no text, no JSON, or has a key
+    that occurs twice or a lone surrogate, and RecursionError.
     """
-    return json.loads(content.decode("utf-8-sig"), object_pairs_hook=without_duplicates)
+    text = content.decode(json.detect_encoding(content))
+    values = json.loads(text, object_pairs_hook=without_duplicates)
+    if "\\ud" in text or "\\uD" in text:
+        try:
+            json.dumps(values, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("it holds a lone surrogate, which no text has") from error
+    return values
 
 
 def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
