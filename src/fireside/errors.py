@@ -48,13 +48,27 @@ The wire code and HTTP status of each leaf stand in one table, `fireside.api.err
 
 from collections.abc import Sequence
 
+MOST_CHARACTERS = 2000
+"""Of a message, nearly."""
+
 
 class FiresideError(Exception):
     """Base of all. `str(error)` is a message fit for a user: what was wrong, where, what to do.
 
     Clients see it, so it names files as their model or fine-tune does, and no folder of this machine. Folders go into
     notes (PEP 678), which only `for_operators` shows.
+
+    It names what was wrong, which may be of any length: of more than `MOST_CHARACTERS` the middle is left out, as the
+    advice is at the end.
     """
+
+    def __str__(self) -> str:
+        said = super().__str__()
+        left_out = len(said) - MOST_CHARACTERS
+        if left_out <= 0:
+            return said
+        half = MOST_CHARACTERS // 2
+        return f"{said[:half]}… ({left_out} characters left out) …{said[-half:]}"
 
 
 class RequestError(FiresideError):

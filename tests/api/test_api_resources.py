@@ -165,6 +165,15 @@ def test_the_tree_of_errors_is_the_one_that_is_drawn() -> None:
             assert name in drawn
 
 
+def test_a_long_message_keeps_its_beginning_and_its_advice() -> None:
+    said = str(errors.BadAdapter(f"peft_type is {'x' * 200_000}; Fireside runs 'LORA' only."))
+    assert said.startswith("peft_type is xxx")
+    assert said.endswith("xxx; Fireside runs 'LORA' only.")
+    assert len(said) < 2100
+    assert "characters left out" in said
+    assert str(errors.BadAdapter("x" * 2000)) == "x" * 2000
+
+
 def test_request_errors_are_the_callers_to_mend() -> None:
     assert all(entry.status < 500 for kind, entry in WIRE_ERRORS.items() if issubclass(kind, RequestError))
 
