@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from transformers import LlamaConfig, MistralConfig
 
 from fireside.errors import BadWeights, FiresideError, UnsupportedWeights
+from fireside.weights.awq import AWQ_GROUP_SIZES, Awq
 from fireside.weights.checkpoint import ModelConfig
-from fireside.weights.config import AWQ_GROUP_SIZES, read_awq_group_size, read_hf_config
+from fireside.weights.compressed_tensors import CompressedTensors
+from fireside.weights.config import read_hf_config
+from fireside.weights.gptq import Gptq
+from fireside.weights.quantisation import read_quantisation
 
 MISTRAL: dict[str, Any] = {
     "architectures": ["MistralForCausalLM"],
@@ -163,7 +167,7 @@ def test_a_model_that_is_not_run(change: dict[str, Any], why: str, tmp_path: Pat
 )
 def test_what_is_no_config(content: bytes, why: str, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes(content)
-    for read in (read_hf_config, read_awq_group_size):
+    for read in (read_hf_config, read_quantisation):
         with pytest.raises(BadWeights, match=rf"config\.json: .*{why}"):
             read(tmp_path)
 
@@ -174,19 +178,19 @@ def test_no_config(tmp_path: Path) -> None:
 
 
 def test_group_size(tmp_path: Path) -> None:
-    assert read_awq_group_size(write(tmp_path, MISTRAL)) is None
+    assert read_quantisation(write(tmp_path, MISTRAL)) is None
     for group in AWQ_GROUP_SIZES:
-        assert read_awq_group_size(write(tmp_path, {"quantization_config": AWQ | {"group_size": group}})) == group
-    assert read_awq_group_size(write(tmp_path, {"quantization_config": AWQ | {"version": "GEMM"}})) == 128
+        assert read_quantisation(write(tmp_path, {"quantization_config": AWQ | {"group_size": group}})) == Awq(group)
+    for key in ("quantization_config", "compression_config"):
+        assert read_quantisation(write(tmp_path, {key: AWQ | {"version": "GEMM"}})) == Awq(128)
 
 
 @pytest.mark.parametrize(
     ("quantisation", "why"),
     [
-        ({"quant_method": "gptq", "bits": 4, "group_size": 128}, "quantised with 'gptq'. Fireside reads AWQ"),
-        ({"quant_method": "fp8"}, "quantised with 'fp8'"),
+        ({"quant_method": "fp8"}, "quantised with 'fp8'. Take the model in bf16, f16 or f32"),
         ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "quantised with 'bitsandbytes'"),
-        ({"quant_method": "compressed-tensors"}, "quantised with 'compressed-tensors'"),
+        ({"quant_method": ["awq"]}, "quantised with .*awq"),
         ({"bits": 4}, "quantised with None"),
         (AWQ | {"version": "gemv"}, r"version 'gemv'; Fireside reads 'gemm' only"),
         (AWQ | {"bits": 8}, r"bits 8; Fireside reads 4 only"),
@@ -197,7 +201,7 @@ def test_group_size(tmp_path: Path) -> None:
 )
 def test_other_quantisation(quantisation: dict[str, Any], why: str, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedWeights, match=rf"config\.json: .*{why}"):
-        read_awq_group_size(write(tmp_path, MISTRAL | {"quantization_config": quantisation}))
+        read_quantisation(write(tmp_path, MISTRAL | {"quantization_config": quantisation}))
 
 
 @pytest.mark.parametrize(
@@ -209,7 +213,7 @@ def test_other_quantisation(quantisation: dict[str, Any], why: str, tmp_path: Pa
 )
 def test_senseless_quantisation(quantisation: object, why: str, tmp_path: Path) -> None:
     with pytest.raises(BadWeights, match=rf"config\.json: {why}"):
-        read_awq_group_size(write(tmp_path, MISTRAL | {"quantization_config": quantisation}))
+        read_quantisation(write(tmp_path, MISTRAL | {"quantization_config": quantisation}))
 
 
 json_values = st.recursive(
@@ -232,9 +236,9 @@ def test_any_json_gives_a_sane_config_or_a_clear_error(
 ) -> None:
     folder = write(tmp_path_factory.getbasetemp(), MISTRAL | change)
     try:
-        config, group = read_hf_config(folder), read_awq_group_size(folder)
+        config, quantisation = read_hf_config(folder), read_quantisation(folder)
     except FiresideError:
         return
     assert 1 <= config.layers <= 1024
     assert config.heads % config.kv_heads == 0
-    assert group is None or group in AWQ_GROUP_SIZES
+    assert quantisation is None or isinstance(quantisation, Awq | Gptq | CompressedTensors)

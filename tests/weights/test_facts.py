@@ -50,6 +50,10 @@ def folder_with(tmp_path: Path, config: object) -> Path:
         (MISTRAL, MISTRAL_CONFIG),
         (OPENHERMES, OPENHERMES_CONFIG),
         (MISTRAL, {**MISTRAL_CONFIG, "rope_theta": 1000000}),
+        (
+            OPENHERMES,
+            {**OPENHERMES_CONFIG, "quantization_config": {"config_groups": {"g": {"weights": {"group_size": 128}}}}},
+        ),
         (OPENHERMES, {key: value for key, value in OPENHERMES_CONFIG.items() if key != "rope_theta"}),
         (
             MISTRAL,

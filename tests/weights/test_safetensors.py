@@ -153,7 +153,7 @@ def test_awq_scales_that_are_no_numbers(value: float, tmp_path: Path) -> None:
         checkpoint.linear("layers.0.self_attn.q_proj")
 
 
-@pytest.mark.parametrize("method", ["gptq", "fp8", "bitsandbytes"])
+@pytest.mark.parametrize("method", ["quark", "fp8", "bitsandbytes"])
 def test_other_quantisation_is_named_before_any_tensor_is_missed(method: str, tmp_path: Path) -> None:
     make_tiny_checkpoint(tmp_path, awq_group=32, **SMALL)
     edit_json(tmp_path / "config.json", quantization_config={"quant_method": method, "bits": 4})

@@ -98,7 +98,7 @@ class EngineSpec(_Strict):
 
     Args:
         kind: engine name.
-        weights: how weights are held on the CPU; "auto" is as-is for AWQ, else int8, or f32 for small models.
+        weights: how weights are held on the CPU; "auto" is 4-bit codes as they are, else int8, or f32 for small models.
         slots: most requests that generate at the same time.
     """
 
@@ -115,7 +115,7 @@ class ArchitectureFacts(_Strict):
     Args:
         model_type: transformers' name of the architecture; an adapter that names another is refused.
         sliding_window: tokens; 0 means none.
-        group_size: AWQ's, of a model that is quantised so.
+        group_size: of a model in 4-bit codes (AWQ, GPTQ, compressed-tensors).
     """
 
     model_type: Literal["llama", "mistral"] | None = None

@@ -71,7 +71,7 @@ class Coding:
 
     Args:
         bits: 4 or 8.
-        only: whether the linear is stored in this form itself, so that `Checkpoint.dense` does not give it.
+        only: whether it is stored in this form itself: then it is run so, whatever was asked for.
     """
 
     bits: int

@@ -6,11 +6,7 @@ from typing import Any
 from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.weights.checkpoint import ModelConfig
 from fireside.weights.json_file import read_json_object
-from fireside.weights.quantisation_config import read_quantisation_config
 from fireside.weights.shapes import check_config
-
-AWQ_GROUP_SIZES = (16, 32, 64, 128, 256)
-"""Group sizes that ONNX Runtime's MatMulNBits takes as block size."""
 
 _ARCHITECTURES = ("MistralForCausalLM", "LlamaForCausalLM")
 _KEYS = {
@@ -32,8 +28,8 @@ def read_hf_config(path: Path) -> ModelConfig:
     values = read_json_object(file)
     architecture = _architecture(file, values)
     _refuse_variants(file, values)
-    hidden = _integer(file, values, "hidden_size")
-    heads = _integer(file, values, "num_attention_heads")
+    hidden = whole_number(file, values, "hidden_size")
+    heads = whole_number(file, values, "num_attention_heads")
     if heads < 1:
         raise BadWeights(f"{file.name}: num_attention_heads is {heads}, not positive.")
     if values.get("head_dim") is None and hidden % heads:
@@ -41,49 +37,22 @@ def read_hf_config(path: Path) -> ModelConfig:
     mistral = architecture == "MistralForCausalLM"
     window = values.get("sliding_window", 4096) if mistral else None  # 4096 is MistralConfig's own default
     config = ModelConfig(
-        vocab_size=_integer(file, values, "vocab_size"),
+        vocab_size=whole_number(file, values, "vocab_size"),
         hidden_size=hidden,
-        intermediate_size=_integer(file, values, "intermediate_size"),
-        layers=_integer(file, values, "num_hidden_layers"),
+        intermediate_size=whole_number(file, values, "intermediate_size"),
+        layers=whole_number(file, values, "num_hidden_layers"),
         heads=heads,
         # Llama files older than grouped-query attention do not have the key.
-        kv_heads=_integer(file, values, "num_key_value_heads", None if mistral else heads),
-        head_dim=_integer(file, values, "head_dim", hidden // heads),
-        context_length=_integer(file, values, "max_position_embeddings"),
+        kv_heads=whole_number(file, values, "num_key_value_heads", None if mistral else heads),
+        head_dim=whole_number(file, values, "head_dim", hidden // heads),
+        context_length=whole_number(file, values, "max_position_embeddings"),
         rope_theta=_rope_theta(file, values),
         norm_eps=_number(file, values, "rms_norm_eps"),
-        sliding_window=None if window is None else _integer(file, {"sliding_window": window}, "sliding_window"),
+        sliding_window=None if window is None else whole_number(file, {"sliding_window": window}, "sliding_window"),
         tie_embeddings=_boolean(file, values, "tie_word_embeddings"),
     )
     check_config(config, file.name, _KEYS)
     return config
-
-
-def read_awq_group_size(path: Path) -> int | None:
-    """Group size of an AWQ checkpoint in GEMM layout, or None for one without quantisation.
-
-    Raises BadWeights, and UnsupportedWeights naming any other quantisation.
-    """
-    said = read_quantisation_config(path)
-    if said is None:
-        return None
-    file, quantisation = said
-    method = quantisation.get("quant_method")
-    if method != "awq":
-        raise UnsupportedWeights(
-            f"{file.name}: the weights are quantised with {method!r}. Fireside reads AWQ (GEMM, 4 bits), "
-            "f32, f16 and bf16."
-        )
-    # What is not said is as AutoAWQ and transformers (`AwqConfig`) have it.
-    quantisation = {"version": "gemm", "bits": 4, "zero_point": True, "group_size": 128} | quantisation
-    for key, value in (("version", "gemm"), ("bits", 4), ("zero_point", True)):
-        if quantisation[key] != value:
-            found = quantisation[key]
-            raise UnsupportedWeights(f"{file.name}: AWQ with {key} {found!r}; Fireside reads {value!r} only.")
-    group = _integer(file, quantisation, "group_size")
-    if group not in AWQ_GROUP_SIZES:
-        raise UnsupportedWeights(f"{file.name}: AWQ with group_size {group}; Fireside runs {AWQ_GROUP_SIZES} only.")
-    return group
 
 
 def _architecture(file: Path, values: dict[str, Any]) -> str:
@@ -123,7 +92,8 @@ def _rope_theta(file: Path, values: dict[str, Any]) -> float:
     return _number(file, theta, "rope_theta")
 
 
-def _integer(file: Path, values: dict[str, Any], key: str, default: int | None = None) -> int:
+def whole_number(file: Path, values: dict[str, Any], key: str, default: int | None = None) -> int:
+    """What the object of the config `file` says; `default` where it says nothing or null. Raises BadWeights."""
     value = values.get(key)
     if value is None:
         value = default

@@ -62,7 +62,7 @@ def _of_config(config: dict[str, Any], quantisation: tuple[Path, dict[str, Any]]
         "model_type": config.get("model_type"),
         **{name: config.get(name) for name in _SIZES},
         "num_key_value_heads": config.get("num_key_value_heads", config.get("num_attention_heads")),
-        "group_size": None if quantisation is None else quantisation[1].get("group_size"),
+        "group_size": None if quantisation is None else _group_size(quantisation[1]),
         "max_position_embeddings": config.get("max_position_embeddings"),
         "rope_theta": _rope_theta(config),
         "sliding_window": config.get("sliding_window") or 0,
@@ -75,3 +75,12 @@ def _rope_theta(config: dict[str, Any]) -> object:
     if "rope_theta" not in config and isinstance(nested, dict):
         return nested.get("rope_theta")
     return config.get("rope_theta", 10000.0)
+
+
+def _group_size(quantisation: dict[str, Any]) -> object:
+    match quantisation:
+        case {"config_groups": {**groups}}:  # compressed-tensors
+            match list(groups.values()):
+                case [{"weights": {"group_size": size}}]:
+                    return size
+    return quantisation.get("group_size")

@@ -9,7 +9,8 @@ from typing import Any
 from fireside.errors import BadWeights
 from fireside.weights.json_file import read_json_object
 
-_KEY = "quantization_config"
+_KEYS = ("quantization_config", "compression_config")
+"""In config.json; the second is what compressed-tensors called it at first."""
 _OWN_FILES = {"quant_config.json": "awq", "quantize_config.json": "gptq"}
 """Which file says it for which method."""
 _OTHER_NAMES = {"w_bit": "bits", "q_group_size": "group_size"}
@@ -29,11 +30,12 @@ def read_quantisation_config(folder: Path) -> tuple[Path, dict[str, Any]] | None
     """
     found: list[tuple[Path, dict[str, Any]]] = []
     config = folder / "config.json"
-    given = read_json_object(config).get(_KEY)
-    if given is not None:
-        if not isinstance(given, dict):
-            raise BadWeights(f"{config.name}: {_KEY} is not an object.")
-        found.append((config, _renamed(config, given)))
+    values = read_json_object(config)
+    for key in _KEYS:
+        if (given := values.get(key)) is not None:
+            if not isinstance(given, dict):
+                raise BadWeights(f"{config.name}: {key} is not an object.")
+            found.append((config, _renamed(config, given)))
     for file in quantisation_files(folder):
         found.append((file, _renamed(file, {"quant_method": _OWN_FILES[file.name], **read_json_object(file)})))
     if not found:

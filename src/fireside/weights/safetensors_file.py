@@ -18,7 +18,7 @@ from fireside.weights.mapping import map_array, widen_bfloat16
 MAX_HEADER_BYTES = 1 << 24
 """A 7B model's header has 50 KB; the format's own limit, 100 MB, is far more than a sound file needs."""
 
-_DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "I32": "<i4"}
+_DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "I8": "i1", "I32": "<i4", "I64": "<i8"}
 
 
 @dataclass(frozen=True, slots=True)

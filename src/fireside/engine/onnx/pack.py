@@ -126,7 +126,7 @@ def _chooser(checkpoint: Planned, mode: WeightsMode) -> Choose:
         if not coded:
             return rounded, choose_block_size(inputs)
         block = min(coding.block for coding in coded)
-        if codings == coded and all((coding.bits, coding.block) == (4, block) for coding in coded):
+        if codings == coded and all(coding.bits == 4 for coding in coded):
             return "int4", block
         # Eight bits hold any of these codes; four would round those of eight anew.
         return ("int8" if any(coding.only for coding in coded) else rounded), block
@@ -194,7 +194,7 @@ def _pack_one(
     if isinstance(weight, AwqLinear):
         weight = unpack_awq(weight)
     if isinstance(weight, BlockLinear):
-        if weight.bits <= linear.bits:
+        if weight.bits <= linear.bits and weight.block % linear.block == 0:
             codes, scales, *zeros = targets
             pack_blocks(weight, linear.block, codes, scales, zeros[0] if zeros else None)
             return
