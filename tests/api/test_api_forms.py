@@ -129,11 +129,14 @@ def test_json_that_max_tokens_cut_in_a_stream_ends_it_with_the_error(client: htt
 @pytest.mark.parametrize(
     ("response_format", "wrong"),
     [
-        ({"type": "json_schema", "json_schema": {"uniqueItems": True}}, 'unsupported keywords ["uniqueItems"]'),
-        ({"type": "json_schema", "json_schema": {"properties": {"a": {"not": {}}}}}, 'unsupported keywords ["not"]'),
+        ({"type": "json_schema", "json_schema": {"uniqueItems": True}}, "at /uniqueItems, cannot be used"),
+        (
+            {"type": "json_schema", "json_schema": {"properties": {"a": {"not": {"type": "null"}}}}},
+            "The JSON schema, at /properties/a/not, cannot be used: not is not supported. Say what the value may be",
+        ),
         ({"type": "json_schema", "json_schema": {"type": "object", "minProperties": 2}}, "minProperties above 1"),
-        ({"type": "json_schema", "json_schema": {"$ref": "http://127.0.0.1/x"}}, "does not fetch resources"),
-        ({"type": "json_schema", "json_schema": {"schema": False}}, "schema is false"),
+        ({"type": "json_schema", "json_schema": {"$ref": "http://127.0.0.1/x"}}, "nothing is fetched"),
+        ({"type": "json_schema", "json_schema": {"schema": False}}, "no value fits false"),
         ({"type": "json_schema", "json_schema": {"name": "x"}}, "json_schema.schema is required"),
         ({"type": "regex", "regex": "(?=a)"}, "look-around"),
     ],
@@ -248,7 +251,10 @@ def test_a_conversation_with_calls_and_results_reaches_the_model(client: httpx.C
         ({"tools": [ADD], "raw": True}, "tools: not with raw"),
         ({"tools": [ADD], "response_format": {"type": "json_object"}}, "response_format: not with tools"),
         ({"tools": [{**ADD, "parameters": {"type": "array"}}]}, "must be a JSON schema of type object"),
-        ({"tools": [{**ADD, "parameters": {"properties": {"a": {"not": {}}}}}]}, 'unsupported keywords ["not"]'),
+        (
+            {"tools": [{**ADD, "parameters": {"properties": {"a": {"type": "int"}}}}]},
+            'tools: the parameters of "add", at /properties/a/type, cannot be used',
+        ),
         (
             {"messages": [{"role": "assistant", "tool_calls": [{"name": "add", "arguments": "[1"}]}]},
             "the JSON text of one",

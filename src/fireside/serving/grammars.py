@@ -46,10 +46,11 @@ def form_grammar(form: JsonForm | RegexForm, *, spaced: bool) -> str:
     """The grammar of JSON or of a pattern."""
     if isinstance(form, JsonForm):
         schema = {"type": "object"} if form.schema is None else form.schema
-        return f"start: {_space(spaced)}body\nbody: %json {_json(prepare(schema))}\n"
+        title = "The JSON schema"
+        return f"start: {_space(spaced)}body\n// {title}\nbody: %json {_json(prepare(schema, title))}\n"
     # As in JavaScript and JSON Schema: \d and \w are ASCII.
     pattern = regex_to_lark(_without_anchors(form.pattern), "dw")
-    body = f"BODY: /{pattern}/\n"
+    body = f"// The pattern\nBODY: /{pattern}/\n"
     if not spaced:
         return f"start: BODY\n{body}"
     # A space of the pattern's own must not be taken for the one that is dropped.
@@ -78,15 +79,17 @@ def tools_grammar(tools: Sequence[Tool], choice: ToolChoice, *, spaced: bool) ->
 
 def _call_rules(number: int, tool: Tool) -> str:
     head = _text(f'\n{{"name": {_json(tool.name)}, "arguments": ')
-    return f'call_{number}: {head} arguments_{number} "}}\\n"\narguments_{number}: %json {_json(_arguments(tool))}'
+    title = f"tools: the parameters of {_json(tool.name)}"
+    schema = _json(prepare(_arguments(tool), title, ON_ONE_LINE))
+    return f'call_{number}: {head} arguments_{number} "}}\\n"\n// {title}\narguments_{number}: %json {schema}'
 
 
 def _arguments(tool: Tool) -> dict[str, Any]:
     """The schema of a tool's arguments, which are an object whatever else it says."""
-    parameters = {"type": "object", **tool.parameters}
-    if parameters["type"] != "object":
-        raise BadGrammar(f"tools: the parameters of {tool.name!r} must be a JSON schema of type object.")
-    return prepare(parameters, ON_ONE_LINE)
+    kind = tool.parameters.get("type", "object")
+    if kind != "object" and not (isinstance(kind, list) and "object" in kind):
+        raise BadGrammar(f"tools: the parameters of {_json(tool.name)} must be a JSON schema of type object.")
+    return {**tool.parameters, "type": "object"}
 
 
 def _without_anchors(pattern: str) -> str:
@@ -101,7 +104,7 @@ def _check_size(schemas: object) -> None:
     try:
         size = len(msgspec.json.encode(schemas))
     except RecursionError:
-        raise BadGrammar("The JSON schema is nested too deeply.") from None
+        raise BadGrammar("The JSON schema is nested too deeply. Take levels out of it.") from None
     if size > MAX_GRAMMAR:
         raise BadGrammar(f"The JSON schema, pattern or tools have {size} bytes, which is more than {MAX_GRAMMAR}.")
 
@@ -119,4 +122,4 @@ def _json(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False)
     except RecursionError:
-        raise BadGrammar("The JSON schema is nested too deeply.") from None
+        raise BadGrammar("The JSON schema is nested too deeply. Take levels out of it.") from None

@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from llguidance import LLTokenizer
 
+from fireside.engine.grammar.faults import ANYTHING, stopped, unusable
 from fireside.engine.grammar.matcher import open_matcher, open_vocabulary
 from fireside.engine.messages import HEADER, TokenTable, frame_length
 from fireside.errors import BadGrammar
@@ -48,7 +49,7 @@ def find_fault(vocabulary: LLTokenizer, grammar: str) -> str:
         return str(error)
     matcher.compute_bitmask()
     if matcher.is_error():
-        return "The JSON schema, pattern or tools cannot be used: no answer fits them."
+        return unusable(ANYTHING, "", f"{stopped(matcher.get_error())}.")
     return ""
 
 

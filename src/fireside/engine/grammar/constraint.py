@@ -4,7 +4,7 @@ import numpy as np
 from llguidance import LLMatcher
 from numpy.typing import NDArray
 
-from fireside.engine.grammar.matcher import reason
+from fireside.engine.grammar.faults import stopped
 from fireside.errors import FormNotMet
 
 NOT_MET = "JSON Mode couldn't be met"
@@ -31,8 +31,7 @@ class Constraint:
         bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         ids = np.flatnonzero(np.unpackbits(bits, count=min(self._vocab_size, 8 * len(bits)), bitorder="little"))
         if self._matcher.is_error() or not len(ids):
-            detail = reason(self._matcher.get_error()) or "the model has no token that could come next"
-            raise FormNotMet(f"{NOT_MET}: this answer cannot be held to its JSON schema, pattern or tools ({detail}).")
+            raise FormNotMet(f"{NOT_MET}: this answer cannot go on, as {stopped(self._matcher.get_error())}.")
         return ids
 
     def accept(self, token: int) -> None:

@@ -4,10 +4,9 @@ What the limits do not stop (some compile for minutes, or overflow the stack) is
 is for.
 """
 
-import re
-
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 
+from fireside.engine.grammar.faults import explained
 from fireside.engine.messages import TokenTable
 from fireside.errors import BadGrammar
 
@@ -29,13 +28,6 @@ large.
 
 # Forced text is not tokenised for the model: it spells it in its own tokens, and there is no tokenizer in an engine.
 _OPTIONS = '%llguidance {"no_forcing": true}\n'
-_PLACE = re.compile(r"^at \d+\(\d+\): ")
-_LONGEST_REASON = 300
-_WORDS = {
-    "Unimplemented keys:": "unsupported keywords",
-    "oneOf constraints are not supported": "oneOf is supported only where its schemas can be seen to exclude each "
-    "other; anyOf always is",
-}
 
 
 class _Words(TokenizerWrapper):
@@ -61,18 +53,11 @@ def open_matcher(vocabulary: LLTokenizer, grammar: str) -> LLMatcher:
     """A matcher at the beginning of an answer. Raises BadGrammar."""
     if len(grammar) > MAX_GRAMMAR:
         raise BadGrammar(f"The JSON schema, pattern or tools make a grammar of more than {MAX_GRAMMAR} characters.")
-    matcher = LLMatcher(vocabulary, _OPTIONS + grammar, log_level=0, limits=LIMITS)
+    matcher = _open(vocabulary, grammar)
     if matcher.is_error():
-        raise BadGrammar(f"The JSON schema, pattern or tools cannot be used: {reason(matcher.get_error())}")
+        raise BadGrammar(explained(grammar, matcher.get_error(), lambda part: _open(vocabulary, part).get_error()))
     return matcher
 
 
-def reason(error: str) -> str:
-    """What is wrong, out of llguidance's message: it goes on with an excerpt of the grammar, or a backtrace."""
-    first, *others = error.splitlines() or [""]
-    text = _PLACE.sub("", first).removeprefix("failed to compile JSON schema: ")
-    for theirs, ours in _WORDS.items():
-        if text.startswith(theirs):
-            text = ours + text.removeprefix(theirs) if theirs.endswith(":") else ours
-    details = [line.removeprefix("error: ") for line in others if line.startswith("error: ")]
-    return " ".join([text, *details[:1]])[:_LONGEST_REASON]
+def _open(vocabulary: LLTokenizer, grammar: str) -> LLMatcher:
+    return LLMatcher(vocabulary, _OPTIONS + grammar, log_level=0, limits=LIMITS)

@@ -13,22 +13,14 @@ from fireside.errors import BadGrammar
 from fireside.serving.schemas import prepare
 from support.grammars import json_grammar, open_constraint, ramble, takes, takes_value
 
-SUITE = Path(__file__).parents[1] / "data" / "json-schema-test-suite"
+SUITE = Path(__file__).parents[2] / "data" / "json-schema-test-suite"
 GROUPS = [
     pytest.param(path.stem, group, id=f"{path.stem}-{group['description']}")
     for path in sorted(SUITE.glob("*.json"))
     for group in json.loads(path.read_text(encoding="utf-8"))
 ]
-REFUSED = (
-    "contains",
-    "dependentRequired",
-    "dependentSchemas",
-    "if-then-else",
-    "not",
-    "propertyNames",
-    "unevaluatedProperties",
-)
-"""Keywords that are said not to be supported."""
+REFUSED = ("contains", "dependentSchemas", "unevaluatedProperties")
+"""Keywords of which the suite has nothing that constrains nothing."""
 
 
 @pytest.mark.parametrize(("keyword", "group"), GROUPS)
@@ -50,11 +42,9 @@ def test_instances_that_the_public_suite_calls_valid_fit_wherever_the_keyword_is
         for test in group["tests"]
         if test["valid"]
     ]
-    if keyword in REFUSED:
-        assert valid == []
-    else:
-        # Not all of them: the order of properties is the schema's, and 1.0 is not written for 1.
-        assert sum(valid) >= 0.7 * len(valid) > 0
+    # Not all of them: the order of properties is the schema's, and 1.0 is not written for 1.
+    assert sum(valid) >= 0.7 * len(valid)
+    assert bool(valid) == (keyword not in REFUSED)
 
 
 def grammar_or_none(schema: Any) -> str | None:
@@ -187,8 +177,8 @@ def test_the_schemas_above_are_mostly_taken() -> None:
 
 def test_whatever_else_a_client_writes_into_a_schema_cannot_switch_checks_off() -> None:
     trick = {"x-guidance": {"lenient": True, "item_separator": "x"}}
-    with pytest.raises(BadGrammar, match="unsupported keywords"):
-        open_constraint(json_grammar({"not": {}, **trick}))
+    with pytest.raises(BadGrammar, match="at /uniqueItems, cannot be used: uniqueItems is not supported"):
+        json_grammar({"uniqueItems": True, **trick})
     grammar = json_grammar({"type": "array", "items": {"type": "null", **trick}, **trick})
     assert takes_value(grammar, [None, None])
     assert not takes(grammar, "[nullxnull]")
@@ -199,7 +189,7 @@ def test_what_says_nothing_is_left_out() -> None:
     assert takes_value(json_grammar(schema), ["a", "a"])
     assert not takes_value(json_grammar({"type": "string", "format": "ipv4"}), "1.2.3")
     kept = {"properties": {"format": {"const": "odd"}, "x-guidance": {"type": "null"}}, "enum": [{"format": "odd"}]}
-    assert {key: prepare(kept)[key] for key in kept} == kept
+    assert {key: prepare(kept, "It")[key] for key in kept} == kept
 
 
 def test_objects_that_list_their_properties_get_no_others_unless_they_say_so() -> None:
@@ -221,13 +211,13 @@ def test_properties_that_may_come_twice_are_not_counted_on() -> None:
         {"items": {"minProperties": 3, "required": ["a", "b"]}},
     ):
         with pytest.raises(BadGrammar, match="minProperties above 1"):
-            prepare(schema)
+            prepare(schema, "It")
     for schema in (
         {"type": "object", "minProperties": 1},
         {"type": "object", "minProperties": 2, "required": ["a", "b"]},
         {"type": "object", "minProperties": 2, "properties": {"a": {}, "b": {}}, "additionalProperties": False},
     ):
-        prepare(schema)
+        prepare(schema, "It")
 
 
 def test_a_schema_nested_beyond_reason_is_refused() -> None:
@@ -239,5 +229,5 @@ def test_a_schema_nested_beyond_reason_is_refused() -> None:
     schema = {}
     for _ in range(200):
         schema = {"items": schema}
-    with pytest.raises(BadGrammar, match="recursion limit"):
+    with pytest.raises(BadGrammar, match="nested too deeply"):
         open_constraint(json_grammar(schema))

@@ -1,0 +1,185 @@
+"""What is wrong with a grammar, in words for whoever wrote the JSON schema, pattern or tool that it was made of.
+
+A grammar's `%json` and patterns have a title each, which is a comment in the line above them.
+"""
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+from fireside.engine.grammar.keywords import Place, definition, shown_place, subschemas
+
+Reason = Callable[[str], str]
+"""llguidance's message for a grammar, or nothing where it can be used."""
+
+SEARCH_SECONDS = 0.5
+"""Of processor time, for finding the place of a fault. Then the place is what is known by then."""
+
+_JSON, _TITLE = "%json ", "// "
+ANYTHING = "The JSON schema, pattern or tools"
+_LONGEST_REASON = 200
+
+_UNFIT = "no value fits it: "
+_WORDS = [
+    (
+        r"oneOf constraints are not supported.*",
+        "oneOf is supported only where its schemas can be seen to exclude each other: by type, by constants, or by a "
+        "required property of different constants. Use anyOf.",
+    ),
+    (
+        r"patternProperty regexes /(.*)/ and /(.*)/ are not disjoint",
+        r"patternProperties: a name could match both \1 and \2. Make the patterns exclude each other.",
+    ),
+    (
+        r"can't determine if patternProperty regexes /(.*)/ and /(.*)/ are disjoint",
+        r"patternProperties: whether \1 and \2 exclude each other is too hard to tell. Use simpler patterns.",
+    ),
+    (
+        r"min/maxProperties only supported .*",
+        "minProperties and maxProperties are supported where all properties are required, or as 1 with "
+        "additionalProperties false.",
+    ),
+    (r"Unsatisfiable schema: Regex is empty.*", f"{_UNFIT}its pattern, format and lengths contradict each other."),
+    (
+        r"Unsatisfiable schema: incompatible (types|boolean values)",
+        f"{_UNFIT}its type, constants and allOf contradict each other.",
+    ),
+    (
+        r"Unsatisfiable schema: range .* does not contain a multiple of (.*)",
+        rf"{_UNFIT}there is no multiple of \1 within its bounds.",
+    ),
+    (r"Unsatisfiable schema: schema is false", f"{_UNFIT}it is false, or not with {{}}."),
+    (r"Unsatisfiable schema: (.*) is unsatisfiable(.*)", rf"{_UNFIT}nothing fits the \1\2."),
+    (r"Unsatisfiable schema: All options in anyOf .*", f"{_UNFIT}nothing fits any schema of its anyOf."),
+    (r"Unsatisfiable schema: (.*?)\.?", rf"{_UNFIT}\1."),
+    (
+        r"Unable to determine if regex is empty.*",
+        "its pattern, format and lengths together are too complex. Leave one of them out, or use a simpler pattern.",
+    ),
+    (r"Failed to generate regex for (float|integer) range.*", "its bounds have too many digits. Round them."),
+    (r"Value for 'multipleOf' has too many digits.*", "multipleOf has too many digits. Round it."),
+    (
+        r"circular references with sibling keys are not supported.*",
+        "a $ref that leads back to itself can have no keywords beside it. Put them into the schema that it refers to.",
+    ),
+    (
+        r".*(look-around|lookarounds|backreferences).*",
+        r"look-around, back-references, \\b, and ^ or $ inside a pattern are not supported.",
+    ),
+    (
+        r".*exceed the maximum number of nested.*",
+        "its pattern has too many brackets inside each other, or a bound too many digits.",
+    ),
+    (r".*regex parse error: (.*)", r"its pattern is not supported: \1."),
+    (r".*recursion limit exceeded.*", "it is nested too deeply. Take levels out of it."),
+    (
+        r"(schema too large|Schema intersection stack level exceeded|grammar size|initial lexer configuration"
+        r"|Current row has|Too many items|fuel exhausted|DNF too large|lexer precomputation failed).*",
+        "it is too complex. Use fewer or simpler patterns, lists and combinations.",
+    ),
+]
+"""What llguidance says, as patterns of the whole message, and what is said instead."""
+
+_CONTRADICTION = (
+    "nothing can follow: its schema or pattern contradicts itself here, or asks for characters that are in no token of "
+    "this model. Look at what combines patterns, formats and allOf"
+)
+_COMPLEXITY = (
+    "a pattern, or the number of things it lists, has become too complex to follow. Use a simpler one, or smaller "
+    "maxLength, maxItems and the like"
+)
+
+
+def unusable(title: str, place: str, words: str) -> str:
+    """The message for a schema or pattern.
+
+    Args:
+        place: a JSON pointer, empty for all of it.
+    """
+    return f"{title}{f', at {place},' if place else ''} cannot be used: {words}"
+
+
+def stopped(message: str) -> str:
+    """Why an answer cannot go on, by llguidance's message; nothing where it has none and there is no token."""
+    if not message or message.startswith("NoExtension"):
+        return _CONTRADICTION
+    return (
+        _COMPLEXITY if message.startswith(("lexer error", "parser error")) else "llguidance, which follows it, failed"
+    )
+
+
+def plain(message: str) -> str:
+    """llguidance's message in plain words, without the excerpt of the grammar or the backtrace that it goes on with."""
+    first, *others = message.splitlines() or [""]
+    text = re.sub(r"^at \d+\(\d+\): ", "", first).removeprefix("failed to compile JSON schema: ")
+    details = [line.removeprefix("error: ") for line in others if line.startswith("error: ")]
+    text = " ".join([text, *details[:1]])
+    for theirs, ours in _WORDS:
+        if match := re.fullmatch(theirs, text, re.DOTALL):
+            text = match.expand(ours)
+            break
+    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
+
+
+def explained(grammar: str, message: str, reason: Reason) -> str:
+    """The whole message for a grammar of which llguidance has said that it cannot be used.
+
+    Each of its schemas is tried alone, and in the one at fault each part, down to the smallest.
+    """
+    deadline = time.process_time() + SEARCH_SECONDS
+    titled = _titled(grammar)
+    schemas = [(title, line.partition(_JSON)[2]) for title, line in titled if _JSON in line]
+    if not schemas:
+        return unusable(titled[0][0] if titled else ANYTHING, "", plain(message))
+    for title, text in schemas:
+        schema = json.loads(text)
+        if own := reason(_alone(schema)):
+            place, own = _smallest(schema, own, reason, deadline)
+            return unusable(title, shown_place(place), plain(own))
+        if time.process_time() > deadline:
+            break
+    # Each can be used, but not all of them together.
+    return unusable(schemas[0][0] if len(schemas) == 1 else ANYTHING, "", plain(message))
+
+
+def _titled(grammar: str) -> list[tuple[str, str]]:
+    lines = grammar.splitlines()
+    return [(title.removeprefix(_TITLE), line) for title, line in pairwise(lines) if title.startswith(_TITLE)]
+
+
+def _smallest(schema: dict[str, Any], own: str, reason: Reason, deadline: float) -> tuple[Place, str]:
+    """Place of the smallest part that cannot be used alone, and llguidance's message for it."""
+    definitions = schema.get("$defs", {})
+    place: Place = ()
+    node: Any = {key: value for key, value in schema.items() if key not in ("$defs", "x-guidance")}
+    seen = {place}
+    while True:
+        found = None
+        for there, child in _parts(place, node, definitions):
+            if time.process_time() > deadline:
+                return place, own
+            said = reason(_alone({"allOf": [child], "$defs": definitions})) if there not in seen else ""
+            if said and plain(said) == plain(own):
+                found = there, child, said
+                break
+            # A part that nothing fits is no fault of its own where it need not be there.
+            if said and not found and "unsatisfiable" in own:
+                found = there, child, said
+        if found is None:
+            return place, own
+        place, node, own = found
+        seen.add(place)
+
+
+def _parts(place: Place, node: Any, definitions: dict[str, Any]) -> Iterator[tuple[Place, Any]]:
+    yield from (((*place, *step), child) for step, child in subschemas(node))
+    name = definition(node["$ref"]) if isinstance(node, dict) and "$ref" in node else None
+    if name is not None:
+        yield ("$defs", name), definitions[name]
+
+
+def _alone(schema: Any) -> str:
+    return f"start: body\nbody: {_JSON}{json.dumps(schema, ensure_ascii=False)}\n"

@@ -1,0 +1,93 @@
+"""The keywords of JSON Schema that answers are held to, and where they keep schemas.
+
+Sources: JSON Schema 2020-12, core and validation; llguidance's docs/json_schema.md for which of them it takes.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
+from urllib.parse import quote, unquote
+
+Place = tuple[str, ...]
+"""Where in a schema: keywords, names and numbers, as a JSON pointer has them between its slashes."""
+
+
+class Kind(StrEnum):
+    """What stands behind a keyword, in the words of a message."""
+
+    SCHEMA = "a schema: an object, true or false"
+    SCHEMAS = "a list of schemas"
+    NAMED_SCHEMAS = "an object of schemas"
+    COUNT = "a whole number, 0 or more"
+    NUMBER = "a number"
+    TEXT = "a text"
+    NAMES = "a list of texts"
+    TYPE = "one of string, number, integer, boolean, object, array and null, or a list of them"
+    VALUE = "any value"
+    VALUES = "a list of values"
+
+
+HELD: dict[str, Kind] = {
+    "type": Kind.TYPE,
+    "const": Kind.VALUE,
+    "enum": Kind.VALUES,
+    "$ref": Kind.TEXT,
+    "allOf": Kind.SCHEMAS,
+    "anyOf": Kind.SCHEMAS,
+    "oneOf": Kind.SCHEMAS,
+    "properties": Kind.NAMED_SCHEMAS,
+    "patternProperties": Kind.NAMED_SCHEMAS,
+    "additionalProperties": Kind.SCHEMA,
+    "required": Kind.NAMES,
+    "minProperties": Kind.COUNT,
+    "maxProperties": Kind.COUNT,
+    "prefixItems": Kind.SCHEMAS,
+    "items": Kind.SCHEMA,
+    "minItems": Kind.COUNT,
+    "maxItems": Kind.COUNT,
+    "pattern": Kind.TEXT,
+    "format": Kind.TEXT,
+    "minLength": Kind.COUNT,
+    "maxLength": Kind.COUNT,
+    "minimum": Kind.NUMBER,
+    "maximum": Kind.NUMBER,
+    "exclusiveMinimum": Kind.NUMBER,
+    "exclusiveMaximum": Kind.NUMBER,
+    "multipleOf": Kind.NUMBER,
+}
+"""What a prepared schema is made of, beside `$defs` at its root."""
+
+
+def subschemas(node: Any) -> Iterator[tuple[Place, Any]]:
+    """The schemas directly inside one, with where they are."""
+    if not isinstance(node, dict):
+        return
+    for key, value in node.items():
+        match HELD.get(key):
+            case Kind.SCHEMA:
+                yield (key,), value
+            case Kind.SCHEMAS:
+                yield from (((key, str(number)), child) for number, child in enumerate(value))
+            case Kind.NAMED_SCHEMAS:
+                yield from (((key, name), child) for name, child in value.items())
+
+
+def reference(name: str) -> str:
+    """The reference to one of the root's `$defs`."""
+    return f"#{quote(pointer(('$defs', name)))}"
+
+
+def definition(reference: str) -> str | None:
+    """The name that such a reference has, or None for the root itself."""
+    steps = unquote(reference[1:]).split("/")[2:]
+    return steps[0].replace("~1", "/").replace("~0", "~") if steps else None
+
+
+def shown_place(place: Place) -> str:
+    """The place in the client's schema: a prepared one's definitions are named by the pointer to where they were."""
+    return place[1] + pointer(place[2:]) if place[:1] == ("$defs",) else pointer(place)
+
+
+def pointer(place: Place) -> str:
+    """As a JSON pointer (RFC 6901); empty for the root."""
+    return "".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in place)

@@ -1,0 +1,83 @@
+"""The last steps to a schema for llguidance: closed objects, and what stands between the parts of JSON."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from fireside.engine.grammar.faults import unusable
+from fireside.engine.grammar.keywords import HELD, Kind, shown_place, subschemas
+from fireside.errors import BadGrammar
+from fireside.serving.schemas.endless import check_endless
+from fireside.serving.schemas.fault import SchemaFault
+from fireside.serving.schemas.normaliser import normalised
+from fireside.serving.schemas.rules import Node
+
+LAID_OUT = {"whitespace_pattern": r"( |\n {0,20})"}
+"""Between the parts of JSON: none, one space, or a new line with its indentation. A weak model that may write as much
+of it as it likes sometimes writes nothing else."""
+
+ON_ONE_LINE = {"whitespace_pattern": " "}
+"""For JSON that nobody looks at: line breaks and indentation would only be tokens to wait for."""
+
+_HOLDING = {**HELD, "$defs": Kind.NAMED_SCHEMAS}
+_COMBINING = ("allOf", "oneOf")
+_OBJECT = ("properties", "required", "additionalProperties", "patternProperties")
+
+
+def prepare(schema: Mapping[str, Any] | bool, title: str, layout: Mapping[str, Any] = LAID_OUT) -> Node:
+    """The schema for llguidance's `%json`; every answer that fits it fits `schema`. It is JSON already, but for depth.
+
+    Args:
+        title: what the schema is, for messages.
+        layout: llguidance's options for what stands between the parts.
+
+    Raises BadGrammar.
+    """
+    try:
+        root = normalised(schema)
+        if root is False:
+            raise SchemaFault((), "no value fits false, or not with {}. Say what the answer may be.")
+        made = root if isinstance(root, dict) else {}
+        check_endless(made)
+        closed = made if _combines(made) else _closed(made)
+    except SchemaFault as fault:
+        raise BadGrammar(unusable(title, shown_place(fault.place), fault.words)) from None
+    except RecursionError:
+        raise BadGrammar(unusable(title, "", "it is nested too deeply. Take levels out of it.")) from None
+    # Also takes the place of a client's own, which could switch checks off.
+    return {**closed, "x-guidance": layout}
+
+
+def _combines(node: Any) -> bool:
+    """Whether a value must fit several schemas at once somewhere: then none of them may be made stricter alone."""
+    if not isinstance(node, dict):
+        return False
+    mixed = ("anyOf" in node or "$ref" in node) and any(key in node for key in _OBJECT)
+    return mixed or any(key in node for key in _COMBINING) or any(map(_combines, _children(node)))
+
+
+def _closed(node: Any) -> Any:
+    """The same with `additionalProperties` false wherever properties are listed and nothing is said of others."""
+    if not isinstance(node, dict):
+        return node
+    made: Node = {}
+    for key, value in node.items():
+        match _HOLDING.get(key):
+            case Kind.SCHEMA:
+                made[key] = _closed(value)
+            case Kind.SCHEMAS:
+                made[key] = [_closed(child) for child in value]
+            case Kind.NAMED_SCHEMAS:
+                made[key] = {name: _closed(child) for name, child in value.items()}
+            case _:
+                made[key] = value
+    few = all(node.get(key, 1) <= 1 for key in ("minProperties", "maxProperties"))
+    if "properties" in node and few and not any(key in node for key in ("additionalProperties", "patternProperties")):
+        # Else a weak model goes on inventing properties until max_tokens.
+        made["additionalProperties"] = False
+    return made
+
+
+def _children(node: Any) -> Iterator[Any]:
+    if isinstance(node, dict):
+        yield from (child for _, child in subschemas(node))
+        yield from node.get("$defs", {}).values()
