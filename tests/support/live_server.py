@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from fireside.api.app import create_app
+from fireside.api.control import Control
 from fireside.api.server import Server, listen, make_server, url_of
 from fireside.settings import Settings
 from fireside.store.store import Store
@@ -136,13 +137,15 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 
 
 @contextlib.contextmanager
-def live_server(folder: Path, service: EchoService | None = None, **settings: object) -> Iterator[LiveServer]:
+def live_server(
+    folder: Path, service: EchoService | None = None, commands: Control | None = None, **settings: object
+) -> Iterator[LiveServer]:
     """A server with an empty store in `folder`."""
     service = service or EchoService()
     values = {"port": 0, "data_dir": folder, "default_model": "@cf/fireside/echo", **settings}
     config = Settings(**values)
     with Store(folder / "store.db") as store, listen(config) as sock:
-        server = make_server(create_app(config, service, store), config)
+        server = make_server(create_app(config, service, store, commands), config)
         url = url_of(sock)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [sock]})
         thread.start()

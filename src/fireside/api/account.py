@@ -5,12 +5,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from fireside.api.auth import LOCAL_ID
 from fireside.api.context import Context
 from fireside.api.envelope import Envelope, Notice, ResultInfo, answer
 from fireside.api.operation import Doc, Endpoint, Operation
-
-LOCAL_ID = "local"
-"""Stands for token, user and account while the server has no tokens. Any other account id works just as well then."""
 
 
 class TokenState(Struct, frozen=True):

@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fireside.api import account, binding, console, finetunes, health, models, openapi, pages, run
+from fireside.api import account, binding, console, control, finetunes, health, models, openapi, pages, run
 from fireside.api.auth import Guard, check_exposure
 from fireside.api.batches import Batches
 from fireside.api.boundary import Boundary
@@ -27,7 +27,7 @@ from fireside.store.store import Store
 
 def all_routes(context: Context) -> list[Route]:
     """Every route there is, one for each path and method."""
-    resources = (pages, health, account, models, finetunes, binding, run, openai, console)
+    resources = (pages, health, account, models, finetunes, binding, run, openai, console, control)
     routes = [route for resource in resources for route in resource.routes(context)]
     return [*routes, *openapi.routes(routes)]
 
@@ -52,8 +52,13 @@ def _join(routes: list[Route]) -> Route:
     return routes[0] if len(routes) == 1 else Route(routes[0].path, ByMethod(), methods=list(apps))
 
 
-def create_app(settings: Settings, service: TextService, store: Store) -> ASGIApp:
+def create_app(
+    settings: Settings, service: TextService, store: Store, commands: control.Control | None = None
+) -> ASGIApp:
     """The whole HTTP API as an ASGI application.
+
+    Args:
+        commands: what the commands on this machine may ask for; None for nothing.
 
     Raises ConfigError when it would lie open to the network, when the blob store's URL is wrong, and when functions are
     to run without what runs them.
@@ -64,9 +69,14 @@ def create_app(settings: Settings, service: TextService, store: Store) -> ASGIAp
     tuned = FineTunes(settings, store.finetunes, service.models())
     tuned.sweep()
     sandbox = Sandbox(settings.function_seconds, settings.function_memory_mb)
-    context = Context(settings, service, store, tuned, Downloads(settings), sandbox, Batches(settings))
+    context = Context(settings, service, store, tuned, Downloads(settings), sandbox, Batches(settings), commands)
     forms = {binding.PATHS: binding.error_answer, openai_errors.PATHS: openai_errors.error_answer}
-    boundary = Boundary(create_router(context), Guard(settings, store), UnderWay(settings, store), forms)
+    boundary = Boundary(
+        create_router(context),
+        Guard(settings, store, None if commands is None else commands.secret),
+        UnderWay(settings, store),
+        forms,
+    )
     return with_cors(boundary, settings)
 
 

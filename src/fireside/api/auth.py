@@ -8,9 +8,13 @@ that says it was handed on is refused.
 
 Once a token exists, each request but those for public paths (probes, web pages) needs one, and an account's routes need
 that account's.
+
+The commands on this machine (`fireside run`, `ps`, `stop`) bring the secret of the server's own file in place of a
+token, which counts for the account "local" and from this machine only.
 """
 
 import asyncio
+import hmac
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,11 +31,17 @@ from fireside.errors import ConfigError, NoSuchRoute, NotAuthenticated, NotPermi
 from fireside.playground.assets import STATIC_PATH
 from fireside.settings import Settings
 from fireside.store.store import Store
-from fireside.store.tokens import TokenGrant
+from fireside.store.tokens import SCOPES, TokenGrant
 
 PROBE_PATHS = frozenset({"/health", "/healthz", "/ready"})
 PUBLIC_PATHS = PROBE_PATHS | {openapi.DOCUMENT_PATH, "/", "/docs", "/playground"}
 _PUBLIC_FOLDERS = ("/models/", f"{STATIC_PATH}/")
+
+LOCAL_ID = "local"
+"""Stands for token, user and account while the server has no tokens. Any other account id works just as well then."""
+
+COMMAND = TokenGrant("command", LOCAL_ID, frozenset(SCOPES))
+"""The grant of whoever has the secret of the server's own file."""
 
 _AUTHENTICATION_ERROR = "Authentication error"
 _ACCOUNT = re.compile(r"/client/v4/accounts/([^/]*)(?:/.*)?", re.DOTALL)
@@ -103,8 +113,10 @@ _THREADS = 2
 class Guard:
     """Admits or refuses a request before it is routed."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, secret: str | None = None) -> None:
+        """`secret` is what the commands on this machine bring; without it they are nobody special."""
         self._store = store
+        self._secret = None if secret is None else secret.encode()
         self._on_loopback = is_loopback(settings.host)
         # Never every origin: without tokens any page on the web could use this server.
         self._origins = allowed_origins(settings) - {ANY}
@@ -118,6 +130,9 @@ class Guard:
         path, headers = scope["path"], Headers(scope=scope)
         if path in PROBE_PATHS:
             return None
+        if self._is_command(scope, headers):
+            _check_account(COMMAND.account_id if (found := _ACCOUNT.fullmatch(path)) is None else found[1], COMMAND)
+            return COMMAND
         is_open = self._on_loopback and not await self._has_tokens()
         if is_open:
             _check_local(headers)
@@ -128,6 +143,16 @@ class Guard:
         if account is not None:
             _check_account(account[1], grant)
         return grant
+
+    def _is_command(self, scope: Scope, headers: Headers) -> bool:
+        """Whether the request brings the secret, and comes from this machine by itself."""
+        token = _token(headers)
+        if self._secret is None or token is None or not hmac.compare_digest(token.encode(), self._secret):
+            return False
+        client, server = scope.get("client"), scope.get("server")
+        # A server on one address of a network has its own machine's requests from that address.
+        is_here = client is not None and (is_loopback(client[0]) or (server is not None and client[0] == server[0]))
+        return is_here and not any(name in headers for name in _HANDED_ON)
 
     async def _has_tokens(self) -> bool:
         known = self._store.known_to_have_tokens()

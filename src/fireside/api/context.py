@@ -1,6 +1,7 @@
 """What every route works with."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fireside.api.batches import Batches
 from fireside.finetunes.service import FineTunes
@@ -9,6 +10,9 @@ from fireside.serving.downloads import Downloads
 from fireside.serving.types import TextService
 from fireside.settings import Settings
 from fireside.store.store import Store
+
+if TYPE_CHECKING:
+    from fireside.api.control import Control
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +26,4 @@ class Context:
     downloads: Downloads
     sandbox: Sandbox
     batches: Batches
+    control: "Control | None" = None

@@ -1,5 +1,7 @@
 """What several commands share."""
 
+import difflib
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -18,22 +20,38 @@ DataDir = Annotated[
     Path | None,
     typer.Option(help="Folder for models, caches and the database.", show_default="the platform's place for user data"),
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 NoPull = Annotated[bool, typer.Option("--no-pull", help="Fail rather than download a model that is not here.")]
 
 
 def find_model(catalog: "Catalog", name: str) -> "ModelSpec":
-    """The model of this id or alias, or the only one that has one ending in /NAME.
+    """The model of this id or alias; else the only one that has a name ending in /NAME, or NAME anywhere in a name.
 
-    Raises InvalidModelId, UnknownModel.
+    Raises UnknownModel, which lists the models that NAME could mean.
     """
-    if "/" not in name:
-        end = f"/{name}".lower()
-        found = [spec for spec in catalog.all() if any(own.lower().endswith(end) for own in spec.names)]
+    wanted, specs = name.lower(), catalog.all()
+    for is_meant in (wanted.__eq__, lambda own: own.endswith(f"/{wanted}"), lambda own: wanted in own):
+        found = [spec for spec in specs if any(is_meant(own.lower()) for own in spec.names)]
         if len(found) == 1:
             return found[0]
-        fault = f"{len(found)} models are" if found else "No model is"
-        raise UnknownModel(f"{fault} called {name!r}. `fireside models` lists them; give the whole id.")
-    return catalog.get(name)
+        if found and wanted:
+            ids = ", ".join(spec.id for spec in found)
+            raise UnknownModel(f"{len(found)} models have {name!r} in their names: {ids}. Give more of the name.")
+    near = _close_to(wanted, specs)
+    hint = f"Did you mean {' or '.join(near)}? " if near else ""
+    raise UnknownModel(f"No model is called {name[:200]!r}. {hint}`fireside models` lists all.")
+
+
+def _close_to(wanted: str, specs: "list[ModelSpec]") -> list[str]:
+    """Ids of the models with a name, or a word of one, that is spelt nearly so."""
+    words = {spec.id: {word for own in spec.names for word in (own.lower(), *_parts(own))} for spec in specs}
+    close = difflib.get_close_matches(wanted[:200], set().union(*words.values()), n=3, cutoff=0.7)
+    return [model for model, its in words.items() if its.intersection(close)]
+
+
+def _parts(name: str) -> list[str]:
+    last = name.lower().rpartition("/")[2]
+    return [last, *(word for word in re.split(r"[-_.]", last) if len(word) > 3)]
 
 
 def open_store(settings: "Settings") -> "Store":

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from fireside import __version__
-from fireside.cli import doctor, finetune, models, pull, run, serve, token, worker
+from fireside.cli import doctor, finetune, models, ps, pull, run, serve, stop, token, worker
 from fireside.errors import FiresideError, for_operators
 
 
@@ -65,6 +65,8 @@ app.command()(serve.serve)
 app.command()(run.run)
 app.command()(pull.pull)
 app.command()(models.models)
+app.command()(ps.ps)
+app.command()(stop.stop)
 app.add_typer(token.app, name="token")
 app.add_typer(finetune.app, name="finetune")
 app.add_typer(worker.app, name="worker")

@@ -5,10 +5,11 @@ import ipaddress
 import logging
 import shlex
 import shutil
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,14 +17,15 @@ import typer
 
 from fireside import __version__
 from fireside.addresses import is_loopback
-from fireside.api.account import LOCAL_ID
 from fireside.api.app import create_app
-from fireside.api.auth import check_exposure
+from fireside.api.auth import LOCAL_ID, check_exposure
+from fireside.api.control import Control
 from fireside.api.server import listen, serve
 from fireside.catalog.loader import Catalog
 from fireside.cli.common import fetch, open_store
 from fireside.cli.loading import load_shown
 from fireside.errors import FiresideError, for_operators
+from fireside.running import announced, new_secret
 from fireside.serving.service import Service
 from fireside.settings import Settings
 from fireside.store.store import Store
@@ -57,37 +59,51 @@ def run_server(settings: Settings, catalog: Catalog, *, no_pull: bool) -> None:
             typer.echo(NO_TLS.format(host=settings.host or "every address"), err=True)
         service = Service(settings, catalog)
         fetch(service.resolve(settings.default_model), settings, no_pull)
-        preload = _Preload(settings, service, store)
+        # SIGTERM's own way: the server drains, then ends.
+        control = Control(new_secret(), lambda: signal.raise_signal(signal.SIGTERM), service.unload)
+        preload = _Preload(settings, service, store, control.secret)
         offered = settings.model_copy(update={"web_downloads": settings.web_downloads and not no_pull})
-        app = create_app(offered, service, store)
+        app = create_app(offered, service, store, control)
         serve(app, settings, lifespan=preload.around(), listening=preload.start)
     typer.echo("Fireside has ended.")
 
 
 class _Preload:
-    """Loads the default model while the server runs already, then tells how to use it."""
+    """Loads the default model while the server runs already, then tells how to use it.
 
-    def __init__(self, settings: Settings, service: Service, store: Store) -> None:
+    Args:
+        secret: what the commands on this machine find in the server's file.
+    """
+
+    def __init__(self, settings: Settings, service: Service, store: Store, secret: str) -> None:
         self._settings = settings
         self._service = service
         self._store = store
+        self._secret = secret
+        self._open = ExitStack()
         self._task: asyncio.Task[None] | None = None
 
     @asynccontextmanager
     async def around(self) -> AsyncIterator[None]:
         """Open while the server runs; ends the load and all engines."""
-        try:
-            yield
-        finally:
-            if self._task is not None:
-                self._task.cancel()
-                await asyncio.gather(self._task, return_exceptions=True)
-            await self._service.close()
+        with self._open:
+            try:
+                yield
+            finally:
+                if self._task is not None:
+                    self._task.cancel()
+                    await asyncio.gather(self._task, return_exceptions=True)
+                await self._service.close()
 
     def start(self, url: str) -> None:
         """Begin; connections to the URL are accepted."""
         typer.echo(f"Fireside {__version__} listens on {url}")
-        self._task = asyncio.create_task(self._load(_own_url(url)), name="preload")
+        own_url = _own_url(url)
+        try:
+            self._open.enter_context(announced(self._settings.data_dir, own_url, self._secret))
+        except OSError as error:
+            typer.echo(f"Warning: fireside run, ps and stop will not find this server: {error}", err=True)
+        self._task = asyncio.create_task(self._load(own_url), name="preload")
 
     async def _load(self, url: str) -> None:
         model = self._service.resolve(self._settings.default_model).id

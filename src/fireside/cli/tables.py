@@ -1,5 +1,8 @@
-"""Tables on standard output."""
+"""What listing commands print on standard output: a table for people, JSON for scripts."""
 
+import json
+
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -10,3 +13,8 @@ _WIDTH = 10_000
 def show(table: Table) -> None:
     """Print the table."""
     Console(width=_WIDTH, highlight=False, markup=False, emoji=False).print(table)
+
+
+def show_json(value: object) -> None:
+    """Print the value as JSON: an array for a list, an object for one thing. Times are ISO 8601, sizes bytes."""
+    typer.echo(json.dumps(value, indent=2, default=str))

@@ -11,6 +11,9 @@ import sys
 import threading
 from typing import BinaryIO
 
+import msgspec
+
+from fireside.engine.memory import resident_memory
 from fireside.engine.messages import (
     HEADER,
     MOST_AHEAD,
@@ -87,7 +90,7 @@ def _handle(message: ToEngine, runner: Runner, channel: Channel) -> None:
         case Cancel(number):
             runner.cancel(number)
         case AskStats():
-            channel.write(Stats(runner.stats()))
+            channel.write(Stats(msgspec.structs.replace(runner.stats(), memory=resident_memory())))
         case Taken():
             pass  # counted by `run`
         case Load():

@@ -1,4 +1,4 @@
-"""How much memory this process may count on."""
+"""How much memory there is, and how much this process holds."""
 
 import os
 import sys
@@ -11,6 +11,16 @@ FALLBACK = 8 * 1024**3
 def machine_memory() -> int:
     """Bytes of physical memory, or the container's limit where that is less."""
     return min([_physical(), *_container_limits()])
+
+
+def resident_memory() -> int:
+    """Bytes that this process holds in memory now, mapped files included; 0 where the system does not tell (it is
+    Linux that does)."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _physical() -> int:

@@ -130,7 +130,11 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineStats(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot of an engine's work since it started. Counts are tokens or requests."""
+    """A snapshot of an engine's work since it started. Counts are tokens or requests.
+
+    Args:
+        memory: bytes that the engine's process holds in memory now; 0 where the system does not tell.
+    """
 
     running: int = 0
     waiting: int = 0
@@ -138,3 +142,4 @@ class EngineStats(msgspec.Struct, frozen=True, kw_only=True):
     reused_tokens: int = 0
     generated_tokens: int = 0
     decode_steps: int = 0
+    memory: int = 0

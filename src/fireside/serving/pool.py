@@ -14,7 +14,15 @@ from fireside.catalog.spec import ModelSpec
 from fireside.engine.messages import EngineOptions, TokenTable
 from fireside.engine.process import ProcessEngine
 from fireside.engine.protocol import Engine
-from fireside.errors import EngineError, FiresideError, ModelNotReady, ShuttingDown, UnsupportedWeights, for_operators
+from fireside.errors import (
+    Busy,
+    EngineError,
+    FiresideError,
+    ModelNotReady,
+    ShuttingDown,
+    UnsupportedWeights,
+    for_operators,
+)
 from fireside.prompting import ByteTokenizer, Vocabulary, open_tokenizer
 from fireside.serving.types import ModelStatus
 from fireside.settings import Settings
@@ -110,6 +118,16 @@ class ModelPool:
         if entry is None or not entry.loading.done() or entry.loading.cancelled() or entry.loading.exception():
             return None
         return entry.loading.result().tokenizer
+
+    async def unload(self, spec: ModelSpec) -> bool:
+        """Close a model; returns whether it was loaded. Raises Busy while somebody uses it, or waits for its load."""
+        entry = self._entries.get(spec.id)
+        if entry is None:
+            return False
+        if entry.users:
+            raise Busy(f"{spec.id} is at work: {entry.users} requests use it. Try again when they have ended.")
+        await asyncio.shield(self._end(spec.id))
+        return True
 
     async def close(self) -> None:
         """End all engines, for good."""

@@ -65,6 +65,10 @@ class Service:
         async with self._pool.use(self.resolve(model)):
             pass
 
+    async def unload(self, model: str) -> bool:
+        """End a model's engine; returns whether there was one. Raises Busy while requests use it."""
+        return await self._pool.unload(self._catalog.get(model))
+
     async def generate(self, request: TextRequest) -> AsyncIterator[Delta]:
         """See `TextService.generate`."""
         spec = self.resolve(request.model)

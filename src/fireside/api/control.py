@@ -1,0 +1,85 @@
+"""What the commands on this machine ask of a running server: what is loaded, unload a model, end. `/api/server…`.
+
+Only with the secret in the server's own file (`fireside.running`): tokens do not reach here, whatever their scopes, and
+neither does everybody on a server without tokens.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fireside import __version__
+from fireside.api.auth import COMMAND
+from fireside.api.context import Context
+from fireside.api.envelope import answer
+from fireside.api.models import exact_model
+from fireside.engine.memory import resident_memory
+from fireside.errors import NotPermitted
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What whoever runs the server offers.
+
+    Args:
+        secret: of the server's own file.
+        stop: begins the server's end; returns at once.
+        unload: ends a model's engine, and says whether there was one. Raises Busy while it is at work.
+    """
+
+    secret: str = field(repr=False)
+    stop: Callable[[], None]
+    unload: Callable[[str], Awaitable[bool]]
+
+
+def routes(context: Context) -> list[Route]:
+    """State, unload, stop; none for a server that nobody can control."""
+    control = context.control
+    if control is None:
+        return []
+    began = time.monotonic()
+
+    async def state(request: Request) -> Response:
+        _check(request)
+        models = [await _model(context, spec.id) for spec in context.service.models()]
+        return answer(
+            {
+                "version": __version__,
+                "uptime_seconds": round(time.monotonic() - began, 1),
+                "memory_bytes": resident_memory(),
+                "models": [model for model in models if model["state"] in ("ready", "loading")],
+            }
+        )
+
+    async def stop(request: Request) -> Response:
+        _check(request)
+        control.stop()
+        return answer({"stopping": True})
+
+    async def unload(request: Request) -> Response:
+        _check(request)
+        spec = exact_model(context.service, request.path_params["model"])
+        return answer({"unloaded": await control.unload(spec.id)})
+
+    return [
+        Route("/api/server", state),
+        Route("/api/server/stop", stop, methods=["POST"]),
+        Route("/api/server/models/{model:path}", unload, methods=["DELETE"]),
+    ]
+
+
+def _check(request: Request) -> None:
+    if request.state.grant is not COMMAND:
+        raise NotPermitted("Only the fireside command of this data folder's owner may do this.")
+
+
+async def _model(context: Context, model: str) -> dict[str, Any]:
+    status = await context.service.status(model)
+    stats = None if status.stats is None else msgspec.to_builtins(status.stats)
+    return {"id": model, "state": status.state, "detail": status.detail, "progress": status.progress, "stats": stats}
