@@ -19,7 +19,7 @@ COMMANDS = [("serve",), ("run",), ("pull",), ("models",), ("doctor",), ("token",
 def test_the_module_and_its_exit_status(tmp_path: Path) -> None:
     done = run_command("run", "@hf/no/such-model", "hello", data_dir=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "Error: No such model @hf/no/such-model or task\n"
+    assert done.stderr == "Error: No model is called '@hf/no/such-model'. `fireside models` lists all.\n"
 
 
 def test_help_imports_nothing_heavy() -> None:

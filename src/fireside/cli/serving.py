@@ -97,12 +97,12 @@ class _Preload:
 
     def start(self, url: str) -> None:
         """Begin; connections to the URL are accepted."""
-        typer.echo(f"Fireside {__version__} listens on {url}")
         own_url = _own_url(url)
         try:
             self._open.enter_context(announced(self._settings.data_dir, own_url, self._secret))
         except OSError as error:
             typer.echo(f"Warning: fireside run, ps and stop will not find this server: {error}", err=True)
+        typer.echo(f"Fireside {__version__} listens on {url}")
         self._task = asyncio.create_task(self._load(own_url), name="preload")
 
     async def _load(self, url: str) -> None:

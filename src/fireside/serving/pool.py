@@ -125,7 +125,8 @@ class ModelPool:
         if entry is None:
             return False
         if entry.users:
-            raise Busy(f"{spec.id} is at work: {entry.users} requests use it. Try again when they have ended.")
+            users = f"{entry.users} {'request uses' if entry.users == 1 else 'requests use'}"
+            raise Busy(f"{spec.id} is at work: {users} it. Try again later.")
         await asyncio.shield(self._end(spec.id))
         return True
 
