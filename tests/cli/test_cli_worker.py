@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from fireside.cli.wrangler_config import parse, replace_ai
+from fireside.cli.wrangler_config import parse, replace_main
 from fireside.errors import ConfigError
 from support.documents import ROOT
 
@@ -52,29 +52,39 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(("name", "text"), [("wrangler.jsonc", JSONC), ("wrangler.toml", TOML)])
-def test_adds_the_worker_and_binds_it(fireside: Fireside, project: Path, name: str, text: str) -> None:
+def test_gives_the_worker_another_main(fireside: Fireside, project: Path, name: str, text: str) -> None:
     config = project / name
     config.write_text(text, encoding="utf-8")
     said = fireside("worker", "init", str(project), "--url", "https://fireside.example.com", "--account", "team")
     assert said.exit_code == 0, said.output
-    after = config.read_text(encoding="utf-8")
-    assert parse(after, name.endswith("toml"))["services"] == [{"binding": "MY_AI", "service": "fireside-ai"}]
-    gone = [line for line in text.splitlines() if line not in after.splitlines()]
-    assert all("ai" in line.lower() for line in gone)
-    assert len(gone) <= 2
-    worker = parse((project / "fireside-ai/wrangler.jsonc").read_text(encoding="utf-8"), False)
-    assert worker["vars"] == {"FIRESIDE_URL": "https://fireside.example.com", "FIRESIDE_ACCOUNT": "team"}
-    assert (project / "fireside-ai" / worker["main"]).is_file()
-    assert f"npx wrangler dev -c {config} -c {project / 'fireside-ai/wrangler.jsonc'}" in said.output
-    assert "+" in said.output
-    assert "compatibility" not in said.output.replace("compatibility_date", "", 2)
+    before, after = (parse(each, name.endswith("toml")) for each in (text, config.read_text(encoding="utf-8")))
+    assert after == {key: value for key, value in before.items() if key != "ai"} | {"main": "fireside-ai/main.js"}
+    settings = json.loads((project / "fireside-ai/fireside.json").read_bytes())
+    assert settings == {"binding": "MY_AI", "url": "https://fireside.example.com", "account": "team"}
+    main = (project / "fireside-ai/main.js").read_text(encoding="utf-8")
+    assert main.index('from "./src/binding.js"') < main.index('from "../src/index.ts"')
+    assert "MY_AI: Ai;" in (project / "fireside-ai/env.d.ts").read_text(encoding="utf-8")
+    assert f"npx wrangler dev -c {config}" in said.output
+    assert '-main = "src/index.ts"' in said.output or '-  "main": "src/index.ts",' in said.output
+
+
+def test_comments_stay(fireside: Fireside, project: Path) -> None:
+    for name, text in (("wrangler.jsonc", JSONC), ("wrangler.toml", TOML)):
+        after = replace_main(text, name.endswith("toml"), "m.js")
+        for comment in (
+            "// the model",
+            '// "ai": { "binding": "OLD" }, and a brace: {',
+            "# The model.",
+            "# Its name in env.",
+        ):
+            assert (comment in after) == (comment in text)
 
 
 def test_dry_run_writes_nothing(fireside: Fireside, project: Path) -> None:
     (project / "wrangler.jsonc").write_text(JSONC, encoding="utf-8")
     said = fireside("worker", "init", "--dry-run", str(project)).output
-    assert f"would write {project / 'fireside-ai/src/worker.js'}" in said
-    assert '+  "services": [{ "binding": "MY_AI", "service": "fireside-ai" }], // the model' in said
+    assert f"would write {project / 'fireside-ai/main.js'}" in said
+    assert '+  "main": "fireside-ai/main.js",' in said
     assert list(contents(project)) == ["wrangler.jsonc"]
 
 
@@ -84,7 +94,7 @@ def test_dev_only_leaves_the_configuration_alone(fireside: Fireside, project: Pa
     said = fireside("worker", "init", "--dev-only", str(project))
     assert config.read_text(encoding="utf-8") == TOML
     assert "fireside-ai" in (project / "wrangler.fireside.toml").read_text(encoding="utf-8")
-    assert f"-c {project / 'wrangler.fireside.toml'} " in said.output
+    assert f"-c {project / 'wrangler.fireside.toml'}\n" in said.output
 
 
 def test_a_second_time_changes_nothing(fireside: Fireside, project: Path) -> None:
@@ -93,14 +103,14 @@ def test_a_second_time_changes_nothing(fireside: Fireside, project: Path) -> Non
     before = contents(project)
     said = fireside("worker", "init", str(project))
     assert said.exit_code == 0
-    assert "It has no ai binding at its top level" in said.output
-    assert f"-c {project / 'wrangler.jsonc'} -c" in said.output
+    assert f"is as it has to be. Where the server is stands in {project / 'fireside-ai/fireside.json'}" in said.output
+    assert f"npx wrangler dev -c {project / 'wrangler.jsonc'}" in said.output
     assert contents(project) == before
 
 
 def test_what_is_there_is_not_overwritten(fireside: Fireside, project: Path) -> None:
     (project / "wrangler.jsonc").write_text(JSONC, encoding="utf-8")
-    mine = project / "fireside-ai/src/worker.js"
+    mine = project / "fireside-ai/src/ai.js"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine", encoding="utf-8")
     before = contents(project)
@@ -116,15 +126,17 @@ def test_nor_is_an_own_configuration_for_development(fireside: Fireside, project
     before = contents(project)
     said = fireside("worker", "init", "--dev-only", str(project))
     assert said.exit_code == 1
-    assert "wrangler.fireside.jsonc is there already" in said.stderr
+    assert "There already, and different:" in said.stderr
+    assert "wrangler.fireside.jsonc" in said.stderr
     assert contents(project) == before
 
 
 def test_a_project_without_configuration(fireside: Fireside, project: Path) -> None:
     said = fireside("worker", "init", str(project))
     assert "There is no wrangler configuration here" in said.output
-    assert '"services": [{ "binding": "AI", "service": "fireside-ai" }]' in said.output
-    assert (project / "fireside-ai/wrangler.jsonc").is_file()
+    assert 'import { Ai } from "./fireside-ai/src/ai.js"' in said.output
+    assert (project / "fireside-ai/src/ai.js").is_file()
+    assert not (project / "fireside-ai/main.js").exists()
 
 
 def test_a_configuration_that_is_not_text(fireside: Fireside, project: Path) -> None:
@@ -136,56 +148,130 @@ def test_a_configuration_that_is_not_text(fireside: Fireside, project: Path) -> 
     assert contents(project) == before
 
 
-def test_notes_what_it_leaves(fireside: Fireside, project: Path) -> None:
-    text = '{"name": "app", "compatibility_date": "2025-01-01", "ai": {"binding": "AI"}, "env": {"prod": {"ai": {}}}}'
+def test_environments_with_a_binding_keep_it(fireside: Fireside, project: Path) -> None:
+    text = '{"name": "app", "main": "a.js", "ai": {"binding": "AI"}, "env": {"prod": {"ai": {"binding": "AI"}}}}'
     (project / "wrangler.json").write_text(text, encoding="utf-8")
     said = fireside("worker", "init", str(project)).output
-    assert "by hand: ['prod']" in said
-    assert 'add "enhanced_error_serialization" to compatibility_flags' in said
+    assert "keep Workers AI until it is removed: prod." in said
+
+
+OLD = '"services": [{ "binding": "MY_AI", "service": "fireside-ai" }]'
+"""What an earlier Fireside put in place of the ai binding."""
+
+
+OURS = '{"binding": "AI", "service": "fireside-ai"}'
+TABLE_B = '[[services]]\nbinding = "B"\nservice = "b"\n'
+
+
+def old_project(project: Path) -> None:
+    (project / "wrangler.jsonc").write_text(JSONC.replace('"ai": { "binding": "MY_AI", "remote": true }', OLD))
+    variables = '{"FIRESIDE_URL": "https://fireside.example.com", "FIRESIDE_ACCOUNT": "team"}'
+    files = {
+        "wrangler.jsonc": f'{{ // ours\n "name": "fireside-ai", "vars": {variables} }}',
+        "src/worker.js": "// old",
+        "src/ai.js": "// old",
+        ".dev.vars": "FIRESIDE_TOKEN=x",
+    }
+    for name, text in files.items():
+        path = project / "fireside-ai" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def test_a_project_of_an_earlier_fireside(fireside: Fireside, project: Path) -> None:
+    old_project(project)
+    folder = contents(project / "fireside-ai")
+    dry = fireside("worker", "init", "--dry-run", str(project))
+    assert f"would move {project / 'fireside-ai'} to {project / 'fireside-ai.old'}" in dry.output
+    assert contents(project / "fireside-ai") == folder
+    said = fireside("worker", "init", str(project))
+    assert said.exit_code == 0, said.output
+    assert contents(project / "fireside-ai.old") == folder
+    config = parse((project / "wrangler.jsonc").read_text(encoding="utf-8"), False)
+    assert config["main"] == "fireside-ai/main.js"
+    assert "services" not in config
+    settings = json.loads((project / "fireside-ai/fireside.json").read_bytes())
+    assert settings == {"binding": "MY_AI", "url": "https://fireside.example.com", "account": "team"}
+    assert not (project / "fireside-ai/src/worker.js").exists()
+
+
+def test_an_old_folder_is_kept_only_once(fireside: Fireside, project: Path) -> None:
+    old_project(project)
+    (project / "fireside-ai.old").mkdir()
+    before = contents(project)
+    said = fireside("worker", "init", str(project))
+    assert said.exit_code == 1
+    assert "fireside-ai.old is there already" in said.stderr
+    assert contents(project) == before
 
 
 @pytest.mark.parametrize(
     ("text", "is_toml"),
     [
-        ('{"ai": {"binding": "AI"}}', False),
-        ('{"ai": {"binding": "AI"}, "services": []}', False),
-        ('{"services": [{"binding": "B", "service": "b"}], "ai": {"binding": "AI"}}', False),
-        ('{"services": [\n  // none\n],\n"ai": {"binding": "AI"},}', False),
-        ('{\r\n\t"ai":{"binding":"AI"},\r\n\t"x": "é // \\" /*"\r\n}', False),
-        ('\ufeff{"ai": {"binding": "AI"}}', False),
-        ('\ufeff[ai]\nbinding = "AI"', True),
-        ('ai = { binding = "AI" }\n', True),
-        ('[ai]\nbinding = "AI"', True),
-        ('x = 1\r\n[ai]\r\nbinding = "AI"\r\n\r\n[vars]\r\ny = "[ai]"\r\n', True),
-        ('[[services]]\nbinding = "B"\n\n[ai] # here\nremote = true\nbinding = "AI"\n[env.x]\ny = 1\n', True),
+        ('{"main": "a.js", "ai": {"binding": "AI"}}', False),
+        ('{"ai": {"binding": "AI"}, "main": "a.js"}', False),
+        ('{"main": "a.js", "ai": {"binding": "AI"}, "services": []}', False),
+        ('{"services": [{"binding": "B", "service": "b"}], "ai": {"binding": "AI"}, "main": "./a.ts"}', False),
+        ('{"main": "a.js",\n"ai": {"binding": "AI"},}', False),
+        ('{"ai": {"binding": "AI"} // last: ,\n, "main": "a.js" /* , */}', False),
+        ('{\r\n\t"main": "a.js",\r\n\t"ai":{"binding":"AI"},\r\n\t"x": "é // \\" /*"\r\n}', False),
+        ('\ufeff{"main": "a.js", "ai": {"binding": "AI"}}', False),
+        ('\ufeffmain = "a.js"\n[ai]\nbinding = "AI"', True),
+        ('main = "a.js"\nai = { binding = "AI" }\n', True),
+        ("main = 'a.js' # mine\n[ai]\nbinding = \"AI\"", True),
+        ('x = 1\r\nmain = "a.js"\r\n[ai]\r\nbinding = "AI"\r\n\r\n[vars]\r\ny = "[ai]"\r\n', True),
+        (f'main = "a.js"\n{TABLE_B}\n[ai] # here\nremote = true\nbinding = "AI"\n', True),
+        # As an earlier Fireside left it.
+        (f'{{"main": "a.js", "services": [{OURS}]}}', False),
+        (f'{{"services": [{OURS}, {{"binding": "B", "service": "b"}}], "main": "a.js"}}', False),
+        (f'{{"main": "a.js", "services": [{{"binding": "B", "service": "b"}}, // two\n{OURS}]}}', False),
+        (f'main = "a.js"\n{TABLE_B}[[services]]\nbinding = "AI"\nservice = "fireside-ai"\n', True),
+        ('main = "a.js"\nservices = [{ binding = "AI", service = "fireside-ai" }]\n', True),
     ],
 )
-def test_changes_the_binding_and_nothing_else(text: str, is_toml: bool) -> None:
-    before, after = parse(text, is_toml), parse(replace_ai(text, is_toml, "w"), is_toml)
-    old, new = before.pop("services", []), after.pop("services")
-    assert [service for service in new if service not in old] == [{"binding": "AI", "service": "w"}]
-    assert len(new) == len(old) + 1
-    del before["ai"]
+def test_changes_main_and_binding_and_nothing_else(text: str, is_toml: bool) -> None:
+    before, after = parse(text, is_toml), parse(replace_main(text, is_toml, "fireside-ai/main.js"), is_toml)
+    assert after.pop("main") == "fireside-ai/main.js"
+    services = [each for each in before.pop("services", []) if each["service"] != "fireside-ai"]
+    assert after.pop("services", []) == services
+    before.pop("ai", None)
+    before.pop("main")
     assert after == before
 
 
 @pytest.mark.parametrize(
     ("text", "is_toml", "says"),
     [
-        ("{", False, "cannot be read"),
-        ("[1]", False, "cannot be read"),
-        ("x = ", True, "cannot be read"),
-        ('{"name": "x"}', False, "has no ai binding"),
-        ('{"ai": {}}', False, "has no ai binding"),
-        ('{"ai": {"binding": "AI"}, "services": {}}', False, "by hand"),
-        ('ai.binding = "AI"', True, "by hand"),
-        ('ai = { binding = "AI" }\n[[services]]\nbinding = "B"\nservice = "b"\n', True, "by hand"),
-        ('note = """\n[ai]\n"""\n[ai]\nbinding = "AI"\n', True, "by hand"),
+        ('{"main": "a.js", "name": "x"}', False, "has no ai binding"),
+        ('{"main": "a.js", "ai": {}}', False, "has no ai binding"),
+        ('{"main": "a.js", "ai": {"binding": "my-ai"}}', False, "has the name 'my-ai'"),
+        ('{"ai": {"binding": "AI"}}', False, "names no JavaScript or TypeScript module"),
+        ('{"main": "entry.py", "ai": {"binding": "AI"}}', False, "names no JavaScript or TypeScript module"),
+        ('{"main": "a.js", "ai": {"binding": "AI"}, "no_bundle": true}', False, "With no_bundle"),
+        ('main = "a.js"\nai.binding = "AI"', True, "by hand"),
+        ('main = """a.js"""\nai = { binding = "AI" }\n', True, "by hand"),
+        ('note = """\n[ai]\n"""\nmain = "a.js"\n[ai]\nbinding = "AI"\n', True, "by hand"),
     ],
 )
-def test_what_it_leaves_to_people(text: str, is_toml: bool, says: str) -> None:
+def test_what_it_leaves_to_people(fireside: Fireside, project: Path, text: str, is_toml: bool, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
-        replace_ai(text, is_toml, "w")
+        replace_main(text, is_toml, "m.js")
+    config = project / ("wrangler.toml" if is_toml else "wrangler.jsonc")
+    config.write_text(text, encoding="utf-8")
+    said = fireside("worker", "init", str(project))
+    assert said.exit_code == 0
+    assert f"{config} was not changed. " in said.output
+    assert config.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("wrangler.jsonc", "{"), ("wrangler.json", "[1]"), ("wrangler.toml", "x = ")]
+)
+def test_a_configuration_that_cannot_be_read(fireside: Fireside, project: Path, name: str, text: str) -> None:
+    (project / name).write_text(text, encoding="utf-8")
+    said = fireside("worker", "init", str(project))
+    assert said.exit_code == 0
+    assert "It cannot be read" in said.output
 
 
 def test_the_wheel_has_the_worker(tmp_path: Path) -> None:

@@ -4,12 +4,12 @@ import { Miniflare } from "miniflare";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 
-const { folder, fireside, open, locked, token, account } = JSON.parse(process.argv[2]);
+const { folder, projects, fireside, open, locked, token, account } = JSON.parse(process.argv[2]);
 const { firesideAI, firesideWorker } = await import(join(fireside, "src/miniflare.js"));
 
-async function bundle(source) {
+async function bundle(path) {
   const { outputFiles } = await build({
-    entryPoints: [join(folder, source)],
+    entryPoints: [path],
     alias: { "fireside-worker": join(fireside, "src/ai.js") },
     nodePaths: [join(import.meta.dirname, "node_modules")],
     bundle: true,
@@ -24,25 +24,26 @@ async function bundle(source) {
 
 const sources = {};
 for (const name of await readdir(folder)) {
-  sources[name.replace(/\..*/, "")] = await bundle(name);
+  sources[name.replace(/\..*/, "")] = await bundle(join(folder, name));
 }
 const remote = (url) => ({ ai: firesideAI(url, { account }) });
-const service = (name) => ({ serviceBindings: { AI: name } });
+const wrapped = (name) => ({ wrappedBindings: { AI: name } });
 const direct = (url, token) => ({
   bindings: { FIRESIDE_URL: url, FIRESIDE_ACCOUNT: account, ...(token && { FIRESIDE_TOKEN: token }) },
 });
 const ways = {};
 for (const name in sources) {
   ways[`remote/${name}`] = [sources[name], remote(open)];
-  ways[`service/${name}`] = [sources[name], service("fireside-ai")];
+  ways[`wrapped/${name}`] = [sources[name], wrapped("fireside-ai")];
+  ways[`project/${name}`] = [await bundle(projects[name]), {}];
 }
 ways["direct/probe"] = [sources.probe, direct(open)];
 ways["remote-locked/probe"] = [sources.probe, remote(locked)];
-ways["service-locked/probe"] = [sources.probe, service("fireside-token")];
-ways["service-wrong/probe"] = [sources.probe, service("fireside-wrong")];
+ways["wrapped-locked/probe"] = [sources.probe, wrapped("fireside-token")];
+ways["wrapped-wrong/probe"] = [sources.probe, wrapped("fireside-wrong")];
 ways["direct-locked/probe"] = [sources.probe, direct(locked, token)];
 ways["direct-gone/probe"] = [sources.probe, direct("http://127.0.0.1:9")];
-ways["old/probe"] = [sources.probe, service("fireside-ai"), "2024-09-23"];
+ways["old/probe"] = [await bundle(projects.probe), {}, "2024-09-23"];
 
 const miniflare = new Miniflare({
   cf: false,
@@ -52,8 +53,7 @@ const miniflare = new Miniflare({
       modules: true,
       script,
       compatibilityDate,
-      // The second: a signal crosses to another Worker only with it.
-      compatibilityFlags: ["nodejs_compat", "enable_abortsignal_rpc"],
+      compatibilityFlags: ["nodejs_compat"],
       unsafeDirectSockets: [{ port: 0 }],
       ...options,
     })),

@@ -23,7 +23,7 @@ def test_the_event_source_handler(npm_clients: Path, tmp_path: Path, proven: Pro
     script = npm_clients / "browser.mjs"  # beside node_modules, where node looks for packages
     shutil.copy(HERE / script.name, script)
     with running_workers(npm_clients, tmp_path) as workers:
-        for way in ("remote", "service"):
+        for way in ("remote", "project"):
             url = workers.urls[f"{way}/openhermes_streaming"]
             values = {"executable": executable, "url": url, "handler": str(HERE / "event_source.js")}
             command = ["node", str(script), json.dumps(values)]

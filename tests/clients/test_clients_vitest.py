@@ -24,7 +24,7 @@ WRANGLER = """{
 }
 """
 AI = 'ai": { "binding": "AI" }'
-SERVICE = 'services": [{ "binding": "AI", "service": "fireside-ai" }]'
+NONE = 'vars": {}'
 
 Proven = Callable[[str, str, str, str], None]
 
@@ -53,7 +53,9 @@ def node(project: Path, *arguments: str, **variables: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("helper", "binding"), [("firesideAI", AI), ("firesideWorker", SERVICE)], ids=["ai", "service"]
+    ("helper", "binding"),
+    [("firesideAI", AI), ("firesideAI", NONE), ("firesideWorker", NONE)],
+    ids=["ai", "none", "wrapped"],
 )
 def test_vitest(
     server: LiveServer, project: Path, npm_clients: Path, helper: str, binding: str, proven: Proven
@@ -61,7 +63,7 @@ def test_vitest(
     (config,) = examples(PAGE, "js", f'{helper}("{PRINTED_URL}"')[:1]
     (test,) = examples(PAGE, "js", 'from "cloudflare:workers"')
     token = ""
-    if binding == SERVICE:
+    if helper == "firesideWorker":
         token, _ = server.store.create_token("local", "test")
         wait_until(server.store.has_tokens)
     (project / "vitest.config.mjs").write_text(config.replace(PRINTED_URL, server.url), encoding="utf-8")

@@ -1,8 +1,9 @@
-"""Workers in miniflare, with Cloudflare's own binding and with the Worker that stands in for it."""
+"""Workers in miniflare: with Cloudflare's own binding, and with the class that stands in for it."""
 
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +20,8 @@ TUNE = "00000000-0000-0000-0000-000000000"
 Proven = Callable[[str, str, str, str], None]
 WAYS = {
     "remote": "`env.AI`, with miniflare's remote binding",
-    "service": "`env.AI`, with a service binding",
+    "wrapped": "`env.AI`, with miniflare's wrapped binding",
+    "project": "`env.AI`, after `fireside worker init`",
     "direct": "the class `Ai` of fireside-worker",
 }
 
@@ -36,12 +38,12 @@ def counts(workers: Workers) -> None:
     workers.server.service.reset()
 
 
-@pytest.fixture(params=["remote", "service"])
+@pytest.fixture(params=["remote", "wrapped", "project"])
 def way(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(params=["remote", "service", "direct"])
+@pytest.fixture(params=["remote", "wrapped", "project", "direct"])
 def any_way(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -93,9 +95,8 @@ def test_an_answer_comes_bare(workers: Workers, any_way: str) -> None:
     told = workers.ask(f"{any_way}/probe", model=PLAIN, inputs={"prompt": "hello there"}).json()
     usage = {"prompt_tokens": 2, "completion_tokens": 2, "total_tokens": 4}
     assert told["answer"] == {"response": "hello there", "usage": usage, "finish_reason": "stop"}
-    if any_way != "service":  # the properties of a binding in another Worker are not to be had
-        assert told["status"] == 200
-        assert len(told["id"]) == 36
+    assert told["status"] == 200
+    assert len(told["id"]) == 36
 
 
 def test_a_raw_response(workers: Workers, any_way: str) -> None:
@@ -142,8 +143,7 @@ def test_errors(
     told = response.json()
     assert told["name"] == "InferenceUpstreamError"
     assert told["message"].startswith(says)
-    if any_way != "service":
-        assert told["code"] == int(says[:4])
+    assert told["code"] == int(says[:4])
     ran = f"unknown model, wrong type, context too long, server busy, engine lost; {WAYS[any_way]}"
     proven("miniflare", workers.version, ran, "`InferenceUpstreamError` with code and message")
 
@@ -156,11 +156,10 @@ def test_an_error_in_a_stream_that_has_begun(workers: Workers, any_way: str) -> 
     assert done == "[DONE]"
 
 
-def test_an_error_in_a_worker_of_old(workers: Workers) -> None:
-    """Before 2026-04-21 workerd keeps no names on the way between Workers; the text has it then."""
+def test_a_worker_of_old(workers: Workers) -> None:
     told = workers.ask("old/probe", model="@cf/no/such", inputs={"prompt": "hi"}).json()
-    assert told["name"] == "Error"
-    assert told["message"] == "InferenceUpstreamError: 5007: No such model @cf/no/such or task"
+    assert told["name"] == "InferenceUpstreamError"
+    assert told["message"] == "5007: No such model @cf/no/such or task"
 
 
 def test_lists_models(workers: Workers, any_way: str) -> None:
@@ -193,11 +192,95 @@ def test_who_stops_reading_ends_the_generation(workers: Workers, any_way: str) -
         service.delay = 0.0
 
 
+def test_a_signal_ends_a_stream(workers: Workers, any_way: str) -> None:
+    """As it is read, which is what SDKs do."""
+    service = workers.server.service
+    service.delay = 0.01
+    body = {"model": PLAIN, "inputs": {"prompt": "!endless", "stream": True}, "abortAfter": 300, "reads": True}
+    try:
+        told = workers.ask(f"{any_way}/probe", timeout=5.0, **body).json()
+        wait_until(lambda: service.cancelled == 1)
+    finally:
+        service.delay = 0.0
+    assert told["name"] == "TimeoutError"
+
+
+@pytest.mark.parametrize(
+    ("streams", "options", "says"),
+    [
+        (
+            {"audio": "audio/wav", "image": "image/png"},
+            {},
+            "Multiple ReadableStreams are not supported. Found streams in",
+        ),
+        ({"audio": None}, {}, "Content-Type is required with ReadableStream inputs"),
+        ({"audio": "bare"}, {}, "Content-Type is required with ReadableStream inputs"),
+        ({"audio": "audio/wav"}, {"gateway": {"id": "mine"}}, "AI Gateway does not support ReadableStreams yet."),
+        ({"audio": "audio/wav"}, {}, "5100: inputs: a stream of bytes or a form, such as audio or an image"),
+    ],
+)
+def test_streams_as_inputs(
+    workers: Workers, any_way: str, streams: dict[str, str | None], options: dict[str, object], says: str
+) -> None:
+    """What the binding refuses itself it says in its own words, and the server what comes to it."""
+    told = workers.ask(f"{any_way}/probe", model=PLAIN, inputs={}, options=options, streams=streams).json()
+    assert told["name"] == ("InferenceUpstreamError" if says.startswith("5100") else "AiInternalError")
+    assert says in told["message"]
+
+
+def test_a_gateway_runs(workers: Workers, any_way: str) -> None:
+    """A list is tried in turn; a provider that is not there is one that fails."""
+    steps = [
+        {"provider": "openai", "endpoint": "chat/completions", "headers": {}, "query": {}},
+        {"provider": "workers-ai", "endpoint": f"run/{PLAIN}", "headers": {"x-n": 60}, "query": {"prompt": "hi"}},
+    ]
+    told = workers.ask(f"{any_way}/probe", call="gatewayRun", inputs=steps).json()["answer"]
+    assert (told["status"], told["step"], json.loads(told["text"])["result"]["response"]) == (200, "1", "hi")
+    refused = workers.ask(f"{any_way}/probe", call="gatewayRun", inputs=steps[0]).json()["answer"]
+    assert (refused["status"], refused["step"]) == (400, None)
+    assert "calls no other provider" in json.loads(refused["text"])["errors"][0]["message"]
+
+
+def test_a_gateway_has_an_address_and_no_logs(workers: Workers, any_way: str) -> None:
+    def ask(call: str, inputs: object = None) -> dict[str, Any]:
+        told: dict[str, Any] = workers.ask(f"{any_way}/probe", call=call, inputs=inputs).json()
+        return told
+
+    url = ask("gatewayUrl", "workers-ai")["answer"]
+    assert url == f"{workers.server.url}/v1/acc/mine/workers-ai"
+    answer = httpx.post(f"{url}/{PLAIN}", json={"prompt": "hi"}, trust_env=False).json()
+    assert answer["result"]["response"] == "hi"
+    assert ask("gatewayUrl")["answer"] == f"{workers.server.url}/v1/acc/mine"
+    for call in ("gatewayLog", "gatewayPatch"):
+        told = ask(call)
+        assert told["name"] == "AiGatewayLogNotFound"
+        assert "keeps no logs of a gateway" in told["message"]
+    assert ask("isNoGateway")["answer"] == "undefined"  # by which clients tell the two apart
+
+
+def test_what_else_a_binding_has(workers: Workers, any_way: str) -> None:
+    def ask(call: str) -> dict[str, Any]:
+        told: dict[str, Any] = workers.ask(f"{any_way}/probe", call=call).json()
+        return told
+
+    assert ask("fetch")["answer"] == 1
+    assert ask("logs")["answer"] == []
+    for call, name in {
+        "toMarkdown": "AiInternalError",
+        "markdownFormats": "AiInternalError",
+        "autorag": "AutoRAGNotFoundError",
+        "autoragStream": "AutoRAGNotFoundError",
+    }.items():
+        told = ask(call)
+        assert told["name"] == name
+        assert ("toMarkdown" if name == "AiInternalError" else "autorag") in told["message"]
+
+
 def test_tokens(workers: Workers) -> None:
     inputs = {"prompt": "hi"}
-    for worker in ("service-locked/probe", "direct-locked/probe"):
+    for worker in ("wrapped-locked/probe", "direct-locked/probe"):
         assert workers.ask(worker, model=PLAIN, inputs=inputs).json()["answer"]["response"] == "hi"
-    for worker in ("service-wrong/probe", "remote-locked/probe"):
+    for worker in ("wrapped-wrong/probe", "remote-locked/probe"):
         told = workers.ask(worker, model=PLAIN, inputs=inputs).json()
         assert told["name"] == "InferenceUpstreamError"
         assert told["message"] == "10000: Authentication error"

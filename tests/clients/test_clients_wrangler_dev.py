@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -34,6 +35,23 @@ binding = "AI"
 """,
 }
 
+EVERYWHERE = """{
+  "name": "app",
+  "main": "./index.ts",
+  "compatibility_date": "2026-04-21",
+  "ai": { "binding": "AI" },
+  "durable_objects": {
+    "bindings": [
+      { "name": "CHAT", "class_name": "Chat" },
+      { "name": "OLD", "class_name": "Old" },
+    ],
+  },
+  "migrations": [{ "tag": "v1", "new_sqlite_classes": ["Chat", "Old"] }],
+  "services": [{ "binding": "NAMED", "service": "app", "entrypoint": "Named" }],
+  "triggers": { "crons": ["0 0 * * *"] },
+}
+"""
+
 Proven = Callable[[str, str, str, str], None]
 
 
@@ -41,7 +59,7 @@ Proven = Callable[[str, str, str, str], None]
 def wrangler_dev(folder: Path, environment: dict[str, str], project: Path, config: str) -> Iterator[str]:
     """Run what `init` said, in the project's folder; the URL that it says."""
     command = ["node", str(folder / "node_modules/wrangler/bin/wrangler.js"), "dev", "--port=0", "--inspector-port=0"]
-    command += ["-c", config, "-c", "fireside-ai/wrangler.jsonc"]
+    command += ["-c", config, "--test-scheduled"]
     log = project / "wrangler.log"
     with log.open("wb") as output:
         # A session of its own, so that wrangler's own children end with it.
@@ -69,10 +87,12 @@ def _ready(log: Path, process: subprocess.Popen[bytes]) -> str:
     raise AssertionError(log.read_text(encoding="utf-8"))
 
 
-def make_project(folder: Path, config: str, worker: str, server: LiveServer, *options: str) -> Path:
+def make_project(
+    folder: Path, config: str, worker: str, server: LiveServer, *options: str, text: str | None = None
+) -> Path:
     folder.mkdir()
-    (folder / config).write_text(CONFIGS[config], encoding="utf-8")
-    (folder / "index.ts").write_bytes((HERE / "workers" / worker).read_bytes())
+    (folder / config).write_text(text or CONFIGS[config], encoding="utf-8")
+    shutil.copy(HERE / worker, folder / "index.ts")
     command = ["worker", "init", str(folder), "--url", server.url, "--account", "acc", *options]
     assert CliRunner().invoke(app, command).exit_code == 0
     return folder
@@ -81,7 +101,7 @@ def make_project(folder: Path, config: str, worker: str, server: LiveServer, *op
 def test_an_answer(
     server: LiveServer, npm_clients: Path, client_environment: dict[str, str], tmp_path: Path, proven: Proven
 ) -> None:
-    project = make_project(tmp_path / "project", "wrangler.jsonc", "openhermes.ts", server)
+    project = make_project(tmp_path / "project", "wrangler.jsonc", "workers/openhermes.ts", server)
     with wrangler_dev(npm_clients, client_environment, project, "wrangler.jsonc") as url:
         answer = httpx.get(url, timeout=60, trust_env=False).json()
     assert answer["response"] == "What is the origin of the phrase Hello, World"
@@ -94,8 +114,10 @@ def test_a_stream(
 ) -> None:
     """With a token, and a configuration of its own for development."""
     token, _ = server.store.create_token("acc", "test")
-    project = make_project(tmp_path / "project", "wrangler.toml", "openhermes_streaming.ts", server, "--dev-only")
-    (project / "fireside-ai/.dev.vars").write_text(f"FIRESIDE_TOKEN={token}\n", encoding="utf-8")
+    project = make_project(
+        tmp_path / "project", "wrangler.toml", "workers/openhermes_streaming.ts", server, "--dev-only"
+    )
+    (project / ".dev.vars").write_text(f"FIRESIDE_TOKEN={token}\n", encoding="utf-8")
     with wrangler_dev(npm_clients, client_environment, project, "wrangler.fireside.toml") as url:
         response = httpx.get(url, timeout=60, trust_env=False)
         assert response.headers["content-type"] == "text/event-stream"
@@ -105,3 +127,45 @@ def test_a_stream(
         assert "".join(piece["response"] for piece in said) == "What is the origin of the phrase Hello, World"
         assert said[-1]["usage"]["total_tokens"] == 18
     proven("wrangler", npm_version(npm_clients, "wrangler"), "`dev`: the streaming Worker of the model's page", "works")
+
+
+def test_the_binding_is_everywhere(
+    server: LiveServer, npm_clients: Path, client_environment: dict[str, str], tmp_path: Path, proven: Proven
+) -> None:
+    project = make_project(tmp_path / "project", "wrangler.jsonc", "projects/everywhere.ts", server, text=EVERYWHERE)
+    with wrangler_dev(npm_clients, client_environment, project, "wrangler.jsonc") as url:
+        assert httpx.get(f"{url}/__scheduled", timeout=60, trust_env=False).status_code == 200
+        told = httpx.get(url, timeout=60, trust_env=False).json()
+    assert told == {
+        "typeWhenRead": "function",
+        "handler": "handler",
+        "imported": "imported",
+        "object": ["function", "object"],
+        "old": "old",
+        "entrypoint": "entrypoint",
+        "scheduled": "scheduled",
+    }
+    ran = "`dev`: `env.AI` in handlers, Durable Objects, entrypoints, imported"
+    proven("wrangler", npm_version(npm_clients, "wrangler"), ran, "works")
+
+
+def test_it_can_be_deployed(
+    server: LiveServer, npm_clients: Path, client_environment: dict[str, str], tmp_path: Path, proven: Proven
+) -> None:
+    """As far as that can be tried here: what would be uploaded is made, and has the Worker's exports."""
+    project = make_project(tmp_path / "project", "wrangler.jsonc", "projects/everywhere.ts", server, text=EVERYWHERE)
+    command = [
+        "node",
+        str(npm_clients / "node_modules/wrangler/bin/wrangler.js"),
+        "deploy",
+        "--dry-run",
+        "--outdir=out",
+    ]
+    done = subprocess.run(command, cwd=project, env=client_environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout + done.stderr
+    script = (project / "out/main.js").read_text(encoding="utf-8")
+    exported = re.search(r"export \{([^}]*)\};", script)
+    assert exported
+    assert {name.split(" as ")[-1].strip() for name in exported[1].split(",")} == {"Chat", "Named", "Old", "default"}
+    assert server.url in script
+    proven("wrangler", npm_version(npm_clients, "wrangler"), "`deploy --dry-run`", "works")

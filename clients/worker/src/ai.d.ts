@@ -19,8 +19,10 @@ export interface AiOptions {
   prefix?: string;
   /** Further headers of the request. */
   extraHeaders?: Record<string, string>;
-  /** Ends the request, and the generation with it. */
+  /** Ends the request, or the stream as it is read, and the generation with it. */
   signal?: AbortSignal;
+  /** Refused by Fireside, which answers over HTTP. Resolves to the Response itself. */
+  websocket?: boolean;
   [name: string]: unknown;
 }
 
@@ -86,7 +88,49 @@ export declare class Ai {
   run(model: string, inputs: object, options?: AiOptions): Promise<TextResult>;
 
   models(params?: ModelsSearchParams): Promise<ModelsSearchObject[]>;
+
+  /** Any call of the binding's, by the path of its address. */
+  fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>;
+
+  gateway(id: string): AiGateway;
+
+  getLogs(): string[];
+
+  /** What follows rejects: there is nothing behind it. */
+  toMarkdown(): { transform(...files: unknown[]): Promise<never>; supported(): Promise<never> };
+  toMarkdown(files: unknown, options?: unknown): Promise<never>;
+  autorag(id?: string): Record<"list" | "search" | "aiSearch", (params?: unknown) => Promise<never>>;
+  aiSearch(): never;
 }
+
+export interface GatewayRequest {
+  /** "workers-ai"; any other fails. */
+  provider: string;
+  /** "@hf/author/name", "run/@hf/author/name", "v1/chat/completions". */
+  endpoint: string;
+  headers?: Record<string, unknown>;
+  query: unknown;
+}
+
+/** A gateway of any name: the server itself. */
+export declare class AiGateway {
+  /** Of several requests, the first that succeeds counts; the header cf-aig-step says which. */
+  run(
+    data: GatewayRequest | GatewayRequest[],
+    options?: { gateway?: unknown; extraHeaders?: Record<string, string>; signal?: AbortSignal },
+  ): Promise<Response>;
+  getUrl(provider?: string): Promise<string>;
+  /** These reject: no logs are kept. */
+  getLog(log: string): Promise<never>;
+  patchLog(log: string, data: unknown): Promise<never>;
+}
+
+export declare class AiGatewayInternalError extends Error {}
+
+export declare class AiGatewayLogNotFound extends Error {}
+
+/** For miniflare's wrapped bindings. */
+export default function makeBinding(variables: FiresideVariables): Ai;
 
 /** The base of the binding's calls; itself the address that miniflare's remote binding posts to. */
 export declare function bindingURL(url: string, account?: string): string;

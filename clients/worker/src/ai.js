@@ -1,4 +1,7 @@
-// `env.AI` over HTTP: the calls of Cloudflare's own binding, sent to Fireside. Needs nothing but fetch.
+// `env.AI` over HTTP: Cloudflare's own binding (workerd's ai-api.ts, aig-api.ts), its calls sent to Fireside.
+// Needs nothing but fetch, and is one module, since miniflare takes a wrapped binding only like that.
+
+const BINDING = "https://workers-binding.ai"; // where the binding's calls go; here only their paths count
 
 export class InferenceUpstreamError extends Error {
   constructor(message, name = "InferenceUpstreamError") {
@@ -11,6 +14,20 @@ export class AiInternalError extends Error {
   constructor(message, options) {
     super(message, options);
     this.name = "AiInternalError";
+  }
+}
+
+export class AiGatewayInternalError extends Error {
+  constructor(message) {
+    super(message);
+    this.name = "AiGatewayInternalError";
+  }
+}
+
+export class AiGatewayLogNotFound extends Error {
+  constructor(message) {
+    super(message);
+    this.name = "AiGatewayLogNotFound";
   }
 }
 
@@ -31,13 +48,13 @@ export class Ai {
 
   async run(model, inputs, options = {}) {
     const { prefix, extraHeaders, sessionOptions, signal, ...sent } = options;
-    const response = await this.#fetch(sent.gateway?.id ? "/ai-gateway/run?version=3" : "/run?version=3", {
-      method: "POST",
-      body: JSON.stringify({ inputs, options: sent }),
+    const [path, init] = call(inputs, sent);
+    const response = await this.fetch(BINDING + path, {
+      ...init,
       headers: {
         ...sessionOptions?.extraHeaders,
         ...extraHeaders,
-        "content-type": "application/json",
+        ...init.headers,
         "cf-consn-sdk-version": "2.0.0",
         "cf-consn-model-id": prefix ? `${prefix}:${model}` : model,
       },
@@ -47,29 +64,55 @@ export class Ai {
     this.aiGatewayLogId = response.headers.get("cf-aig-log-id");
     this.lastRequestHttpStatusCode = response.status;
     this.lastRequestInternalStatusCode = null;
-    if (sent.returnRawResponse) return response;
-    if (!response.ok) throw await this.#error(response);
+    if (sent.returnRawResponse || sent.websocket) return response;
+    if (!response.ok || !response.body) throw await this.#error(response);
     const isJson = /^application\/json\b/.test(response.headers.get("content-type"));
     return isJson ? response.json() : response.body;
   }
 
   async models(params = {}) {
-    const query = new URLSearchParams(params);
-    const response = await this.#fetch(`/ai-api/models/search?${query}`, { method: "GET" });
+    const response = await this.fetch(`${BINDING}/ai-api/models/search?${new URLSearchParams(params)}`);
     if (!response.ok) throw new AiInternalError((await this.#error(response)).message);
     return (await response.json()).result;
   }
 
-  async #fetch(path, init) {
-    const headers = new Headers(init.headers);
+  /** Any call of the binding's, by its path: of the address nothing else counts. */
+  async fetch(input, init = {}) {
+    const { pathname, search } = new URL(input.url ?? input);
+    const address = this.#base + pathname + search;
+    const headers = new Headers(init.headers ?? input.headers);
     if (this.#token) headers.set("authorization", `Bearer ${this.#token}`);
     try {
       // A redirect is not followed: it could carry the token elsewhere.
-      return await fetch(this.#base + path, { ...init, headers, redirect: "manual" });
+      const request = input instanceof Request ? new Request(address, input) : address;
+      return await fetch(request, { ...init, headers, redirect: "manual" });
     } catch (cause) {
-      if (init.signal?.aborted) throw cause;
+      if ((init.signal ?? input.signal)?.aborted) throw cause;
       throw new AiInternalError(`Fireside cannot be reached at ${new URL(this.#base).origin}: ${cause.message}`, { cause });
     }
+  }
+
+  gateway(id) {
+    return new AiGateway(this, id);
+  }
+
+  getLogs() {
+    return [];
+  }
+
+  toMarkdown(files) {
+    const refused = refusal("toMarkdown");
+    const service = { transform: refused, supported: refused };
+    return files === undefined ? service : service.transform();
+  }
+
+  autorag() {
+    const refused = refusal("autorag", "AutoRAGNotFoundError");
+    return { list: refused, search: refused, aiSearch: refused };
+  }
+
+  aiSearch() {
+    throw notOffered("aiSearch");
   }
 
   async #error(response) {
@@ -86,8 +129,99 @@ export class Ai {
   }
 }
 
+// Fireside is its own gateway, and keeps no logs.
+export class AiGateway {
+  #ai;
+  #path;
+
+  constructor(ai, id) {
+    this.#ai = ai;
+    this.#path = (what) => `${BINDING}/ai-gateway/${what(encodeURIComponent(id))}`;
+  }
+
+  /** One request, or several of which the first that succeeds counts. */
+  run(data, { extraHeaders, signal } = {}) {
+    return this.#ai.fetch(this.#path((id) => `universal/run/${id}`), {
+      method: "POST",
+      body: JSON.stringify([data].flat()),
+      headers: { "content-type": "application/json", ...extraHeaders },
+      signal,
+    });
+  }
+
+  async getUrl(provider = "universal") {
+    const response = await this.#ai.fetch(this.#path((id) => `gateways/${id}/url/${encodeURIComponent(provider)}`));
+    if (!response.ok) throw await gatewayError(response);
+    return (await response.json()).result.url;
+  }
+
+  async getLog(log) {
+    throw await gatewayError(await this.#ai.fetch(this.#log(log)));
+  }
+
+  async patchLog(log, data) {
+    const init = { method: "PATCH", body: JSON.stringify(data), headers: { "content-type": "application/json" } };
+    throw await gatewayError(await this.#ai.fetch(this.#log(log), init));
+  }
+
+  #log(log) {
+    return this.#path((id) => `gateways/${id}/logs/${encodeURIComponent(log)}`);
+  }
+}
+
+/** Path and request of a run. What the binding itself refuses is refused in its words. */
+function call(inputs, options) {
+  const body = JSON.stringify({ inputs, options });
+  if (options.websocket) return [`/run?${new URLSearchParams({ version: "3", body })}`, { method: "GET" }];
+  const keys = Object.keys(inputs).filter((key) => isStream(inputs[key]) || isStream(inputs[key]?.body));
+  if (keys.length > 1) {
+    throw new AiInternalError(`Multiple ReadableStreams are not supported. Found streams in keys: [${keys.join(", ")}]`);
+  }
+  if (keys.length === 0) {
+    const path = options.gateway?.id ? "/ai-gateway/run?version=3" : "/run?version=3";
+    return [path, { method: "POST", body, headers: { "content-type": "application/json" } }];
+  }
+  if (options.gateway?.id) throw new AiInternalError("AI Gateway does not support ReadableStreams yet.");
+  const { [keys[0]]: stream, ...userInputs } = inputs;
+  if (!stream.contentType) throw new AiInternalError("Content-Type is required with ReadableStream inputs");
+  const query = new URLSearchParams({ ...options, version: "3", userInputs: JSON.stringify(userInputs) });
+  const headers = { "content-type": stream.contentType };
+  return [`/run?${query}`, { method: "POST", body: stream.body, headers, duplex: "half" }];
+}
+
+function isStream(value) {
+  return value instanceof ReadableStream || value instanceof FormData;
+}
+
+async function gatewayError(response) {
+  const text = await response.text();
+  const Type = response.status === 404 ? AiGatewayLogNotFound : AiGatewayInternalError;
+  try {
+    return new Type(JSON.parse(text).errors[0].message);
+  } catch {
+    return new AiGatewayInternalError(text);
+  }
+}
+
+function notOffered(what, name = "AiInternalError") {
+  const error = new AiInternalError(`env.AI.${what}: Fireside generates text, and has nothing behind this call.`);
+  error.name = name;
+  return error;
+}
+
+function refusal(what, name) {
+  return async () => {
+    throw notOffered(what, name);
+  };
+}
+
 /** The base of the binding's calls; itself the address that miniflare's remote binding posts to. */
 export function bindingURL(url, account = "local") {
   const { origin, pathname } = new URL(url);
   return `${origin}${pathname.replace(/\/+$/, "")}/client/v4/accounts/${encodeURIComponent(account)}/ai/binding`;
+}
+
+/** For miniflare's wrapped bindings. */
+export default function makeBinding(env) {
+  return new Ai(env);
 }

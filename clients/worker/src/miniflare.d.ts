@@ -9,7 +9,7 @@ export declare function firesideAI(
   options?: FiresideOptions & { /** Name of the binding; "AI" when nothing else is said. */ binding?: string },
 ): { binding: string; remoteProxyConnectionString: URL };
 
-/** A member of miniflare's `workers`, for `serviceBindings: { AI: "fireside-ai" }`: works with a token, too. */
+/** A member of miniflare's `workers`, for `wrappedBindings: { AI: "fireside-ai" }`: works with a token, too. */
 export declare function firesideWorker(
   url: string,
   options?: FiresideOptions & {
@@ -20,6 +20,5 @@ export declare function firesideWorker(
 ): {
   name: string;
   modules: { type: "ESModule"; path: string; contents: string }[];
-  compatibilityDate: string;
   bindings: Record<string, string>;
 };

@@ -8,17 +8,11 @@ export function firesideAI(url, { account = "local", binding = "AI" } = {}) {
   return { binding, remoteProxyConnectionString: new URL(bindingURL(url, account)) };
 }
 
-/** A member of miniflare's `workers`, for `serviceBindings: { AI: "fireside-ai" }`: works with a token, too. */
+/** A member of miniflare's `workers`, for `wrappedBindings: { AI: "fireside-ai" }`: works with a token, too. */
 export function firesideWorker(url, { account = "local", token, name = "fireside-ai" } = {}) {
-  const module = (path) => ({
-    type: "ESModule",
-    path,
-    contents: readFileSync(new URL(path, import.meta.url), "utf8"),
-  });
   return {
     name,
-    modules: [module("worker.js"), module("ai.js")],
-    compatibilityDate: "2026-04-21",
+    modules: [{ type: "ESModule", path: "ai.js", contents: readFileSync(new URL("ai.js", import.meta.url), "utf8") }],
     bindings: { FIRESIDE_URL: url, FIRESIDE_ACCOUNT: account, ...(token && { FIRESIDE_TOKEN: token }) },
   };
 }

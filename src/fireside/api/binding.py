@@ -5,6 +5,7 @@ The binding (workerd's `ai-api.ts`) sends its calls to `https://workers-binding.
 - `POST /run?version=3`, or `/ai-gateway/run?version=3`: `{"inputs": {…}, "options": {…}}`, the model in the header
   `cf-consn-model-id: [prefix:]MODEL`. The answer is the bare result, or a stream.
 - `GET /ai-api/models/search`: answered as the REST API does.
+- `/ai-gateway/…`: what `fireside.api.gateway` says.
 
 They arrive here
 
@@ -26,13 +27,16 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fireside.api import run as native
 from fireside.api.batches import BatchLookup, NewBatch, read_run
 from fireside.api.body import read_body
 from fireside.api.context import Context
 from fireside.api.envelope import JsonResponse
 from fireside.api.errors import error_headers, wire_error, wire_message
+from fireside.api.gateway import Universal, gateway_log, gateway_url
 from fireside.api.inputs import TextInput
 from fireside.api.models import search_endpoint
+from fireside.api.openai import routes as openai
 from fireside.api.run import TextRuns
 from fireside.api.scopes import Scoped
 from fireside.errors import BadBody, BadHttp, FeatureUnavailable, InvalidInput, NoSuchRoute
@@ -48,18 +52,22 @@ _PROXIED = b"mf-header-"
 def routes(context: Context) -> list[Route]:
     """The binding's calls by their own paths, by miniflare, by older wranglers."""
     run, search = Scoped(_BindingRun(context), "run"), search_endpoint(context)
+    universal = Scoped(Universal(context, [*native.routes(context), *openai.routes(context)]), "run")
 
     def calls(base: str) -> list[Route]:
         return [
             Route(f"{base}/run", run, methods=["GET", "POST"]),
             Route(f"{base}/ai-gateway/run", run, methods=["GET", "POST"]),
             Route(f"{base}/ai-api/models/search", search),
+            Route(f"{base}/ai-gateway/universal/run/{{gateway}}", universal, methods=["POST"]),
+            Route(f"{base}/ai-gateway/gateways/{{gateway}}/url/{{provider}}", gateway_url),
+            Route(f"{base}/ai-gateway/gateways/{{gateway}}/logs/{{log}}", gateway_log, methods=["GET", "PATCH"]),
         ]
 
     inner = Router(calls(""), redirect_slashes=False, default=_not_offered)
     return [
         *calls(f"{_AI}/binding"),
-        Route(f"{_AI}/binding", _Unwrap(inner, _from_miniflare), methods=["GET", "POST"]),
+        Route(f"{_AI}/binding", _Unwrap(inner, _from_miniflare), methods=["GET", "POST", "PATCH"]),
         Route(f"{_AI}/run/proxy", _Unwrap(inner, _from_wrangler), methods=["POST"]),
     ]
 
@@ -108,8 +116,8 @@ def _check_form(scope: Scope) -> None:
 
 async def _not_offered(scope: Scope, receive: Receive, send: Send) -> None:
     raise NoSuchRoute(
-        f"The binding's call {scope['path'][:200]} is not there: this server has env.AI.run and env.AI.models, and "
-        "nothing for toMarkdown, gateway, autorag or aiSearch."
+        f"The binding's call {scope['path'][:200]} is not there: this server has env.AI.run, models and gateway, and "
+        "nothing for toMarkdown, autorag or aiSearch."
     )
 
 
@@ -152,7 +160,8 @@ def _from_miniflare(scope: Scope) -> dict[str, Any]:
 def _from_wrangler(scope: Scope) -> dict[str, Any]:
     place = _place(Headers(scope=scope).get("x-forwarded", ""))
     # It sends POST whatever the call was.
-    return {**place, "method": "GET" if place["path"].startswith("/ai-api/") else "POST"}
+    asks = place["path"].startswith(("/ai-api/", "/ai-gateway/gateways/"))
+    return {**place, "method": "GET" if asks else "POST"}
 
 
 def _place(url: str) -> dict[str, Any]:

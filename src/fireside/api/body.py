@@ -43,16 +43,20 @@ class Body:
         self._lease = lease
         self._small = small
 
-    async def parse(self, read: Callable[[dict[str, Any]], Parsed]) -> Parsed:
-        """What `read` makes of the JSON object; in a thread, where the body is large. May be called once.
+    async def parse(self, read: Callable[[Any], Parsed], *, decode: "Callable[[bytes], Any] | None" = None) -> Parsed:
+        """What `read` makes of the JSON; in a thread, where the body is large. May be called once.
+
+        Args:
+            decode: `parse_json`, for what need not be an object.
 
         Raises as `parse_object` and `read` do.
         """
         text, self._text = self._text, b""
+        decode = decode or parse_object
         if self._small:
-            return read(parse_object(text))
+            return read(decode(text))
         try:
-            return await self._lease.owner.lanes.run(self._lease.account, lambda: read(parse_object(text)))
+            return await self._lease.owner.lanes.run(self._lease.account, lambda: read(decode(text)))
         finally:
             self._lease.end_turn()
 
@@ -159,19 +163,27 @@ def _count(text: bytes) -> int:
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body, whatever its content type said: curl's `-d` calls everything a form.
+    """The JSON object in a body. Raises as `parse_json` does, and BadBody for what is no object."""
+    value = parse_json(body)
+    if not isinstance(value, dict):
+        raise BadBody('The JSON body must be an object, like {"prompt": "…"}.')
+    return value
+
+
+def parse_json(body: bytes) -> Any:
+    """The JSON in a body, whatever its content type said: curl's `-d` calls everything a form.
 
     A UTF-8 byte order mark is skipped. Of duplicate keys the last one counts.
 
     Raises:
-        BadBody: empty, not JSON (NaN and Infinity are not), nested too deeply, or not an object.
+        BadBody: empty, not JSON (NaN and Infinity are not), or nested too deeply.
         InvalidDataType: JSON in form, but with bytes that are not UTF-8, lone surrogates, or numbers out of range.
     """
     body = body.removeprefix(_UTF8_BOM)
     if not body.strip():
         raise BadBody("The request is missing its body: send a JSON object.")
     try:
-        value = _decode(body)
+        return _decode(body)
     except RecursionError:
         raise BadBody("The JSON body is nested too deeply.") from None
     except UnicodeDecodeError:
@@ -182,9 +194,6 @@ def parse_object(body: bytes) -> dict[str, Any]:
         if _has_lone_surrogate(body):
             raise InvalidDataType("The JSON body holds a lone surrogate (half of a \\uD8xx\\uDCxx pair).") from None
         raise BadBody(f"The body is not JSON: {error}.") from None
-    if not isinstance(value, dict):
-        raise BadBody('The JSON body must be an object, like {"prompt": "…"}.')
-    return value
 
 
 def _has_lone_surrogate(body: bytes) -> bool:

@@ -22,8 +22,13 @@ app = typer.Typer(
 @app.command()
 def init(
     project: Annotated[Path, typer.Argument(help="The Worker's folder.", exists=True, file_okay=False)] = Path(),
-    url: Annotated[str, typer.Option(help="Where Fireside listens, as the Worker sees it.")] = "http://127.0.0.1:8787",
-    account: Annotated[str, typer.Option(help="Account id of the Worker's requests.")] = "local",
+    url: Annotated[
+        str | None,
+        typer.Option(help="Where Fireside listens, as the Worker sees it.", show_default="http://127.0.0.1:8787"),
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option(help="Account id of the Worker's requests.", show_default="local")
+    ] = None,
     dev_only: Annotated[
         bool,
         typer.Option(
@@ -33,34 +38,42 @@ def init(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")] = False,
 ) -> None:
-    """Add the Worker that calls Fireside to a project, and bind it as AI in the project's wrangler configuration.
+    """Have a Worker's env.AI answered by Fireside.
 
-    The Worker goes into the folder fireside-ai. In wrangler.json, .jsonc or .toml the ai binding becomes a service
-    binding of the same name. Files that are there already are never overwritten, but for that one binding.
+    The folder fireside-ai gets a module that gives the Worker's env its binding, then exports what the Worker exports.
+    In wrangler.json, .jsonc or .toml that module becomes main, and the ai binding goes. Nothing else is changed, and no
+    file that is there already is overwritten. A project of an earlier Fireside, which has a Worker in that folder, is
+    brought up to date; the old folder is kept as fireside-ai.old.
     """
     from fireside.cli import worker_project, wrangler_config
 
-    folder = project / worker_project.SERVICE
+    folder = project / worker_project.FOLDER
     config = wrangler_config.find(project)
-    files = worker_project.new_files(folder, url=url, account=account)
     change = worker_project.plan_change(config, beside=dev_only) if config else None
-    main = config or project / "wrangler.jsonc"
+    old = worker_project.old_server(folder)
+    server = worker_project.Server.given(url, account, old)
+    files = worker_project.package_files(folder)
+    if change and change.bound:
+        files |= worker_project.own_files(folder, change.bound, server)
+    if old is None:
+        worker_project.check_unchanged(files)
     if change and change.after is not None:
         typer.echo(change.diff())
-        main = change.path
-        files[main] = change.after.encode()
+        files[change.path] = change.after.encode()
     for path in files:
         worker_project.check_no_link(path, project)
+    if old is not None:
+        kept = worker_project.put_aside(folder, dry_run=dry_run)
+        typer.echo(f"{'would move' if dry_run else 'moved'} {folder} to {kept}")
     for path, content in files.items():
         if not dry_run:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         typer.echo(f"{'would write' if dry_run else 'wrote'} {path}")
+    if left := worker_project.left_to_do(config, change):
+        typer.echo(f"\n{left}")
     typer.echo()
-    if change and change.after is not None:
-        for note in worker_project.notes(change):
-            typer.echo(f"{note}\n")
-    else:
-        typer.echo(worker_project.by_hand(config, change.reason if change else ""))
-    typer.echo(f"To develop: npx wrangler dev -c {main} -c {folder / 'wrangler.jsonc'}")
+    if change and not change.reason:
+        typer.echo(f"To develop: npx wrangler dev -c {change.path}")
+        typer.echo("A token: FIRESIDE_TOKEN=… in .dev.vars; deployed, npx wrangler secret put FIRESIDE_TOKEN")
     typer.echo(f"To deploy, and for tests: see {folder / 'README.md'}")

@@ -1,7 +1,8 @@
-"""What `fireside worker init` puts into a project: the files of `clients/worker`, and one changed binding."""
+"""What `fireside worker init` puts into a project: the files of `clients/worker`, and a main module that uses them."""
 
 import difflib
 import json
+import posixpath
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import fireside
 from fireside.cli import wrangler_config
 from fireside.errors import ConfigError
 
-SERVICE = "fireside-ai"
-"""Name of the Worker that calls Fireside, and of its folder."""
+FOLDER = "fireside-ai"
+"""Name of the folder in the project."""
+MAIN = f"{FOLDER}/main.js"
+"""What the project's configuration gets as its main module."""
 
-_FILES = ("wrangler.jsonc", "package.json", "README.md", "LICENSE", ".gitignore")
 _URL, _ACCOUNT = "http://127.0.0.1:8787", "local"
-"""As the template has them."""
+_FILES = ("package.json", "README.md", "LICENSE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +26,34 @@ class Change:
     Args:
         path: file that gets it.
         before: text of the project's configuration.
-        after: the new text; None when it has to be made by hand, and then `reason` says why.
+        after: the new text; None when there is nothing to change, or it has to be done by hand for this `reason`.
+        bound: what it says of the Worker's module and model; None where it says it otherwise, or Fireside's already.
     """
 
     path: Path
     before: str
-    after: str | None
+    after: str | None = None
     reason: str = ""
+    bound: wrangler_config.Bound | None = None
 
     def diff(self) -> str:
         """The change as a unified diff."""
         before, after = (text.splitlines(keepends=True) for text in (self.before, self.after or ""))
         return "".join(difflib.unified_diff(before, after, "the configuration", str(self.path)))
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the Worker's requests go, and as whose."""
+
+    url: str = _URL
+    account: str = _ACCOUNT
+
+    @classmethod
+    def given(cls, url: str | None, account: str | None, old: "Server | None") -> "Server":
+        """With what was not said as it was before, or as usual."""
+        known = old or cls()
+        return cls(url or known.url, account or known.account)
 
 
 def package_folder() -> Path:
@@ -44,24 +62,69 @@ def package_folder() -> Path:
     return next(folder for folder in (package / "npm", package.parents[1] / "clients" / "worker") if folder.is_dir())
 
 
-def new_files(folder: Path, *, url: str, account: str) -> dict[Path, bytes]:
-    """Path and content of each file of the Worker's folder. Raises ConfigError when one is there with other content."""
+def package_files(folder: Path) -> dict[Path, bytes]:
+    """Path and content of each file of the package in a project's folder."""
     package = package_folder()
     sources = [*(package / name for name in _FILES), *sorted(package.glob("src/*.*"))]
-    files = {folder / source.relative_to(package): source.read_bytes() for source in sources}
-    template = files[folder / "wrangler.jsonc"].decode()
-    for default, value in ((_URL, url), (_ACCOUNT, account)):
-        template = template.replace(json.dumps(default), json.dumps(value))
-    files[folder / "wrangler.jsonc"] = template.encode()
-    changed = [str(path) for path, content in files.items() if differs(path, content)]
+    return {folder / source.relative_to(package): source.read_bytes() for source in sources}
+
+
+def own_files(folder: Path, bound: wrangler_config.Bound, server: Server) -> dict[Path, bytes]:
+    """Path and content of each file that is this project's own: main module, server, type of the binding."""
+    module = json.dumps(posixpath.normpath(posixpath.join("..", bound.main)))
+    settings = {"binding": bound.binding, "url": server.url, "account": server.account}
+    main = f"""\
+// This project's Worker, its env.{bound.binding} answered by Fireside. Written by `fireside worker init`.
+
+import {{ bind }} from "./src/binding.js";
+import * as worker from {module};
+
+export * from {module};
+export default bind(worker);
+"""
+    types = f"""\
+// For `wrangler types`, which sees no binding in the configuration.
+
+declare namespace Cloudflare {{
+  interface Env {{
+    {bound.binding}: Ai;
+  }}
+}}
+"""
+    texts = {"main.js": main, "fireside.json": f"{json.dumps(settings, indent=2)}\n", "env.d.ts": types}
+    return {folder / name: text.encode() for name, text in texts.items()}
+
+
+def check_unchanged(files: dict[Path, bytes]) -> None:
+    """Raises ConfigError when a file is there with other content: none is ever overwritten."""
+    changed = [str(path) for path, content in files.items() if path.exists() and path.read_bytes() != content]
     if changed:
-        raise ConfigError(f"There already, and different: {', '.join(changed)}. Move or delete {folder} first.")
-    return files
+        raise ConfigError(f"There already, and different: {', '.join(changed)}. Move or delete them first.")
 
 
-def differs(path: Path, content: bytes) -> bool:
-    """Whether a file is there and has another content."""
-    return path.exists() and path.read_bytes() != content
+def old_server(folder: Path) -> Server | None:
+    """What a folder says that an earlier Fireside has made, with a Worker of its own; None where it is no such folder.
+
+    Raises ConfigError when its configuration cannot be read.
+    """
+    config = folder / "wrangler.jsonc"
+    if not config.is_file() or not (folder / "src" / "worker.js").is_file():
+        return None
+    try:
+        variables = wrangler_config.parse(config.read_text(encoding="utf-8"), False).get("vars", {})
+    except ValueError as error:
+        raise ConfigError(f"{config} cannot be read: {error}.") from error
+    return Server(variables.get("FIRESIDE_URL", _URL), variables.get("FIRESIDE_ACCOUNT", _ACCOUNT))
+
+
+def put_aside(folder: Path, *, dry_run: bool) -> Path:
+    """Rename the folder; what it is called then. Raises ConfigError when something has that name."""
+    kept = folder.with_name(f"{folder.name}.old")
+    if kept.exists():
+        raise ConfigError(f"{kept} is there already: move or delete it first.")
+    if not dry_run:
+        folder.rename(kept)
+    return kept
 
 
 def plan_change(config: Path, *, beside: bool) -> Change:
@@ -70,42 +133,54 @@ def plan_change(config: Path, *, beside: bool) -> Change:
     Raises ConfigError when that file is there with other content.
     """
     path = config.with_name(f"wrangler.fireside{config.suffix}") if beside else config
+    is_toml, bound = config.suffix == ".toml", None
     try:
         before = config.read_bytes().decode()
     except UnicodeDecodeError as error:
         raise ConfigError(f"{config} is not UTF-8: {error}.") from error
     try:
-        after = wrangler_config.replace_ai(before, config.suffix == ".toml", SERVICE)
+        data = wrangler_config.parse(before, is_toml)
+        if data.get("main") == MAIN:
+            return Change(path, before)
+        bound = wrangler_config.read_bound(data)
+        after = wrangler_config.replace_main(before, is_toml, MAIN)
     except ConfigError as error:
-        return Change(path, before, None, str(error))
-    if beside and differs(path, after.encode()):
-        raise ConfigError(f"{path} is there already, and says something else: move or delete it first.")
-    return Change(path, before, after)
+        return Change(path, before, None, str(error), bound)
+    except ValueError as error:
+        return Change(path, before, None, f"It cannot be read: {error}.")
+    if beside:
+        check_unchanged({path: after.encode()})
+    return Change(path, before, after, bound=bound)
 
 
-def by_hand(config: Path | None, reason: str) -> str:
-    """What to do where the configuration was not changed."""
-    what = f"{config} was not changed. {reason}" if config else "There is no wrangler configuration here."
-    return f"""{what} What it needs in place of an ai binding:
-  wrangler.jsonc   "services": [{{ "binding": "AI", "service": "{SERVICE}" }}]
-  wrangler.toml    [[services]]
-                   binding = "AI"
-                   service = "{SERVICE}"
-"""
-
-
-def notes(change: Change) -> list[str]:
-    """What a changed configuration leaves to be done by hand."""
-    data = wrangler_config.parse(change.after or "", change.path.suffix == ".toml")
-    found = []
-    if environments := wrangler_config.environments_with_ai(data):
-        found.append(f"These environments have an ai binding of their own, to be changed by hand: {environments}")
-    if wrangler_config.loses_error_names(data):
-        found.append(
-            f"For errors with their own names set compatibility_date to {wrangler_config.ERROR_NAMES_SINCE}, or add "
-            f'"{wrangler_config.ERROR_NAMES_FLAG}" to compatibility_flags.'
+def left_to_do(config: Path | None, change: Change | None) -> str:
+    """What a person has to do, or to know; empty for nothing."""
+    if config is None or change is None:
+        return f"There is no wrangler configuration here. {_IN_CODE}"
+    if change.after is not None:
+        return _note(change)
+    if not change.reason:
+        return (
+            f"{config} is as it has to be. Where the server is stands in {config.with_name(FOLDER) / 'fireside.json'}."
         )
-    return found
+    if change.bound is None:
+        return f"{config} was not changed. {change.reason} {_IN_CODE}"
+    what = f'Make "{MAIN}" its main, and remove the binding {change.bound.binding}.'
+    return f"{config} was not changed. {change.reason} {what}"
+
+
+_IN_CODE = f"""In the Worker's own code:
+  import {{ Ai }} from "./{FOLDER}/src/ai.js";
+  const AI = new Ai({{ FIRESIDE_URL: "{_URL}" }});"""
+
+
+def _note(change: Change) -> str:
+    data = wrangler_config.parse(change.after or "", change.path.suffix == ".toml")
+    names = ", ".join(wrangler_config.environments_with_ai(data))
+    return (
+        names
+        and f"These environments have an ai binding of their own, and keep Workers AI until it is removed: {names}."
+    )
 
 
 def check_no_link(path: Path, project: Path) -> None:

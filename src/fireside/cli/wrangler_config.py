@@ -1,7 +1,7 @@
-"""A Worker's wrangler configuration: its `ai` binding replaced by a service binding, and all else left as it is.
+"""A Worker's wrangler configuration: another module as its `main`, its `ai` binding gone, and all else left as it is.
 
 An edit changes only the text it must, comments and layout stay; and it counts only if the changed text, read again,
-says what it said before but for the binding.
+says what it said before but for those two.
 """
 
 import json
@@ -9,23 +9,45 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fireside.errors import ConfigError
 
 NAMES = ("wrangler.json", "wrangler.jsonc", "wrangler.toml")
 """In wrangler's own order."""
 
-ERROR_NAMES_SINCE = "2026-04-21"
-"""From this compatibility date on, errors keep their names between Workers."""
-ERROR_NAMES_FLAG = "enhanced_error_serialization"
+OLD_SERVICE = "fireside-ai"
+"""What the service binding of projects calls that an earlier Fireside has changed."""
 
+_UNBUNDLED = ("no_bundle", "find_additional_modules")
+"""Settings with which modules are looked for beside the main one."""
+
+_MARK = "\ufeff"
+"""A byte order mark."""
 _STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _STRING_OR_LAST_COMMA = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])', re.DOTALL)
 _SPACE = re.compile(r"[\s,]*")
-_AI_TABLE = re.compile(r"^[ \t]*\[ai\][ \t]*(?:#[^\n]*)?\r?\n(?:[ \t]*(?!\[)[^\n]*(?:\n|\Z))*", re.MULTILINE)
-_AI_INLINE = re.compile(r"^ai[ \t]*=[ \t]*\{[^\n{}]*\}", re.MULTILINE)
-_AI_KEY = re.compile(r"[ \t]*(?:binding|remote|experimental_remote|staging)[ \t]*=")
+_TABLE = r"^[ \t]*{}[ \t]*(?:#[^\n]*)?\r?\n(?:[ \t]*(?!\[)[^\n]*(?:\n|\Z))*"
+_AI_TABLE = re.compile(_TABLE.format(r"\[ai\]"), re.MULTILINE)
+_AI_INLINE = re.compile(r"^ai[ \t]*=[ \t]*\{[^\n{}]*\}[ \t]*\r?\n?", re.MULTILINE)
+_SERVICES_TABLE = re.compile(_TABLE.format(r"\[\[services\]\]"), re.MULTILINE)
+_SERVICES_INLINE = re.compile(r"^services[ \t]*=[ \t]*\[[^\n\[\]]*\][ \t]*\r?\n?", re.MULTILINE)
+_MAIN = re.compile(r"""^main[ \t]*=[ \t]*(?:"[^"\n]*"|'[^'\n]*')""", re.MULTILINE)
+_KEY = re.compile(r"[ \t]*[A-Za-z_]+[ \t]*=")
+
+
+class Bound(NamedTuple):
+    """What a configuration says of the Worker's model.
+
+    Args:
+        main: the Worker's own module, as the configuration has it.
+        binding: name of the binding.
+        is_old: the binding is a service's, as an earlier Fireside made it.
+    """
+
+    main: str
+    binding: str
+    is_old: bool
 
 
 def find(folder: Path) -> Path | None:
@@ -35,40 +57,60 @@ def find(folder: Path) -> Path | None:
 
 def parse(text: str, is_toml: bool) -> dict[str, Any]:
     """What a configuration says. Raises ValueError."""
-    text = text.removeprefix("\ufeff")  # a byte order mark
+    text = text.removeprefix(_MARK)
     data = tomllib.loads(text) if is_toml else json.loads(_as_json(text))
     if not isinstance(data, dict):
         raise ValueError("it is no object")
     return data
 
 
-def replace_ai(text: str, is_toml: bool, service: str) -> str:
-    """The text with a service binding in place of its `ai` binding.
-
-    Args:
-        service: name of the Worker that the binding is to call.
-
-    Raises:
-        ConfigError: it has no `ai` binding, or one that is written in a way which is better changed by hand.
-    """
-    try:
-        before = parse(text, is_toml)
-    except ValueError as error:
-        raise ConfigError(f"It cannot be read: {error}.") from error
-    match before:
-        case {"ai": {"binding": str(name)}}:
-            pass
+def read_bound(data: dict[str, Any]) -> Bound:
+    """The Worker's module and its model's binding. Raises ConfigError where there is none that could be replaced."""
+    binding: str
+    match data:
+        case {"ai": {"binding": str(binding)}}:
+            is_old = False
+        case {"services": [*services]} if found := [each for each in services if _is_old(each)]:
+            binding, is_old = found[0]["binding"], True
         case _:
             raise ConfigError("It has no ai binding at its top level.")
-    after = _replace_toml(text, name, service) if is_toml else _replace_json(text, name, service)
-    expected = {key: value for key, value in before.items() if key != "ai"}
-    expected["services"] = [*before.get("services", []), {"binding": name, "service": service}]
+    if not binding.isidentifier():
+        raise ConfigError(f"Its ai binding has the name {binding!r}.")
+    main = data.get("main")
+    if not isinstance(main, str) or not main.endswith((".js", ".mjs", ".ts", ".mts", ".jsx", ".tsx")):
+        raise ConfigError("It names no JavaScript or TypeScript module as its main.")
+    if tied := [name for name in _UNBUNDLED if data.get(name)]:
+        raise ConfigError(f"With {tied[0]}, the Worker's modules have to lie beside its main one.")
+    return Bound(main, binding, is_old)
+
+
+def _is_old(service: object) -> bool:
+    return isinstance(service, dict) and set(service) == {"binding", "service"} and service["service"] == OLD_SERVICE
+
+
+def replace_main(text: str, is_toml: bool, main: str) -> str:
+    """The text with another `main`, and without the binding of its model.
+
+    Raises:
+        ConfigError: as `read_bound` does, and where something is written in a way that is better changed by hand.
+    """
+    before = parse(text, is_toml)
+    bound = read_bound(before)
+    old = {"binding": bound.binding, "service": OLD_SERVICE}
+    edit = _edit_toml if is_toml else _edit_json
+    plain = text.removeprefix(_MARK)
+    after = text[: len(text) - len(plain)] + edit(plain, main, old if bound.is_old else None)
+    expected = before | {"main": main}
+    if bound.is_old:
+        expected["services"] = [service for service in before["services"] if service != old]
+    else:
+        del expected["ai"]
     try:
-        is_right = _unordered(parse(after, is_toml)) == _unordered(expected)
+        is_right = _without_empty(parse(after, is_toml)) == _without_empty(expected)
     except ValueError:
         is_right = False
     if not is_right:
-        raise ConfigError("Its ai binding is written in a way that is better changed by hand.")
+        raise ConfigError("It is written in a way that is better changed by hand.")
     return after
 
 
@@ -78,20 +120,17 @@ def environments_with_ai(data: dict[str, Any]) -> list[str]:
     return [name for name, value in environments.items() if "ai" in value] if isinstance(environments, dict) else []
 
 
-def loses_error_names(data: dict[str, Any]) -> bool:
-    """Whether errors from other Workers come as plain `Error`s, their names part of the text."""
-    flags = data.get("compatibility_flags", [])
-    return str(data.get("compatibility_date", "")) < ERROR_NAMES_SINCE and ERROR_NAMES_FLAG not in flags
-
-
-def _unordered(data: dict[str, Any]) -> dict[str, Any]:
-    return {**data, "services": sorted(data.get("services", []), key=repr)}
+def _without_empty(data: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in data.items() if (name, value) != ("services", [])}
 
 
 def _as_json(text: str) -> str:
     """JSON without comments and last commas, every character that is left at its old place."""
-    blanked = _STRING_OR_COMMENT.sub(lambda found: found[0] if found[0][0] == '"' else " " * len(found[0]), text)
-    return _STRING_OR_LAST_COMMA.sub(lambda found: found[0] if found[0][0] == '"' else " ", blanked)
+    return _STRING_OR_LAST_COMMA.sub(lambda found: found[0] if found[0][0] == '"' else " ", _without_comments(text))
+
+
+def _without_comments(text: str) -> str:
+    return _STRING_OR_COMMENT.sub(lambda found: found[0] if found[0][0] == '"' else " " * len(found[0]), text)
 
 
 def _members(text: str) -> Iterator[tuple[str, int, int, int]]:
@@ -105,37 +144,64 @@ def _members(text: str) -> Iterator[tuple[str, int, int, int]]:
         at = end
 
 
+def _elements(text: str, at: int) -> Iterator[tuple[Any, int, int]]:
+    """Value, start and end of each element of the array that begins at `at`."""
+    decoder, at = json.JSONDecoder(), at + 1
+    while text[at := _skip(text, at)] != "]":
+        value, end = decoder.raw_decode(text, at)
+        yield value, at, end
+        at = end
+
+
 def _skip(text: str, at: int) -> int:
     found = _SPACE.match(text, at)
     return found.end() if found else at
 
 
-def _replace_json(text: str, name: str, service: str) -> str:
+def _edit_json(text: str, main: str, old: dict[str, str] | None) -> str:
     plain = _as_json(text)
-    members = {member: place for member, *place in _members(plain)}
-    binding = f'{{ "binding": {json.dumps(name)}, "service": {json.dumps(service)} }}'
-    start, _, end = members["ai"]
-    if "services" not in members:
-        return f'{text[:start]}"services": [{binding}]{text[end:]}'
-    _, at, services_end = members["services"]
-    if plain[at + 1 : services_end - 1].strip():
-        binding += ", "
-    end = _skip(plain, end)
-    changes = sorted([(start, end, ""), (at + 1, at + 1, binding)], reverse=True)
-    for start, end, new in changes:
-        text = text[:start] + new + text[end:]
+    members = {name: place for name, *place in _members(plain)}
+    _, at, end = members["main"]
+    edits = [(at, end, json.dumps(main))]
+    start, at, end = members["ai" if old is None else "services"]
+    if old is not None and len(elements := list(_elements(plain, at))) > 1:
+        start, end = next((start, end) for value, start, end in elements if value == old)
+    for first, last, new in sorted([*edits, *_removal(text, start, end)], reverse=True):
+        text = text[:first] + new + text[last:]
     return text
 
 
-def _replace_toml(text: str, name: str, service: str) -> str:
-    values = f"binding = {json.dumps(name)}", f"service = {json.dumps(service)}"
-    if _AI_INLINE.search(text):
-        return _AI_INLINE.sub(lambda found: f"services = [{{ {', '.join(values)} }}]", text)
+def _removal(text: str, start: int, end: int) -> list[tuple[int, int, str]]:
+    """The edits that take a member or an element out, with a comma after or before it, and with its line, if empty."""
+    plain, edits = _without_comments(text), []
+    after, before = plain[end:].lstrip(), plain[:start].rstrip()
+    if after.startswith(","):
+        end = len(plain) - len(after) + 1
+    elif before.endswith(","):
+        edits.append((len(before) - 1, len(before), ""))
+    line, rest = text[text.rfind("\n", 0, start) + 1 : start], text[end:]
+    ending = rest[: rest.find("\n") + 1]
+    if ending and not (line + ending).strip():
+        start, end = start - len(line), end + len(ending)
+    return [*edits, (start, end, "")]
 
-    def table(found: re.Match[str]) -> str:
-        header, *lines = found[0].splitlines(keepends=True)
-        kept = [line for line in lines if not _AI_KEY.match(line)]
-        end = header[len(header.rstrip("\r\n")) :]
-        return "".join([header.replace("[ai]", "[[services]]", 1), *(f"{value}{end}" for value in values), *kept])
 
-    return _AI_TABLE.sub(table, text)
+def _edit_toml(text: str, main: str, old: dict[str, str] | None) -> str:
+    text = _MAIN.sub(lambda _: f"main = {json.dumps(main)}", text, count=1)
+    if old is None:
+        return _AI_TABLE.sub(_comments, _AI_INLINE.sub("", text))
+
+    def is_old(found: re.Match[str]) -> bool:
+        try:
+            return bool(tomllib.loads(found[0])["services"] == [old])
+        except ValueError:
+            return False
+
+    text = _SERVICES_TABLE.sub(lambda found: _comments(found) if is_old(found) else found[0], text)
+    return _SERVICES_INLINE.sub(lambda found: "" if is_old(found) else found[0], text)
+
+
+def _comments(found: re.Match[str]) -> str:
+    """What is not the table's own: the comments between its keys, and after them."""
+    _, *lines = found[0].splitlines(keepends=True)
+    return "".join(line for line in lines if not _KEY.match(line))

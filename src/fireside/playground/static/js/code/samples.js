@@ -83,12 +83,12 @@ for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
 
 /** @param {CodeRequest} request */
 function workerSample({ origin, account, model, body, needsToken }) {
-  const secret = needsToken ? "\n// fireside-ai/.dev.vars: FIRESIDE_TOKEN=… (deployed: npx wrangler secret put FIRESIDE_TOKEN)" : "";
+  const secret = needsToken ? "\n// .dev.vars: FIRESIDE_TOKEN=… (deployed: npx wrangler secret put FIRESIDE_TOKEN)" : "";
   const answer = body.stream
     ? 'return new Response(answer, { headers: { "content-type": "text/event-stream" } });'
     : "return Response.json(answer);";
   return `// Once, in the Worker's project: fireside worker init
-// fireside-ai/wrangler.jsonc: "FIRESIDE_URL": ${JSON.stringify(origin)}, "FIRESIDE_ACCOUNT": ${JSON.stringify(account)}${secret}
+// fireside-ai/fireside.json: "url": ${JSON.stringify(origin)}, "account": ${JSON.stringify(account)}${secret}
 export default {
   async fetch(request, env) {
     const answer = await env.AI.run(${JSON.stringify(model)}, ${indented(JSON.stringify(body, null, 2), "    ")});
