@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve extras test lint bench compatibility docs lock platforms clean
+.PHONY: help serve extras test lint bench compatibility docs reference lock platforms clean
 
 help: ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -33,6 +33,9 @@ compatibility: $(VENV)/.dev ## Run the real clients, and write docs/compatibilit
 
 docs: $(VENV)/.dev ## Build the documentation into site/
 	$(BIN)/zensical build --strict
+
+reference: $(VENV)/.dev ## Renew what the documentation says of commands, settings and costs, out of the code
+	$(BIN)/python -m tools.reference
 
 lock: $(VENV)/.dev ## Bring the lock files up to date with pyproject.toml (ARGS="--upgrade" and so on)
 	$(BIN)/python -m tools.lock $(ARGS)

@@ -104,6 +104,15 @@ def test_elsewhere_a_token_must_exist(fireside: Fireside) -> None:
     assert "Make one first: fireside token create" in result.stderr
 
 
+@posix
+def test_beyond_loopback_it_says_that_nothing_is_encrypted(tmp_path: Path) -> None:
+    made = subprocess.run(command_line("token", "create"), env=environment(tmp_path), capture_output=True, check=False)
+    assert made.returncode == 0
+    with started("serve", "echo", "--host", "0.0.0.0", "--port", "0", data_dir=tmp_path) as server:
+        assert server.stderr is not None
+        assert any("not encrypted" in line for line in server.stderr)
+
+
 def test_a_port_in_use_is_told_before_anything_is_fetched(fireside: Fireside, data_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = fireside("serve", "--port", str(taken.getsockname()[1]))

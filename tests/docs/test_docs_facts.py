@@ -4,16 +4,17 @@ import re
 from pathlib import Path
 
 import pytest
+from tools.reference import PARTS, renewed
 
 from fireside.api.errors import WIRE_ERRORS
 from fireside.catalog.loader import Catalog, load_file
 from fireside.catalog.spec import FolderSource, NoSource
 from support.documents import ROOT, examples, pages, read
-from support.settings_table import settings_table
 
 
-def test_every_setting_is_on_its_page() -> None:
-    assert settings_table() in read("docs/configuration.md")
+@pytest.mark.parametrize("page", PARTS)
+def test_parts_that_the_code_knows_best_are_up_to_date(page: str) -> None:
+    assert read(page) == renewed(page, read(page)), "run: make reference"
 
 
 def test_every_error_is_in_the_table() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from support.documents import ROOT
 from support.file_server import Served
 
-OUTSIDE_DOCS = ("zensical.toml",)
+OUTSIDE_DOCS = ("zensical.toml", "SECURITY.md", "CHANGELOG.md")
 """What the site is made of besides `docs/`."""
 
 
