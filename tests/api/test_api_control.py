@@ -15,7 +15,11 @@ from support.live_server import LiveServer, check_error, live_server
 
 SECRET = "5ec2e7" * 10
 MODEL = "@cf/fireside/echo"
-ROUTES = [("GET", "/api/server"), ("POST", "/api/server/stop"), ("DELETE", f"/api/server/models/{MODEL}")]
+ROUTES = [
+    ("GET", "/api/server"),
+    ("POST", "/api/server/stop"),
+    *((method, f"/api/server/models/{MODEL}") for method in ("GET", "POST", "DELETE")),
+]
 
 
 class Asked:
@@ -23,10 +27,14 @@ class Asked:
 
     def __init__(self) -> None:
         self.stops = 0
+        self.loaded: list[str] = []
         self.unloaded: list[str] = []
 
     def stop(self) -> None:
         self.stops += 1
+
+    async def load(self, model: str) -> None:
+        self.loaded.append(model)
 
     async def unload(self, model: str) -> bool:
         self.unloaded.append(model)
@@ -40,7 +48,7 @@ def asked() -> Asked:
 
 @pytest.fixture(params=["open", "with tokens"])
 def controlled(request: pytest.FixtureRequest, asked: Asked, tmp_path: Path) -> Iterator[LiveServer]:
-    with live_server(tmp_path, commands=Control(SECRET, asked.stop, asked.unload)) as server:
+    with live_server(tmp_path, commands=Control(SECRET, asked.stop, asked.load, asked.unload)) as server:
         if request.param == "with tokens":
             server.store.create_token("acc", "test", SCOPES)
         yield server
@@ -55,6 +63,9 @@ def test_state_stop_and_unload(controlled: LiveServer, asked: Asked) -> None:
     assert state["uptime_seconds"] >= 0
     assert state["memory_bytes"] > 10**7
     assert MODEL in [model["id"] for model in state["models"]]
+    for method in ("GET", "POST"):
+        assert with_secret(controlled, method, f"/api/server/models/{MODEL}").json()["result"]["state"] == "ready"
+    assert asked.loaded == [MODEL]
     unload = ("DELETE", f"/api/server/models/{MODEL}")
     answers = [with_secret(controlled, *unload).json()["result"] for _ in range(2)]
     assert answers == [{"unloaded": True}, {"unloaded": False}]
@@ -73,14 +84,14 @@ def test_the_secret_is_a_token_of_the_account_local(controlled: LiveServer) -> N
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_nobody_else_may(method: str, path: str, asked: Asked, tmp_path: Path) -> None:
-    with live_server(tmp_path, commands=Control(SECRET, asked.stop, asked.unload)) as server:
+    with live_server(tmp_path, commands=Control(SECRET, asked.stop, asked.load, asked.unload)) as server:
         check_error(server.client.request(method, path), 403, 10000)
         token, _ = server.store.create_token("local", "test", SCOPES)
         whole = {"authorization": f"Bearer {token}"}
         check_error(server.client.request(method, path, headers=whole), 403, 10000)
         for wrong in ("x", SECRET[:-1], f"{SECRET}0", SECRET.upper()):
             check_error(server.client.request(method, path, headers={"authorization": f"Bearer {wrong}"}), 401, 10000)
-    assert (asked.stops, asked.unloaded) == (0, [])
+    assert (asked.stops, asked.loaded, asked.unloaded) == (0, [], [])
 
 
 def test_the_secret_counts_for_nothing_through_a_proxy(controlled: LiveServer, asked: Asked) -> None:
@@ -119,4 +130,4 @@ def test_the_secret_is_never_logged(controlled: LiveServer, caplog: pytest.LogCa
         with_secret(controlled, "POST", "/api/server/stop", via="x")
         with_secret(controlled, "GET", "/client/v4/accounts/acc/ai/models/search")
     assert SECRET not in caplog.text
-    assert SECRET not in repr(Control(SECRET, lambda: None, Asked().unload))
+    assert SECRET not in repr(Control(SECRET, lambda: None, Asked().load, Asked().unload))

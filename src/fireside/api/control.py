@@ -1,4 +1,4 @@
-"""What the commands on this machine ask of a running server: what is loaded, unload a model, end. `/api/server…`.
+"""What the commands on this machine ask of a running server: what is loaded, load, unload, end. `/api/server…`.
 
 Only with the secret in the server's own file (`fireside.running`): tokens do not reach here, whatever their scopes, and
 neither does everybody on a server without tokens.
@@ -22,6 +22,8 @@ from fireside.api.models import exact_model
 from fireside.engine.memory import resident_memory
 from fireside.errors import NotPermitted
 
+_MODEL = "/api/server/models/{model:path}"
+
 
 @dataclass(frozen=True, slots=True)
 class Control:
@@ -30,16 +32,18 @@ class Control:
     Args:
         secret: of the server's own file.
         stop: begins the server's end; returns at once.
+        load: returns once a model is in memory. Raises what loading it does.
         unload: ends a model's engine, and says whether there was one. Raises Busy while it is at work.
     """
 
     secret: str = field(repr=False)
     stop: Callable[[], None]
+    load: Callable[[str], Awaitable[None]]
     unload: Callable[[str], Awaitable[bool]]
 
 
 def routes(context: Context) -> list[Route]:
-    """State, unload, stop; none for a server that nobody can control."""
+    """State, load, unload, stop; none for a server that nobody can control."""
     control = context.control
     if control is None:
         return []
@@ -62,6 +66,17 @@ def routes(context: Context) -> list[Route]:
         control.stop()
         return answer({"stopping": True})
 
+    async def state_of_model(request: Request) -> Response:
+        _check(request)
+        spec = exact_model(context.service, request.path_params["model"])
+        return answer(await _model(context, spec.id))
+
+    async def load(request: Request) -> Response:
+        _check(request)
+        spec = exact_model(context.service, request.path_params["model"])
+        await control.load(spec.id)
+        return answer(await _model(context, spec.id))
+
     async def unload(request: Request) -> Response:
         _check(request)
         spec = exact_model(context.service, request.path_params["model"])
@@ -70,7 +85,9 @@ def routes(context: Context) -> list[Route]:
     return [
         Route("/api/server", state),
         Route("/api/server/stop", stop, methods=["POST"]),
-        Route("/api/server/models/{model:path}", unload, methods=["DELETE"]),
+        Route(_MODEL, state_of_model),
+        Route(_MODEL, load, methods=["POST"]),
+        Route(_MODEL, unload, methods=["DELETE"]),
     ]
 
 

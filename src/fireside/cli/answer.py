@@ -1,58 +1,54 @@
 """Prints one answer as it is made."""
 
-import asyncio
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import cast
+from dataclasses import dataclass
 
 import typer
 
-from fireside.api.inputs import parse_input, to_request
-from fireside.catalog.loader import Catalog
-from fireside.cli.common import fetch, find_model
+from fireside.cli.answerers import Answerer, Body
 from fireside.cli.loading import load_shown
-from fireside.serving.service import Service
-from fireside.serving.types import Delta, TextRequest
-from fireside.settings import Settings
+from fireside.serving.types import Delta
 
 _TERMINAL_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
 
-def print_answer(settings: Settings, model: str, body: dict[str, object], *, no_pull: bool) -> None:
-    """Fetch the model when it is missing, load it, and write its answer to standard output.
+@dataclass(slots=True)
+class Written:
+    """What has been printed of an answer so far."""
+
+    text: str = ""
+    cut: bool = False
+
+
+async def print_answer(answerer: Answerer, body: Body) -> None:
+    """Load the model, write its answer to standard output, and give everything back. Raises FiresideError leaves."""
+    try:
+        deltas = answerer.answer(body)
+        if sys.stderr.isatty():
+            await load_shown(answerer.load(), answerer.status)
+        written = Written()
+        await write_answer(deltas, written)
+        if written.cut:
+            typer.echo("(cut off; --max-tokens allows more)", err=True)
+    finally:
+        await answerer.close()
+
+
+async def write_answer(deltas: AsyncGenerator[Delta, None], written: Written) -> None:
+    """Write one answer and a line's end to standard output, as it is made. Raises FiresideError leaves.
 
     Args:
-        body: the request's JSON object, as the API takes it; the same bounds hold.
-
-    Raises FiresideError leaves.
+        written: takes the text as the model wrote it; what came stays there when this is cancelled.
     """
-    catalog = Catalog.from_settings(settings)
-    spec = find_model(catalog, model)
-    request = to_request(spec.id, parse_input(body), "")
-    fetch(spec, settings, no_pull)
-    asyncio.run(_answer(Service(settings, catalog), request))
-
-
-async def _answer(service: Service, request: TextRequest) -> None:
-    try:
-        await write_answer(service, request)
-    finally:
-        await service.close()
-
-
-async def write_answer(service: Service, request: TextRequest) -> None:
-    """Write one answer and a line's end to standard output, as it is made. Raises FiresideError leaves."""
     # A model may say escape sequences; a terminal would obey them.
     drop = _TERMINAL_CONTROLS if sys.stdout.isatty() else {}
-    if sys.stderr.isatty():
-        await load_shown(service, request.model)
-    deltas = cast(AsyncGenerator[Delta, None], service.generate(request))
     async with aclosing(deltas):
         async for delta in deltas:
+            written.text += delta.text
+            written.cut = delta.finish_reason == "length"
             sys.stdout.write(delta.text.translate(drop))
             sys.stdout.flush()
             if delta.finish_reason:
                 sys.stdout.write("\n")
-            if delta.finish_reason == "length":
-                typer.echo(f"(cut off at {request.max_tokens} tokens; --max-tokens allows more)", err=True)

@@ -1,7 +1,7 @@
 """Asks a running server, as the owner of its data folder."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def ask(server: RunningServer, path: str, method: str = "GET") -> dict[str, Any]
         raise ServerGone(f"The server at {server.url} does not answer: {error or type(error).__name__}.") from error
 
 
-async def stream(server: RunningServer, model: str, body: Mapping[str, object]) -> AsyncIterator[Delta]:
+async def stream(server: RunningServer, model: str, body: Mapping[str, object]) -> AsyncGenerator[Delta, None]:
     """An answer of the run route, in pieces; closing the iterator ends it. Raises ServerGone, ServerRefused.
 
     Args:
@@ -65,6 +65,11 @@ async def stream(server: RunningServer, model: str, body: Mapping[str, object]) 
                     yield _delta(json.loads(line.removeprefix("data: ")))
     except httpx2.HTTPError as error:
         raise ServerGone(f"The server at {server.url} went away: {error or type(error).__name__}.") from error
+
+
+def model_path(model: str) -> str:
+    """Where a server tells of one model, loads it (POST) and unloads it (DELETE)."""
+    return f"/api/server/models/{model}"
 
 
 def states(data_dir: Path) -> list[tuple[RunningServer, dict[str, Any]]]:

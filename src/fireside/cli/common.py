@@ -20,6 +20,9 @@ DataDir = Annotated[
     Path | None,
     typer.Option(help="Folder for models, caches and the database.", show_default="the platform's place for user data"),
 ]
+Model = Annotated[
+    str, typer.Argument(help="Model: its id or an alias, or as much of one as no other model has.", metavar="MODEL")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 NoPull = Annotated[bool, typer.Option("--no-pull", help="Fail rather than download a model that is not here.")]
 

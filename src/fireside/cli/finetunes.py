@@ -2,11 +2,14 @@
 
 import asyncio
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import typer
 from pydantic import ValidationError
@@ -14,14 +17,15 @@ from pydantic import ValidationError
 from fireside.api.inputs import parse_input, to_request
 from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import HubSource
-from fireside.cli.answer import write_answer
+from fireside.cli.answer import Written, write_answer
 from fireside.cli.common import fetch, find_model, open_store
+from fireside.cli.loading import load_shown
 from fireside.engine.types import Adapter
 from fireside.errors import ConfigError, FineTuneMismatch
 from fireside.finetunes.checks import FILE_NAMES
 from fireside.finetunes.service import FineTunes
 from fireside.serving.service import Service
-from fireside.serving.types import TextRequest
+from fireside.serving.types import Delta, TextRequest
 from fireside.settings import Settings, load_settings
 from fireside.store.finetune_records import FineTune
 from fireside.weights.download.hub import fetch_files, list_files
@@ -127,6 +131,11 @@ async def _print_all(service: Service, answers: dict[str, TextRequest]) -> None:
     try:
         for title, request in answers.items():
             typer.echo(f"--- {title}")
-            await write_answer(service, request)
+            if sys.stderr.isatty():
+                await load_shown(service.load(request.model), partial(service.status, request.model))
+            written = Written()
+            await write_answer(cast(AsyncGenerator[Delta, None], service.generate(request)), written)
+            if written.cut:
+                typer.echo("(cut off; --max-tokens allows more)", err=True)
     finally:
         await service.close()

@@ -1,22 +1,24 @@
-"""Loads a model and shows how far it is."""
+"""Shows how far a model's load is."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
 
 from fireside.cli.progress import shown_progress
-from fireside.serving.service import Service
+from fireside.serving.types import ModelStatus
 
 POLL_SECONDS = 0.1
 
 
-async def load_shown(service: Service, model: str) -> None:
-    """Load the model. Raises ModelError leaves and EngineFailed."""
-    loading = asyncio.create_task(service.load(model))
+async def load_shown(load: Coroutine[object, object, None], status: Callable[[], Awaitable[ModelStatus]]) -> None:
+    """Await the load, and show meanwhile what the model's status says. Raises ModelError leaves and EngineFailed."""
+    loading = asyncio.create_task(load)
     try:
         with shown_progress(in_bytes=False) as progress:
             while not (await asyncio.wait([loading], timeout=POLL_SECONDS))[0]:
-                status = await service.status(model)
-                if status.state == "loading" and status.progress is not None:
-                    progress(f"Loading {model}: {status.detail}", round(status.progress * 1000), 1000)
+                now = await status()
+                if now.state == "loading":
+                    share = 0 if now.progress is None else round(now.progress * 1000)
+                    progress(f"Loading the model: {now.detail}", share, 0 if now.progress is None else 1000)
     finally:
         loading.cancel()
         await asyncio.gather(loading, return_exceptions=True)

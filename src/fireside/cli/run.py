@@ -1,19 +1,25 @@
-"""`fireside run`: one answer in the terminal."""
+"""`fireside run`: ask a model in the terminal, once or in a conversation."""
 
 from typing import Annotated
 
 import typer
 
-from fireside.cli.common import DataDir, NoPull
+from fireside.cli.common import DataDir, Model, NoPull
 
 
 def run(
-    model: Annotated[str, typer.Argument(help="Model id, or the last part of one.")],
+    model: Model,
     prompt: Annotated[
-        str | None, typer.Argument(help="What to ask. Without it, or with -, it is read from standard input.")
+        str | None,
+        typer.Argument(
+            help="What to ask. Without it, a conversation begins; or, where standard input is no terminal, that is "
+            "asked. With -, it is in any case."
+        ),
     ] = None,
     system: Annotated[str | None, typer.Option(help="System message, instead of the model's default one.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Most tokens to generate.", show_default="256")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Most tokens of an answer.", show_default="256; in a conversation 1024")
+    ] = None,
     temperature: Annotated[
         float | None, typer.Option(help="0 to 5; 0 always takes the likeliest token.", show_default="0.6")
     ] = None,
@@ -21,38 +27,66 @@ def run(
     top_k: Annotated[int | None, typer.Option(help="Only this many of the likeliest tokens.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same answer.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="The prompt as it is, without a chat template.")] = False,
-    threads: Annotated[int | None, typer.Option(help="Threads for arithmetic.", show_default="one per core")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Threads for arithmetic, of an engine of its own.", show_default="one per core"),
+    ] = None,
+    no_server: Annotated[
+        bool, typer.Option("--no-server", help="Load the model here, even where a server runs that could answer.")
+    ] = False,
     no_pull: NoPull = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Ask a model in the terminal; the answer appears as it is made. No server is needed.
+    """Ask a model in the terminal; the answer appears as it is made.
+
+    Without a prompt, on a terminal, it is a conversation: /help there lists its commands, Ctrl-C stops an answer,
+    Ctrl-D leaves. A server that runs on the data folder answers, so that the model is in memory once; without one, the
+    model is loaded for this command.
 
     \b
     Examples:
-      fireside run smollm2-135m-instruct "What is the capital of France?" --temperature 0
-      fireside run smollm2-135m-instruct "A haiku about rain" --temperature 1.2 --seed 7
-      git diff | fireside run smollm2-135m-instruct --system "Summarise this change in one line."
+      fireside run smollm2
+      fireside run smollm2 "What is the capital of France?" --temperature 0
+      fireside run openhermes "A haiku about rain" --temperature 1.2 --seed 7
+      git diff | fireside run smollm2 --system "Summarise this change in one line."
       fireside run echo "Say this back"
     """
     import sys
 
-    from fireside.cli.answer import print_answer
+    talks = prompt is None and sys.stdin.isatty()
+    if talks and not sys.stdout.isatty():
+        raise typer.BadParameter("what should be asked? Give it as the second argument, in quotes.")
+    if talks and raw:
+        raise typer.BadParameter("--raw is for one prompt: give it as the second argument, in quotes.")
+    text = "?" if talks else sys.stdin.read() if prompt in (None, "-") else prompt
+
+    from fireside.api.inputs import parse_input
+    from fireside.catalog.loader import Catalog
+    from fireside.cli.answerers import choose_answerer
+    from fireside.cli.common import fetch, find_model
     from fireside.settings import load_settings
 
-    if prompt is None and sys.stdin.isatty():
-        raise typer.BadParameter("what should be asked? Give it as the second argument, in quotes.")
-    text = sys.stdin.read() if prompt in (None, "-") else prompt
     settings = load_settings(data_dir=data_dir, threads=threads)
-    body: dict[str, object] = {
-        "max_tokens": max_tokens,
-        "temperature": temperature,
-        "top_p": top_p,
-        "top_k": top_k,
-        "seed": seed,
-        "raw": raw,
-    }
+    catalog = Catalog.from_settings(settings)
+    spec = find_model(catalog, model)
+    given = {"max_tokens": max_tokens, "temperature": temperature, "top_p": top_p, "top_k": top_k, "seed": seed}
+    options: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    body: dict[str, object] = {**options, "raw": raw}
     if system is None:
         body["prompt"] = text
     else:
         body["messages"] = [{"role": "system", "content": system}, {"role": "user", "content": text}]
-    print_answer(settings, model, body, no_pull=no_pull)
+    # What is wrong is said before anything is fetched.
+    parse_input(body)
+    fetch(spec, settings, no_pull)
+    answerer = choose_answerer(spec, settings, catalog, alone=no_server or threads is not None)
+    if talks:
+        from fireside.cli.chat import Chat, converse
+
+        converse(Chat(answerer, spec, system, options))
+    else:
+        import asyncio
+
+        from fireside.cli.answer import print_answer
+
+        asyncio.run(print_answer(answerer, body))

@@ -60,7 +60,7 @@ def run_server(settings: Settings, catalog: Catalog, *, no_pull: bool) -> None:
         service = Service(settings, catalog)
         fetch(service.resolve(settings.default_model), settings, no_pull)
         # SIGTERM's own way: the server drains, then ends.
-        control = Control(new_secret(), lambda: signal.raise_signal(signal.SIGTERM), service.unload)
+        control = Control(new_secret(), lambda: signal.raise_signal(signal.SIGTERM), service.load, service.unload)
         preload = _Preload(settings, service, store, control.secret)
         offered = settings.model_copy(update={"web_downloads": settings.web_downloads and not no_pull})
         app = create_app(offered, service, store, control)
@@ -109,7 +109,7 @@ class _Preload:
         model = self._service.resolve(self._settings.default_model).id
         began = time.monotonic()
         try:
-            await load_shown(self._service, model)
+            await load_shown(self._service.load(model), lambda: self._service.status(model))
         except FiresideError as error:
             typer.echo(
                 f"Error: {model} cannot be loaded: {for_operators(error)}\nThe server goes on without it.", err=True

@@ -37,7 +37,7 @@ def stop(
       fireside stop mistral-7b-instruct
       fireside stop --url http://127.0.0.1:9000
     """
-    from fireside.cli.client import ask
+    from fireside.cli.client import ask, model_path
     from fireside.settings import load_settings
 
     settings = load_settings(data_dir=data_dir)
@@ -46,7 +46,7 @@ def stop(
 
         spec = find_model(Catalog.from_settings(settings), model)
         server = _only(settings.data_dir, url)
-        if ask(server, f"/api/server/models/{spec.id}", "DELETE")["unloaded"]:
+        if ask(server, model_path(spec.id), "DELETE")["unloaded"]:
             typer.echo(f"{spec.id} is no longer in the memory of {server.url}.")
         else:
             typer.echo(f"{spec.id} was not in the memory of {server.url}.")
