@@ -305,7 +305,7 @@ async def test_an_answer_of_weights(tmp_path: Path, warm_words: Path) -> None:
     add_model(tmp_path, "words", folder=warm_words, stop=["<|end|>"])
     async with serving(tmp_path) as service:
         request = ask("W", "words")
-        expected = [*(Delta(character) for character in "ärme ☀"), Delta("", "stop", Usage(1, 9))]
+        expected = [Delta(""), *(Delta(character) for character in "ärme ☀"), Delta("", "stop", Usage(1, 9))]
         assert await collect(service, request) == expected
         assert request.meter == Meter(1, 9)
         # "ä" has two bytes, "☀" three: an answer that is cut inside of one has neither.

@@ -78,7 +78,7 @@ async def answer(service: Service, request: TextRequest) -> Answer:
     last = deltas[-1]
     meter = request.meter
     assert last.usage == Usage(meter.prompt_tokens, meter.completion_tokens, meter.cached_tokens)
-    assert all(delta.text or delta.tool_calls for delta in deltas[:-1])
+    assert all(delta.text or delta.tool_calls for delta in deltas[1:-1]), "but for the first, which says it has begun"
     calls = [call for delta in deltas for call in delta.tool_calls]
     return Answer("".join(delta.text for delta in deltas), calls, last.finish_reason, last.usage)
 

@@ -1,10 +1,12 @@
-"""One text generation, whatever route asked for it: adapter, answer (whole or as a stream), usage."""
+"""Text generation, whatever route asked for it: adapter, answers (whole or as a stream), usage."""
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Protocol, cast
 
 from starlette.responses import Response
@@ -19,7 +21,9 @@ from fireside.errors import EngineFailed, LoraUnsupported, RequestTimeout
 from fireside.functions.loop import generate
 from fireside.functions.schema import Function
 from fireside.prompting.messages import ToolCall
-from fireside.serving.types import Delta, FunctionCall, TextRequest
+from fireside.serving.choices import Choices, generate_choices
+from fireside.serving.tokens import TokenReport
+from fireside.serving.types import Delta, FinishReason, FunctionCall, TextRequest, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -27,15 +31,15 @@ logger = logging.getLogger(__name__)
 class Form(Frames, Protocol):
     """How a route writes its answer."""
 
-    def whole(self, delta: Delta, headers: Mapping[str, str]) -> Response:
-        """The answer to a request that asked for no stream, all in one piece."""
+    def whole(self, answers: Sequence[Delta], headers: Mapping[str, str]) -> Response:
+        """What a request gets that asked for no stream: each choice in one piece, and each with the usage of all."""
         ...
 
 
 async def respond(
     context: Context,
     spec: ModelSpec,
-    request: TextRequest,
+    choices: Choices,
     form: Form,
     *,
     lora: str | None,
@@ -49,16 +53,16 @@ async def respond(
 
     Args:
         spec: the model that answers, as `request.model` was resolved.
-        request: without its adapter; its tenant is the account.
+        choices: requests without an adapter; their tenant is the account.
         lora: id or name of a fine-tune.
-        functions: what the model may call and runs here.
+        functions: what the model may call and runs here, where there is one choice.
 
     Raises:
         FiresideError: while nothing is sent yet; later ones end the stream with a frame of their own.
     """
     settings = context.settings
-    headers = {} if request.model in spec.names else {"fireside-served-by": spec.id}
-    async with _generation(context, spec, request, lora, functions) as deltas:
+    headers = {} if choices.requests[0].model in spec.names else {"fireside-served-by": spec.id}
+    async with _generation(context, spec, choices, lora, functions) as deltas:
         if stream:
             events = EventStream(
                 deltas,
@@ -71,8 +75,11 @@ async def respond(
             await events(scope, receive, send)
             return
         async with UntilGone(receive), aclosing(deltas):
-            delta = await _collect(deltas, settings.request_timeout)
-        response = form.whole(delta, headers)
+            answers = await _collect(deltas, settings.request_timeout)
+        if any(answer.tokens for answer in answers):
+            response = await asyncio.to_thread(form.whole, answers, headers)  # each token is an object there
+        else:
+            response = form.whole(answers, headers)
         await response(scope, receive, send)
 
 
@@ -80,15 +87,16 @@ async def complete(
     context: Context, spec: ModelSpec, request: TextRequest, *, lora: str | None, functions: Sequence[Function] = ()
 ) -> Delta:
     """Generate the whole answer, with nobody waiting on a connection. Arguments and errors as `respond`'s."""
-    async with _generation(context, spec, request, lora, functions) as deltas, aclosing(deltas):
-        return await _collect(deltas, context.settings.request_timeout)
+    async with _generation(context, spec, Choices((request,)), lora, functions) as deltas, aclosing(deltas):
+        [answer] = await _collect(deltas, context.settings.request_timeout)
+        return answer
 
 
 @asynccontextmanager
 async def _generation(
-    context: Context, spec: ModelSpec, request: TextRequest, lora: str | None, functions: Sequence[Function]
+    context: Context, spec: ModelSpec, choices: Choices, lora: str | None, functions: Sequence[Function]
 ) -> AsyncIterator[AsyncGenerator[Delta, None]]:
-    """The answer's pieces, with the fine-tune that is named; at the end, the usage is recorded.
+    """The answers' pieces, with the fine-tune that is named; at the end, the usage is recorded.
 
     Raises LoraUnsupported, and what `FineTunes.local` does.
     """
@@ -96,50 +104,86 @@ async def _generation(
     if lora is not None:
         if not spec.lora:
             raise LoraUnsupported(f"The model {spec.id} does not support LoRA inference: leave out lora.")
-        adapter = await asyncio.to_thread(context.finetunes.local, request.tenant, lora, spec)
-        request = replace(request, adapter=Adapter(adapter.version, str(adapter.folder)))
+        adapter = await asyncio.to_thread(context.finetunes.local, choices.requests[0].tenant, lora, spec)
+        files = Adapter(adapter.version, str(adapter.folder))
+        choices = replace(choices, requests=tuple(replace(one, adapter=files) for one in choices.requests))
     try:
         # The service promises an iterator that can be closed; to the type checker that is a generator.
-        yield cast(AsyncGenerator[Delta, None], _deltas(context, request, functions))
+        yield cast(AsyncGenerator[Delta, None], _deltas(context, choices, functions))
     finally:
         # However it ended: a client that went away has used what was made for it.
-        await _record(context, spec, request)
+        await _record(context, spec, choices)
         if adapter is not None:
             await asyncio.to_thread(context.finetunes.release, adapter)
 
 
-def _deltas(context: Context, request: TextRequest, functions: Sequence[Function]) -> AsyncIterator[Delta]:
+def _deltas(context: Context, choices: Choices, functions: Sequence[Function]) -> AsyncIterator[Delta]:
     if not functions:
-        return context.service.generate(request)
+        return generate_choices(context.service, choices)
+    [request] = choices.requests
     return generate(context.service, context.sandbox, request, functions, context.settings.function_rounds)
 
 
-async def _record(context: Context, spec: ModelSpec, request: TextRequest) -> None:
+async def _record(context: Context, spec: ModelSpec, choices: Choices) -> None:
     """Add to the account's usage. The client has its answer by now: a failure here is for the log alone."""
-    account, meter = request.tenant, request.meter
-    if not meter.prompt_tokens:
+    account, usage = choices.requests[0].tenant, choices.usage()
+    if not usage.prompt_tokens:
         return
     try:
         await asyncio.to_thread(
-            context.store.record_usage, account, spec.id, meter.prompt_tokens, meter.completion_tokens
+            context.store.record_usage, account, spec.id, usage.prompt_tokens, usage.completion_tokens
         )
     except Exception:
         logger.exception("Usage of account %s could not be recorded", account)
 
 
-async def _collect(deltas: AsyncGenerator[Delta, None], seconds: float) -> Delta:
-    """The whole answer as one piece. Raises RequestTimeout, and what the generation raises."""
-    pieces: list[str] = []
-    calls: list[ToolCall] = []
-    done: list[FunctionCall] = []
+@dataclass(slots=True)
+class _Pieces:
+    """What has come of a choice."""
+
+    texts: list[str] = field(default_factory=list)
+    calls: list[ToolCall] = field(default_factory=list)
+    done: list[FunctionCall] = field(default_factory=list)
+    finish_reason: FinishReason | None = None
+    reports: list[TokenReport] = field(default_factory=list)
+
+    def add(self, delta: Delta) -> None:
+        self.texts.append(delta.text)
+        self.calls += delta.tool_calls
+        self.done += delta.function_calls
+        self.finish_reason = delta.finish_reason
+        if delta.tokens is not None:
+            self.reports.append(delta.tokens)
+
+    def joined(self, choice: int, usage: Usage) -> Delta:
+        return Delta(
+            "".join(self.texts),
+            self.finish_reason,
+            usage,
+            tuple(self.calls),
+            tuple(self.done),
+            _joined(self.reports) if self.reports else None,
+            choice,
+        )
+
+
+def _joined(reports: Sequence[TokenReport]) -> TokenReport:
+    return TokenReport(
+        tuple(chain.from_iterable(report.scored for report in reports)),
+        tuple(chain.from_iterable(report.ids for report in reports)),
+        reports[0].prompt,
+    )
+
+
+async def _collect(deltas: AsyncGenerator[Delta, None], seconds: float) -> list[Delta]:
+    """Each choice as one piece, in order. Raises RequestTimeout, and what the generation raises."""
+    pieces: defaultdict[int, _Pieces] = defaultdict(_Pieces)
     try:
         async with asyncio.timeout(seconds):
             async for delta in deltas:
-                pieces.append(delta.text)
-                calls += delta.tool_calls
-                done += delta.function_calls
+                pieces[delta.choice].add(delta)
                 if delta.usage is not None:
-                    return Delta("".join(pieces), delta.finish_reason, delta.usage, tuple(calls), tuple(done))
+                    return [pieces[choice].joined(choice, delta.usage) for choice in sorted(pieces)]
     except TimeoutError:
         raise RequestTimeout(f"The answer was not done within {seconds:g} seconds.") from None
     raise EngineFailed("The answer broke off without an end.")

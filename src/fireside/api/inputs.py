@@ -262,10 +262,11 @@ def to_request(model: str, parsed: TextInput, account: str, adapter: Adapter | N
 
 
 def problem_lines(error: ValidationError) -> list[str]:
-    """One line per problem, naming the field and its bound; the value given is not repeated."""
+    """One line per problem, naming the field and its bound; the value given is not repeated. What is wrong between
+    fields names them itself."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     lines = [
-        f"{'.'.join(map(str, problem['loc']))}: {problem['msg'].replace('Input should', 'should')}"
+        ": ".join(filter(None, [".".join(map(str, problem["loc"])), problem["msg"].replace("Input should", "should")]))
         for problem in found[:_MAX_PROBLEMS]
     ]
     if len(found) > _MAX_PROBLEMS:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, model_validator
+
 _NULL = {"type": "null"}
 
 
@@ -13,3 +15,14 @@ def null_is_unset(schema: dict[str, Any]) -> None:
             about = {key: field.pop(key) for key in ("default", "description") if key in field}
             choices = field["anyOf"] if set(field) == {"anyOf"} else [dict(field)]
             schema["properties"][name] = {"anyOf": [*choices, _NULL], **about}
+
+
+class NullIsUnset(BaseModel):
+    """Checks a JSON object strictly; a field that is null counts as not given."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", json_schema_extra=null_is_unset)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_unset(cls, value: object) -> object:
+        return {name: item for name, item in value.items() if item is not None} if isinstance(value, dict) else value

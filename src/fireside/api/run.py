@@ -28,6 +28,7 @@ from fireside.api.tools import CallObject, call_object
 from fireside.api.usage import TokenUsage, usage_object
 from fireside.catalog.spec import ModelSpec
 from fireside.prompting.messages import ToolCall
+from fireside.serving.choices import Choices
 from fireside.serving.types import Delta, FinishReason, JsonForm, TextRequest, Usage
 
 
@@ -98,7 +99,7 @@ class TextRuns:
         await respond(
             context,
             spec,
-            request,
+            Choices((request,)),
             _RunForm(form, request, padded=context.settings.stream_padding, with_functions=bool(functions)),
             lora=parsed.lora,
             stream=parsed.stream,
@@ -179,8 +180,9 @@ class _RunForm:
         self._with_functions = with_functions
         self._calls = 0
 
-    def whole(self, delta: Delta, headers: Mapping[str, str]) -> Response:
-        return self._form(self.result(delta), headers=headers)
+    def whole(self, answers: Sequence[Delta], headers: Mapping[str, str]) -> Response:
+        [answer] = answers
+        return self._form(self.result(answer), headers=headers)
 
     def result(self, delta: Delta) -> RunResult:
         """The whole answer, of its only piece."""

@@ -57,6 +57,13 @@ def padding() -> str:
     return _PADDING[: random.randrange(len(_PADDING))]  # noqa: S311  (a length, not a secret)
 
 
+async def _framed(write: Callable[[Delta], bytes], delta: Delta) -> bytes:
+    """The frames; in a thread, where a whole prompt is told, token by token."""
+    if delta.tokens is not None and delta.tokens.prompt is not None:
+        return await asyncio.to_thread(write, delta)
+    return write(delta)
+
+
 class EventStream:
     """ASGI response that writes the pieces of one answer as they come.
 
@@ -117,9 +124,9 @@ class EventStream:
             async with asyncio.timeout(self._timeout):
                 async for delta in self._deltas:
                     if delta.usage is not None:
-                        await self._write(frames.end(delta) + DONE, more=False)
+                        await self._write(await _framed(frames.end, delta) + DONE, more=False)
                         return
-                    if body := frames.piece(delta):
+                    if body := await _framed(frames.piece, delta):
                         await self._write(body)
         except TimeoutError:
             raise RequestTimeout(f"The answer was not done within {self._timeout:g} seconds.") from None

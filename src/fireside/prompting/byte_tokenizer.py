@@ -26,3 +26,7 @@ class ByteTokenizer:
     def token_bytes(self, token_id: int) -> bytes:
         """The one byte; empty for BOS, EOS and unknown ids."""
         return bytes([token_id]) if 0 <= token_id < 256 else b""
+
+    def spelling(self, token_id: int) -> bytes:
+        """The one byte, or the name of BOS or EOS."""
+        return {self.bos_id: b"<s>", self.eos_id: b"</s>"}.get(token_id) or self.token_bytes(token_id)

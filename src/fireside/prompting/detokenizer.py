@@ -28,17 +28,18 @@ class Detokenizer:
         tokenizer: whose ids these are.
         strip_leading_space: True for an answer that stands by itself (scoped or unscoped prompt): where the tokenizer's
             decoder does so, one leading space is dropped. False for raw continuations, whose first space counts.
+        special: write special tokens out, rather than leave them away.
     """
 
-    def __init__(self, tokenizer: Vocabulary, strip_leading_space: bool) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: Vocabulary, strip_leading_space: bool, *, special: bool = False) -> None:
+        self._bytes_of = tokenizer.spelling if special else tokenizer.token_bytes
         self._strip = strip_leading_space and tokenizer.strips_leading_space
         errors = "fireside.one-mark-per-byte" if tokenizer.byte_fallback else "replace"
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
 
     def push(self, token_id: int) -> str:
         """The text that is certain with this token; may be empty."""
-        return self._stripped(self._decoder.decode(self._tokenizer.token_bytes(token_id)))
+        return self._stripped(self._decoder.decode(self._bytes_of(token_id)))
 
     def finish(self) -> str:
         """The rest of the text, which is always empty: an incomplete last character is dropped."""

@@ -134,6 +134,12 @@ class Tokenizer:
         """UTF-8 bytes, perhaps part of a character, that the token stands for; empty for special and unknown ids."""
         return self._bytes.get(token_id, b"")
 
+    def spelling(self, token_id: int) -> bytes:
+        """See `Vocabulary.spelling`."""
+        if token_id in self._parts.special:
+            return self._parts.vocab[token_id].encode()
+        return self.token_bytes(token_id)
+
 
 def _encode(tokenizer: LibraryTokenizer, text: str) -> list[int]:
     # As a batch, since `encode` would keep every other thread waiting (it holds the interpreter's lock).

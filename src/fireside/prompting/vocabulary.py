@@ -68,3 +68,7 @@ class Vocabulary(Protocol):
     def token_bytes(self, token_id: int) -> bytes:
         """UTF-8 bytes, perhaps part of a character, that the token stands for; empty for special and unknown ids."""
         ...
+
+    def spelling(self, token_id: int) -> bytes:
+        """The same, but special tokens as they are spelt."""
+        ...

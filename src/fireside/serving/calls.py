@@ -1,5 +1,8 @@
 """Calls of tools, found in an answer's text wherever its pieces are cut."""
 
+import contextlib
+import json
+import re
 import secrets
 
 import msgspec
@@ -10,6 +13,9 @@ from fireside.prompting.tools import CALL_CLOSE, CALL_OPEN
 from fireside.serving.stops import first_beginning
 
 NO_NUMBER = "JSON Mode couldn't be met: the answer holds a number that no reader of JSON takes."
+
+_BEGINNING = re.compile(r"""\n\{"name": ("(?:[^"\\]|\\.)*"), "arguments": (.*)""", re.DOTALL)
+"""Of a call, as the grammar has it."""
 
 
 class _Call(msgspec.Struct):
@@ -59,6 +65,22 @@ class CallReader:
         held, self._held = self._held, ""
         return "" if self._calling or self.made else held
 
+    def cut(self) -> ToolCall | None:
+        """What there is of a call that the end of the answer cut: its arguments as far as they came, which may be no
+        JSON. None before its name is complete."""
+        begun = _BEGINNING.match(self._held) if self._calling else None
+        if begun is None:
+            return None
+        arguments = begun[2]
+        with contextlib.suppress(ValueError, RecursionError):
+            arguments = arguments[: json.JSONDecoder().raw_decode(arguments)[1]]
+        return _tool_call(json.loads(begun[1]), arguments)
+
+    @property
+    def calling(self) -> bool:
+        """Whether a call has begun and is not complete."""
+        return self._calling
+
     def _take_call(self) -> ToolCall | None:
         """The call in the held text, if it is complete. Raises FormNotMet for numbers that are out of range."""
         while (end := self._held.find(CALL_CLOSE, self._searched)) >= 0:
@@ -69,10 +91,14 @@ class CallReader:
                 continue  # the closing stands in one of the arguments
             check_numbers(bytes(call.arguments))
             self._held, self._calling, self._searched = self._held[self._searched :], False, 0
-            return ToolCall(f"call_{secrets.token_hex(12)}", call.name, bytes(call.arguments).decode())
+            return _tool_call(call.name, bytes(call.arguments).decode())
         # It may have come halfway.
         self._searched = max(0, len(self._held) - len(CALL_CLOSE) + 1, self._searched)
         return None
+
+
+def _tool_call(name: str, arguments: str) -> ToolCall:
+    return ToolCall(f"call_{secrets.token_hex(12)}", name, arguments)
 
 
 def check_numbers(text: bytes | str) -> None:

@@ -8,6 +8,7 @@ Calls of tools are written as Hermes 2 Pro and its like write them:
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,9 @@ from fireside.errors import BadGrammar
 from fireside.prompting.messages import Tool
 from fireside.prompting.tools import CALL_CLOSE, CALL_OPEN
 from fireside.serving.schemas import ON_ONE_LINE, prepare
-from fireside.serving.types import JsonForm, RegexForm, TextRequest, ToolChoice
+from fireside.serving.types import AnswerForm, ChoiceForm, GrammarForm, JsonForm, TextRequest, ToolChoice
+
+_GBNF_RULE = re.compile(r"^\s*[\w-]+\s*::=", re.MULTILINE)
 
 MOST_CALLS = 8
 """Of tools, in one answer: a weak model repeats itself."""
@@ -42,19 +45,36 @@ def grammar_of(request: TextRequest, *, spaced: bool) -> str | None:
     return None
 
 
-def form_grammar(form: JsonForm | RegexForm, *, spaced: bool) -> str:
-    """The grammar of JSON or of a pattern."""
+def form_grammar(form: AnswerForm, *, spaced: bool) -> str:
+    """The grammar of JSON, of a pattern or of some texts; one that was given stays as it is."""
+    if isinstance(form, GrammarForm):
+        return _own_grammar(form.lark)
     if isinstance(form, JsonForm):
         schema = {"type": "object"} if form.schema is None else form.schema
         title = "The JSON schema"
         return f"start: {_space(spaced)}body\n// {title}\nbody: %json {_json(prepare(schema, title))}\n"
-    # As in JavaScript and JSON Schema: \d and \w are ASCII.
-    pattern = regex_to_lark(_without_anchors(form.pattern), "dw")
-    body = f"// The pattern\nBODY: /{pattern}/\n"
+    if isinstance(form, ChoiceForm):
+        body = f"// The choice\nBODY: {' | '.join(map(_text, form.texts))}\n"
+    else:
+        # As in JavaScript and JSON Schema: \d and \w are ASCII.
+        pattern = regex_to_lark(_without_anchors(form.pattern), "dw")
+        body = f"// The pattern\nBODY: /{pattern}/\n"
     if not spaced:
         return f"start: BODY\n{body}"
-    # A space of the pattern's own must not be taken for the one that is dropped.
+    # A space of the form's own must not be taken for the one that is dropped.
     return f'start: " " BODY | BARE\nBARE: BODY & /([^ ](.|\\n)*)?/\n{body}'
+
+
+def _own_grammar(lark: str) -> str:
+    """Raises BadGrammar for what only the server may say, and for the other notation that clients know."""
+    if "%llguidance" in lark:
+        raise BadGrammar("The grammar cannot be used: %llguidance sets options, which are the server's.")
+    if "::=" in lark and _GBNF_RULE.search(lark):
+        raise BadGrammar(
+            "The grammar cannot be used: it is GBNF. Write it in llguidance's dialect of Lark (start: …); "
+            "llguidance.gbnf_to_lark translates."
+        )
+    return lark
 
 
 def tools_grammar(tools: Sequence[Tool], choice: ToolChoice, *, spaced: bool) -> str:

@@ -5,6 +5,7 @@ from fireside.prompting import Detokenizer, Vocabulary
 from fireside.prompting.messages import ToolCall
 from fireside.serving.calls import CallReader, check_numbers
 from fireside.serving.stops import StopTexts
+from fireside.serving.tokens import AnswerScores, TokenReport
 from fireside.serving.types import Delta, FinishReason, JsonForm, TextRequest
 
 
@@ -12,34 +13,60 @@ class AnswerReader:
     """Reads one answer. A form, or a call of a tool, says itself where it ends: there stop texts do not count."""
 
     def __init__(self, request: TextRequest, tokenizer: Vocabulary) -> None:
-        self._detokenizer = Detokenizer(tokenizer, strip_leading_space=not request.goes_on)
+        self._request = request
+        self._detokenizer = Detokenizer(
+            tokenizer, strip_leading_space=not request.goes_on, special=request.write_special
+        )
         self._calls = CallReader() if request.offered_tools else None
-        self._stops = StopTexts(() if request.form else request.stop)
+        self._stops = StopTexts(() if request.form else request.stop, keep=request.keep_stop)
         self._json: list[str] | None = [] if isinstance(request.form, JsonForm) else None
+        self._scores = None if request.scores is None else AnswerScores(tokenizer)
+        self._unstoppable = request.sampling.min_tokens
 
     def push(self, token: Token) -> Delta:
         """The piece that is certain with this token; perhaps an empty one. After one that has a `finish_reason` no
         token is wanted. Raises FormNotMet."""
         finish: FinishReason | None = token.finish_reason
-        text = "" if finish == "stop" else self._detokenizer.push(token.id)
+        is_text = finish != "stop" or self._request.keep_stop
+        said = self._detokenizer.push(token.id) if is_text else ""
         if finish:
-            text += self._detokenizer.finish()
-        calls: tuple[ToolCall, ...] = ()
-        if self._calls is not None:
-            text, calls = self._calls.push(text)
-            text += self._calls.finish() if finish else ""
-        text = self._stops.push(text)
+            said += self._detokenizer.finish()
+        text, calls, is_cut = self._without_calls(said, finish)
+        text = self._without_stops(text, finish)
         if self._stops.found:
             finish = "stop"
-        elif finish:
-            text += self._stops.finish()
         if self._json is not None:
             self._json.append(text)
-            if finish:
+            if finish and not (finish == "length" and self._request.keep_cut):
                 check_numbers("".join(self._json))
-        if self._calls is not None and self._calls.made and (finish or self._calls.repeats):
+        if self._calls is not None and self._calls.made and not is_cut and (finish or self._calls.repeats):
             finish = "tool_calls"
-        return Delta(text, finish, tool_calls=calls)
+        return Delta(text, finish, tool_calls=calls, tokens=self._report(token, said, text))
+
+    def _without_calls(self, text: str, finish: FinishReason | None) -> tuple[str, tuple[ToolCall, ...], bool]:
+        """The text, the calls in it, and whether the answer ends in the middle of one."""
+        if self._calls is None:
+            return text, (), False
+        text, calls = self._calls.push(text)
+        if not finish:
+            return text, calls, False
+        is_cut = self._calls.calling and finish == "length"
+        if is_cut and (call := self._calls.cut()) is not None:
+            calls = (*calls, call)
+        return text + self._calls.finish(), calls, is_cut
+
+    def _without_stops(self, text: str, finish: FinishReason | None) -> str:
+        if self._unstoppable > 0:
+            self._unstoppable -= 1
+            return text
+        text = self._stops.push(text)
+        return text + self._stops.finish() if finish and not self._stops.found else text
+
+    def _report(self, token: Token, said: str, shown: str) -> TokenReport | None:
+        if self._scores is None and not self._request.tell_ids:
+            return None
+        scored = self._scores.push(token, said, shown) if self._scores is not None else ()
+        return TokenReport(scored, (token.id,) if self._request.tell_ids else ())
 
     @property
     def has_calls(self) -> bool:

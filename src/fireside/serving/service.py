@@ -1,7 +1,8 @@
 """Text in, text out: catalog, prompting and engine joined."""
 
+import hashlib
 from array import array
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import aclosing
 from dataclasses import replace
 from typing import cast
@@ -11,13 +12,14 @@ import msgspec
 from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import GenerationRequest, Token
-from fireside.errors import ContextOverflow, EngineLost, FormNotMet
-from fireside.prompting import PromptTooLong, build_prompt
+from fireside.errors import ContextOverflow, EngineLost, FormNotMet, InvalidInput
+from fireside.prompting import PromptTooLong, Vocabulary, build_prompt
 from fireside.serving.grammars import grammar_of
 from fireside.serving.notes import note_of
 from fireside.serving.pool import LoadedModel, ModelPool
 from fireside.serving.preview import Previewer
 from fireside.serving.reader import AnswerReader
+from fireside.serving.tokens import PromptReport, TokenReport, prompt_report
 from fireside.serving.types import Delta, Meter, ModelStatus, Preview, TextRequest, Usage
 from fireside.settings import Settings
 from fireside.shares import Lanes
@@ -82,15 +84,22 @@ class Service:
             ):
                 try:
                     async for token in tokens:
+                        is_first = not meter.prompt_tokens
                         meter.prompt_tokens = len(ids)  # only now: a request that was refused has used nothing
                         meter.cached_tokens += token.reused
-                        meter.completion_tokens += token.finish_reason != "stop"
-                        delta = reader.push(token)
+                        if request.max_tokens:
+                            meter.completion_tokens += token.finish_reason != "stop"
+                            delta = reader.push(token)
+                        else:
+                            delta = Delta("", "length")
+                        if is_first and (request.echo or request.tell_ids):
+                            prompt = await self._prompt_report(request, model, ids, token)
+                            delta = replace(delta, tokens=replace(delta.tokens or TokenReport(), prompt=prompt))
                         if delta.finish_reason:
                             yield replace(delta, usage=_usage(meter))
                             return
-                        if delta.text or delta.tool_calls:
-                            yield delta
+                        if is_first or delta.text or delta.tool_calls or delta.tokens:
+                            yield delta  # the first one even where it is empty: the answer has begun
                 except FormNotMet:
                     if not reader.has_calls:
                         raise
@@ -98,6 +107,16 @@ class Service:
                     yield Delta("", "length", _usage(meter))
                     return
         raise EngineLost("The engine ended without finishing this answer. Send the request again.")
+
+    async def _prompt_report(
+        self, request: TextRequest, model: LoadedModel, ids: "array[int]", first: Token
+    ) -> PromptReport:
+        if not request.echo:
+            return PromptReport(ids)
+        scores = None if request.scores is None else first.prompt
+        return await self._lanes.run(
+            request.tenant, lambda: prompt_report(model.tokenizer, ids, request.prompt, scores)
+        )
 
     async def close(self) -> None:
         """End all engines."""
@@ -120,8 +139,30 @@ def _prepare(request: TextRequest, model: LoadedModel) -> tuple[GenerationReques
     Raises BadGrammar, ContextOverflow, InvalidInput, UnsupportedWeights.
     """
     tokenizer, context = model.tokenizer, model.context_length
+    _check_ids(request, tokenizer)
     grammar = grammar_of(request, spaced=tokenizer.strips_leading_space and not request.goes_on)
-    least = 1 if request.clip else request.max_tokens
+    least = 1 if request.clip else max(1, request.max_tokens)  # the one token that max_tokens 0 costs is not shown
+    ids = _prompt_ids(request, model, least)
+    if len(ids) + least > context:
+        raise ContextOverflow(len(ids), least, context)
+    generation = GenerationRequest(
+        prompt_ids=[],
+        max_tokens=min(request.max_tokens, context - len(ids)) if request.clip else least,
+        sampling=request.sampling,
+        stop_ids=[*([] if request.ignore_end else model.stop_ids), *request.stop_ids],
+        adapter=request.adapter,
+        tenant=_salted(request),
+        grammar=grammar,
+        keep_cut=request.keep_cut,
+        scores=request.scores,
+        score_prompt=request.echo and request.scores is not None,
+    )
+    return generation, ids
+
+
+def _prompt_ids(request: TextRequest, model: LoadedModel, least: int) -> "array[int]":
+    if request.prompt_ids is not None:
+        return array("i", request.prompt_ids)
     try:
         ids = build_prompt(
             prompt=request.prompt,
@@ -129,20 +170,30 @@ def _prepare(request: TextRequest, model: LoadedModel) -> tuple[GenerationReques
             raw=request.raw,
             note=note_of(request),
             spec=model.spec.prompt,
-            tokenizer=tokenizer,
-            most=context,
+            tokenizer=model.tokenizer,
+            most=model.context_length,
         )
     except PromptTooLong as error:
-        raise ContextOverflow(error.least, least, context, at_least=True) from None
-    if len(ids) + least > context:
-        raise ContextOverflow(len(ids), least, context)
-    generation = GenerationRequest(
-        prompt_ids=[],
-        max_tokens=min(request.max_tokens, context - len(ids)) if request.clip else request.max_tokens,
-        sampling=request.sampling,
-        stop_ids=model.stop_ids,
-        adapter=request.adapter,
-        tenant=request.tenant,
-        grammar=grammar,
-    )
-    return generation, array("i", ids)
+        raise ContextOverflow(error.least, least, model.context_length, at_least=True) from None
+    return array("i", ids)
+
+
+def _salted(request: TextRequest) -> str:
+    if not request.cache_salt:
+        return request.tenant
+    return f"{request.tenant}\n{hashlib.sha256(request.cache_salt.encode()).hexdigest()}"
+
+
+def _check_ids(request: TextRequest, tokenizer: Vocabulary) -> None:
+    """Raises InvalidInput for ids of tokens that there are not."""
+    sampling = request.sampling
+    named: dict[str, Collection[int]] = {
+        "prompt": request.prompt_ids or (),
+        "logit_bias": sampling.logit_bias,
+        "allowed_token_ids": sampling.allowed_ids,
+        "stop_token_ids": request.stop_ids,
+    }
+    for field, ids in named.items():
+        if ids and not 0 <= min(ids) <= (highest := max(ids)) < tokenizer.vocab_size:
+            wrong = min(ids) if highest < tokenizer.vocab_size else highest
+            raise InvalidInput([f"{field}: there is no token {wrong}; ids go from 0 to {tokenizer.vocab_size - 1}"])

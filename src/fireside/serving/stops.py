@@ -11,10 +11,12 @@ class StopTexts:
 
     Args:
         stops: none of them empty. Without any, every piece passes as it is.
+        keep: whether the stop text passes, too.
     """
 
-    def __init__(self, stops: Sequence[str]) -> None:
+    def __init__(self, stops: Sequence[str], *, keep: bool = False) -> None:
         self._stops = tuple(stops)
+        self._keep = keep
         self._held = ""
         self.found = False
         """Whether a stop text has come; nothing passes after it."""
@@ -28,7 +30,8 @@ class StopTexts:
         if ends:
             self.found = True
             self._held = ""
-            return text[: min(ends)[1]]
+            end, start = min(ends)
+            return text[: end if self._keep else start]
         cut = first_beginning(text, self._stops)
         self._held = text[cut:]
         return text[:cut]

@@ -1,6 +1,6 @@
 """What the API asks of Fireside, and what it gets back: text in, text out."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -8,6 +8,7 @@ from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import Adapter, EngineStats, Sampling
 from fireside.prompting.messages import Message, Tool, ToolCall
 from fireside.prompting.styles import Piece
+from fireside.serving.tokens import TokenReport
 
 
 @dataclass(slots=True)
@@ -37,6 +38,23 @@ class RegexForm:
 
 
 @dataclass(frozen=True, slots=True)
+class ChoiceForm:
+    """The answer is to be one of these texts."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GrammarForm:
+    """The answer is to fit this grammar, in llguidance's dialect of Lark."""
+
+    lark: str
+
+
+AnswerForm = JsonForm | RegexForm | ChoiceForm | GrammarForm
+
+
+@dataclass(frozen=True, slots=True)
 class NamedTool:
     """A tool choice: the model must call this one."""
 
@@ -48,24 +66,36 @@ ToolChoice = Literal["auto", "none", "required"] | NamedTool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextRequest:
-    """One checked text-generation request. Exactly one of `prompt` and `messages` is set.
+    """One checked text-generation request. Exactly one of `prompt`, `prompt_ids` and `messages` is set.
 
     Args:
         model: id as the client wrote it.
+        prompt_ids: token ids, which the model gets as they are.
         raw: no chat template; special tokens in the text count as such.
+        max_tokens: 0 goes with `echo`.
         clip: max_tokens that the context window has no room for are no error: then its end ends the answer.
         adapter: a fine-tune's files, or None.
         tenant: the account; requests of different ones share no cached prefixes.
         wait: False asks to be refused with Busy rather than queued.
+        cache_salt: requests with different ones share no cached prefixes either.
         stop: texts that end the answer; none of them is part of it.
+        stop_ids: tokens that end it, beside the model's own.
+        ignore_end: the model's own end the answer no more.
+        keep_stop: the text or token that ended the answer is part of it after all.
+        write_special: special tokens in the answer are written out.
         form: what the answer must look like, or None. Not together with tools that may be called.
+        keep_cut: JSON or a call that max_tokens cut is answered as far as it came, instead of failing with FormNotMet.
         tools: what the model may call, or nothing.
         tool_choice: whether it may, must not or must.
+        scores: tell how likely the answer's tokens were, and so many of the likeliest; None: nothing.
+        echo: the answer's first piece tells the prompt, too, with the scores of its tokens if there are to be any.
+        tell_ids: tell the tokens' ids, those of the prompt in the first piece.
         meter: what the request has used so far.
     """
 
     model: str
     prompt: str | None = None
+    prompt_ids: Sequence[int] | None = None
     messages: tuple[Message, ...] | None = None
     raw: bool = False
     max_tokens: int = 256
@@ -74,10 +104,19 @@ class TextRequest:
     adapter: Adapter | None = None
     tenant: str = ""
     wait: bool = True
+    cache_salt: str = ""
     stop: tuple[str, ...] = ()
-    form: JsonForm | RegexForm | None = None
+    stop_ids: tuple[int, ...] = ()
+    ignore_end: bool = False
+    keep_stop: bool = False
+    write_special: bool = False
+    form: AnswerForm | None = None
+    keep_cut: bool = False
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"
+    scores: int | None = None
+    echo: bool = False
+    tell_ids: bool = False
     meter: Meter = field(default_factory=Meter, compare=False)
 
     @property
@@ -90,7 +129,7 @@ class TextRequest:
     @property
     def goes_on(self) -> bool:
         """Whether the answer goes on with a text that was given, so that a space at its beginning is part of it."""
-        if self.raw:
+        if self.raw or self.prompt_ids is not None:
             return True
         last = self.messages[-1] if self.messages else None
         return last is not None and last.role == "assistant" and last.content != ""
@@ -130,9 +169,13 @@ FinishReason = Literal["stop", "length", "tool_calls"]
 class Delta:
     """A piece of the answer. The last one has `finish_reason` and `usage`; its text may be empty.
 
+    Of an answer with several choices, each choice's last piece has `finish_reason`, and the very last one `usage`.
+
     Args:
         tool_calls: whole calls, as they are completed, each with an id that is unique in the conversation.
         function_calls: those that ran here, as they are done.
+        tokens: what was asked about the tokens.
+        choice: number of the choice that it belongs to.
     """
 
     text: str
@@ -140,6 +183,8 @@ class Delta:
     usage: Usage | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     function_calls: tuple[FunctionCall, ...] = ()
+    tokens: TokenReport | None = None
+    choice: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ def test_every_field_arrives(server: LiveServer) -> None:
         "tool_choice": "none",
         "parallel_tool_calls": False,
         "options": {"rejectIfBusy": True},
-        "reasoning_effort": "low",
+        "reasoning_effort": "none",
         "stream_options": None,
         "store": None,
     }
@@ -172,7 +172,7 @@ def test_one_stop_text(server: LiveServer) -> None:
 
 @pytest.mark.parametrize("place", ["chat/completions", "completions"])
 def test_stream_options_without_a_stream(shared_server: LiveServer, place: str) -> None:
-    body = {"model": PLAIN, "prompt": "hi", "messages": [{"role": "user", "content": "hi"}]}
+    body = SAY if place == "chat/completions" else {"model": PLAIN, "prompt": "hi"}
     for fields in ({}, {"stream": False}, {"stream": None}):
         response = post(shared_server, place, {**body, "stream_options": {"include_usage": True}, **fields})
         said = error(response, 400)
@@ -217,11 +217,33 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
         "tool_choice",
     ),
     ({"tools": [{"type": "function", "function": {"name": "f"}}] * 2}, "tools: two have the name 'f'", "tools"),
-    ({"n": 2}, "n: this server gives one answer for each request", "n"),
-    ({"logprobs": True}, "logprobs: this server does not tell probabilities", "logprobs"),
-    ({"top_logprobs": 3}, "top_logprobs: this server does not tell", "top_logprobs"),
-    ({"logit_bias": {"50256": -100}}, "logit_bias: not offered", "logit_bias"),
-    ({"modalities": ["text", "audio"]}, "modalities: this server speaks text only", "modalities"),
+    ({"n": 0}, "n: should be greater than or equal to 1", "n"),
+    ({"n": 129}, "n: should be less than or equal to 128", "n"),
+    ({"top_logprobs": 3}, "top_logprobs: goes with logprobs: true only", "top_logprobs"),
+    ({"logprobs": True, "top_logprobs": 21}, "top_logprobs: should be less than or equal to 20", "top_logprobs"),
+    ({"logprobs": 1}, "logprobs: should be a valid boolean", "logprobs"),
+    ({"logit_bias": {"a": 1}}, "logit_bias: should map token ids to numbers from -100 to 100", "logit_bias"),
+    ({"logit_bias": {"5": 101}}, "logit_bias: should map token ids", "logit_bias"),
+    ({"logit_bias": [5]}, "logit_bias: should be a map", "logit_bias"),
+    ({"min_p": 1.5}, "min_p: should be less than or equal to 1", "min_p"),
+    ({"top_k": -2}, "top_k: should be greater than or equal to -1", "top_k"),
+    ({"min_tokens": 9, "max_tokens": 8}, "min_tokens: should be at most max_tokens", "min_tokens"),
+    ({"stop_token_ids": [-1]}, "stop_token_ids.0: should be greater than or equal to 0", "stop_token_ids"),
+    ({"guided_choice": []}, "guided_choice: List should have at least 1 item", "guided_choice"),
+    ({"guided_json": "{"}, "guided_json: should be a JSON schema, or the JSON text of one", "guided_json"),
+    ({"guided_regex": "a", "guided_choice": ["a"]}, "guided_choice: not with guided_regex", "guided_choice"),
+    ({"structured_outputs": {}}, "structured_outputs: should have one of json", "structured_outputs"),
+    ({"structured_outputs": {"regex": "a", "choice": ["a"]}}, "should have one of json", "structured_outputs"),
+    ({"structured_outputs": {"structural_tag": "{}"}}, "structural_tag is not offered", "structured_outputs"),
+    ({"metadata": 5}, "metadata: should be a valid dictionary", "metadata"),
+    ({"user": 5}, "user: should be a valid string", "user"),
+    ({"continue_final_message": True}, "the last message is not the assistant's", "continue_final_message"),
+    ({"add_generation_prompt": False}, "the assistant's turn always begins", "add_generation_prompt"),
+    ({"request_id": "a b"}, "request_id: String should match pattern", "request_id"),
+    ({"modalities": ["text", "audio"]}, "modalities: this server reads and writes text only", "modalities"),
+    ({"no_such_field": None, "nor this one": 1}, "nor this one: this API has no such field: leave it out", None),
+    ({"no_such_field": 0}, "no_such_field: this API has no such field: leave it out", "no_such_field"),
+    ({"messages": [{"role": "assistant", "content": "", "refusal": "no"}]}, "refusal is not read", "messages"),
     ({"functions": [{"name": "f"}]}, "functions: OpenAI has replaced this field", "functions"),
 ]
 
@@ -239,13 +261,21 @@ def test_wrong_fields_are_named(
     ("change", "message"),
     [
         ({"prompt": None}, "prompt: Field required"),
-        ({"prompt": ""}, "prompt.0: String should have at least 1 character"),
-        ({"prompt": ["a", "b"]}, "prompt: List should have at most 1 item"),
-        ({"prompt": [1, 2, 3]}, "prompt"),
-        ({"echo": True}, "echo: this server does not repeat the prompt"),
+        ({"prompt": ""}, "prompt: each should have 1 to 131072 characters"),
+        ({"prompt": ["a", ""]}, "prompt: each should have 1 to 131072 characters"),
+        ({"prompt": []}, "prompt: each should have at least one token"),
+        ({"prompt": [[]]}, "prompt: each should have at least one token"),
+        ({"prompt": [1, "a"]}, "prompt: should be a text, a list of token ids, or a list of either"),
+        ({"prompt": [-1]}, "prompt: should be a text, a list of token ids, or a list of either"),
+        ({"prompt": [True]}, "prompt: should be a text, a list of token ids, or a list of either"),
+        ({"prompt": ["a"] * 129}, "prompt: should be at most 128 prompts"),
+        ({"prompt": ["a"] * 65, "n": 2}, "prompt: 65 prompts with 2 answers each are more than 128 answers"),
         ({"suffix": "end"}, "suffix: this server does not fill in"),
-        ({"best_of": 3}, "best_of: this server gives one answer"),
-        ({"logprobs": 0}, "logprobs: this server does not tell probabilities"),
+        ({"best_of": 2, "n": 3}, "best_of: should be at least n"),
+        ({"best_of": 2, "stream": True}, "best_of: above n it does not go with stream"),
+        ({"max_tokens": 0}, "max_tokens: 0 goes with echo: true only"),
+        ({"logprobs": 21}, "logprobs: should be less than or equal to 20"),
+        ({"prompt_logprobs": 1}, "prompt_logprobs: not offered: ask for logprobs"),
     ],
 )
 def test_wrong_fields_of_completions_are_named(shared_server: LiveServer, change: dict[str, Any], message: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from fireside.api.openai.forms import ChatForm
 from fireside.api.openai.inputs import ChatInput, parse
-from fireside.api.openai.requests import chat_request
+from fireside.api.openai.requests import chat_choices
 from fireside.errors import FeatureUnavailable, InvalidInput
 from fireside.prompting.messages import Message, Tool, ToolCall
 from fireside.serving.types import Delta, JsonForm, NamedTool, TextRequest, Usage
@@ -27,7 +27,8 @@ TURNS = [
 
 
 def request(**change: Any) -> TextRequest:
-    return chat_request(parse(ChatInput, {**ASK, **change}), "@hf/a/b", "acc")
+    [only] = chat_choices(parse(ChatInput, {**ASK, **change}), "@hf/a/b", "acc").requests
+    return only
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_answer_forms() -> None:
 
 
 def form(*, one_call: bool = False) -> ChatForm:
-    return ChatForm("@hf/a/b", include_usage=False, padded=False, one_call=one_call)
+    return ChatForm(parse(ChatInput, {**ASK, "parallel_tool_calls": not one_call}), padded=False)
 
 
 def choices(body: bytes) -> list[Any]:
@@ -87,7 +88,7 @@ def choices(body: bytes) -> list[Any]:
 
 @pytest.mark.parametrize(("one_call", "count"), [(False, 2), (True, 1)])
 def test_a_whole_answer_with_calls(one_call: bool, count: int) -> None:
-    said = json.loads(form(one_call=one_call).whole(Delta("", "tool_calls", USAGE, CALLS), {}).body)
+    said = json.loads(form(one_call=one_call).whole([Delta("", "tool_calls", USAGE, CALLS)], {}).body)
     [choice] = said["choices"]
     assert choice["finish_reason"] == "tool_calls"
     message = choice["message"]

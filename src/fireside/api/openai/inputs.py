@@ -1,19 +1,20 @@
 """What OpenAI's clients send to chat/completions and completions, and what it means here.
 
-Field names and meanings are those of OpenAI's API reference. Where it leaves room or this server differs:
+Field names and meanings are those of OpenAI's API reference, or else of vLLM's documentation. docs/openai.md has a line
+for every one of them. Where they leave room or this server differs:
 
 - Unset fields take the model's own defaults rather than OpenAI's: temperature 0.6.
 - A chat answer without max_completion_tokens ends by itself, with the context window, or after `LONGEST_ANSWER` tokens,
   whichever comes first. A completion's default is OpenAI's 16.
 - temperature goes to 5, `seed` takes any 64-bit integer, up to 16 stop texts may be given.
 - `options.rejectIfBusy` asks for a refusal rather than a place in the queue, as on the run route.
-- `top_k`, `repetition_penalty` and `guided_json`, which others have added to this API, are as on the run route.
 - `lora` names a fine-tune; so does a model id that ends in `:NAME`, for clients that cannot send fields of their own.
-- What would change the answer, but is not offered, is refused by name. Fields without effect (`user`, `store`,
-  `metadata` …) are ignored, and so are unknown ones. A field that is null counts as not given.
+- What would change the answer, but is not offered, is refused by name (`fireside.api.openai.refused`), and so is a
+  field that this API does not have. A field that is null counts as not given.
 """
 
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -28,117 +29,87 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from fireside.api.inputs import MAX_TEXT, MAX_TOKENS, NOT_TOO_MANY, WHOLE, Content, Options, problem_lines
-from fireside.api.nullable import null_is_unset
-from fireside.api.tools import MOST_TOOLS, Choice, GuidedJson, ResponseFormat
-from fireside.engine.types import Sampling
-from fireside.errors import FeatureUnavailable, InvalidInput
+from fireside.api.inputs import MAX_TOKENS, NOT_TOO_MANY, WHOLE, Options, problem_lines
+from fireside.api.nullable import NullIsUnset
+from fireside.api.openai.guided import Guided
+from fireside.api.openai.prompts import MOST_CHOICES, Prompts
+from fireside.api.openai.refused import CHAT, COMPLETIONS, Refused, refuse
+from fireside.api.openai.turns import FunctionTool, Turn
+from fireside.api.tools import MOST_TOOLS, Choice
+from fireside.engine.types import MOST_SCORES, Sampling
+from fireside.errors import InvalidInput
 
 LONGEST_ANSWER = 4096
 """Tokens of a chat answer when the client sets no limit: a small model may never come to an end."""
 
 COMPLETION_TOKENS = 16
+MOST_IDS = 1024
+"""Entries of a list or map of token ids."""
 
-_INT64 = 2**63
-_ONE_ANSWER = "this server gives one answer for each request: send it without, or as 1"
-_NO_PROBABILITIES = "this server does not tell probabilities: send the request without"
+SEEDS = 2**63
+"""The engine counts from 0; of the seeds that clients send, only those beyond 2**63 share an answer."""
+
+_LONGEST_LABEL = 1024
+_LONGEST_NAME = 64
+_LARGEST_ID = 2**31 - 1
 
 
 def _as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-def _without_nulls(value: object) -> object:
-    return {name: item for name, item in value.items() if item is not None} if isinstance(value, dict) else value
-
-
-Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
-
-
-def _texts(most: int, longest: int, least: int = 0) -> Any:
-    """Metadata of a field that takes one text or a list of them."""
-    text = {"type": "string", "minLength": 1, "maxLength": longest}
-    texts = {"type": "array", "items": text, "minItems": least, "maxItems": most}
-    return WithJsonSchema({"anyOf": [text, texts]})
-
-
+_STOP_TEXT = {"type": "string", "minLength": 1, "maxLength": 1000}
 StopTexts = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=1000)]],
     Field(max_length=16),
     BeforeValidator(_as_list),
-    _texts(16, 1000),
+    WithJsonSchema({"anyOf": [_STOP_TEXT, {"type": "array", "items": _STOP_TEXT, "minItems": 0, "maxItems": 16}]}),
 ]
-OnePrompt = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]],
-    Field(min_length=1, max_length=1),
-    BeforeValidator(_as_list),
-    _texts(1, MAX_TEXT, 1),
+TokenIds = Annotated[
+    list[Annotated[int, Field(ge=0, le=_LARGEST_ID), WHOLE]], Field(max_length=MOST_IDS, fail_fast=True)
+]
+Label = Annotated[str, Field(max_length=_LONGEST_LABEL)]
+
+
+def _biases(value: object) -> object:
+    """By token id, which JSON can only write as text."""
+    if not isinstance(value, dict) or len(value) > MOST_IDS:
+        raise PydanticCustomError("biases", "should be a map with at most {most} token ids", {"most": MOST_IDS})
+    if not all(
+        key.isascii() and key.isdecimal() and len(key) <= 10 and type(bias) in (int, float) and -100 <= bias <= 100
+        for key, bias in value.items()
+    ):
+        raise PydanticCustomError("bias", "should map token ids to numbers from -100 to 100")
+    return {int(key): float(bias) for key, bias in value.items()}
+
+
+_BIAS = {"type": "number", "minimum": -100, "maximum": 100}
+LogitBias = Annotated[
+    dict[int, float],
+    BeforeValidator(_biases),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"pattern": "^[0-9]{1,10}$"},
+            "additionalProperties": _BIAS,
+            "maxProperties": MOST_IDS,
+        }
+    ),
 ]
 
 
-class _Input(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", json_schema_extra=null_is_unset)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_unset(cls, value: object) -> object:
-        return _without_nulls(value)
-
-
-class CalledFunctionInput(_Input):
-    """A function that the model called, and with what: the text of a JSON object."""
-
-    name: Name
-    arguments: Annotated[str, Field(max_length=MAX_TEXT)]
-
-
-class CallInput(_Input):
-    """A call in an assistant's turn."""
-
-    id: Annotated[str, Field(max_length=200)]
-    type: Literal["function"] = "function"
-    function: CalledFunctionInput
-
-
-class Turn(_Input):
-    """One message. `developer` is today's name for `system`. Content may be left out beside tool_calls."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: Content = ""
-    name: Annotated[str, Field(max_length=200)] | None = None
-    tool_calls: Annotated[list[CallInput], Field(max_length=MOST_TOOLS, fail_fast=True)] | None = None
-    tool_call_id: Annotated[str, Field(max_length=200)] | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> "Turn":
-        if "content" not in self.model_fields_set and not (self.role == "assistant" and self.tool_calls):
-            raise PydanticCustomError("content_missing", "content is missing")
-        if self.tool_calls and self.role != "assistant":
-            raise PydanticCustomError("stray_calls", "tool_calls go with the role assistant")
-        if self.role == "tool" and self.tool_call_id is None:
-            raise PydanticCustomError("tool_call_id_missing", "tool_call_id is missing: say which call this answers")
-        return self
-
-
-class FunctionSpec(_Input):
-    """A function the model may call. `parameters` is a JSON schema of type object."""
-
-    name: Name
-    description: Annotated[str, Field(max_length=MAX_TEXT)] = ""
-    parameters: dict[str, Any] = {}
-
-
-class FunctionTool(_Input):
-    """A tool; functions are the only kind there is."""
-
-    type: Literal["function"]
-    function: FunctionSpec
-
-
-class StreamOptions(_Input):
+class StreamOptions(NullIsUnset):
     """What a stream holds beside the answer."""
 
     include_usage: bool = False
+    include_obfuscation: bool | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_offered(cls, value: object) -> object:
+        if isinstance(value, dict) and value.get("continuous_usage_stats"):
+            raise PydanticCustomError("not_offered", "continuous_usage_stats is not offered: ask for include_usage")
+        return value
 
 
 def _with_stream(options: StreamOptions, info: ValidationInfo) -> StreamOptions:
@@ -147,92 +118,160 @@ def _with_stream(options: StreamOptions, info: ValidationInfo) -> StreamOptions:
     return options
 
 
-class _Common(_Input):
+class _Bookkeeping(NullIsUnset, BaseModel):
+    """Fields for the books of who runs a service, and hints: checked, and without effect on any answer."""
+
+    user: Label | None = None
+    safety_identifier: Label | None = None
+    session_id: Label | None = None
+    metadata: Annotated[dict[str, Any], Field(max_length=64)] = {}
+    store: bool = False
+    service_tier: Label | None = None
+    prompt_cache_key: Label | None = None
+    prompt_cache_retention: Label | None = None
+    prompt_cache_options: dict[str, Any] = {}
+    prediction: dict[str, Any] = {}
+    include_reasoning: bool = True
+    spaces_between_special_tokens: bool = True
+
+
+class _Common(Guided, _Bookkeeping):
+    model_config = ConfigDict(extra="forbid")
+    refused: ClassVar[Mapping[str, Refused]]
+
     model: Annotated[str, Field(min_length=1, max_length=400, description="A model's id, `:NAME` of a LoRA after it.")]
     stream: bool = False
     stream_options: Annotated[StreamOptions, AfterValidator(_with_stream)] = StreamOptions()
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
+    min_tokens: Annotated[int, Field(ge=0, le=MAX_TOKENS), WHOLE] = 0
     temperature: Annotated[float, Field(ge=0, le=5, description="0 always takes the likeliest token.")] = 0.6
     top_p: Annotated[float, Field(ge=0, le=1)] = 1.0
+    top_k: Annotated[int, Field(ge=-1, le=1000, description="0 and -1 are off."), WHOLE] = 0
+    min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
-    top_k: Annotated[int, Field(ge=0, le=1000), WHOLE] = 0
     repetition_penalty: Annotated[float, Field(ge=0, le=2)] = 1.0
-    seed: Annotated[int, Field(ge=-_INT64, lt=_INT64), WHOLE] | None = None
+    logit_bias: LogitBias = {}
+    allowed_token_ids: TokenIds = []
+    seed: Annotated[int, Field(ge=-SEEDS, lt=SEEDS), WHOLE] | None = None
     stop: StopTexts = []
+    stop_token_ids: Annotated[TokenIds, Field(max_length=64)] = []
+    ignore_eos: bool = False
+    include_stop_str_in_output: bool = False
+    skip_special_tokens: bool = True
+    n: Annotated[int, Field(ge=1, le=MOST_CHOICES), WHOLE] = 1
     lora: Annotated[str, Field(max_length=200, description="Id or name of a fine-tune.")] | None = None
-    n: Annotated[int, Field(ge=1, le=128), WHOLE] = 1
-    logit_bias: Annotated[dict[str, float], Field(max_length=1024, fail_fast=True)] = {}
+    cache_salt: Annotated[str, Field(min_length=1, max_length=_LONGEST_LABEL)] | None = None
+    request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$")] | None = None
+    return_token_ids: bool = False
+    return_tokens_as_token_ids: bool = False
     options: Options = Options()
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        limit = self.most_tokens
+        if limit is not None and self.min_tokens > limit:
+            raise PydanticCustomError("least", "min_tokens: should be at most max_tokens")
+        return self
+
+    @property
+    def most_tokens(self) -> int | None:
+        """Of an answer, where the client says."""
+        return self.max_tokens
 
     def sampling(self) -> Sampling:
         """The engine's form of the sampling fields."""
         return Sampling(
             temperature=self.temperature,
             top_p=self.top_p,
-            # The engine counts from 0. Only what no client sends, seeds beyond 2**63, would share an answer.
-            seed=None if self.seed is None else self.seed % _INT64,
+            top_k=max(0, self.top_k),
+            min_p=self.min_p,
+            seed=None if self.seed is None else self.seed % SEEDS,
             frequency_penalty=self.frequency_penalty,
             presence_penalty=self.presence_penalty,
-            top_k=self.top_k,
             repetition_penalty=self.repetition_penalty or 1.0,
+            logit_bias=self.logit_bias,
+            allowed_ids=self.allowed_token_ids,
+            min_tokens=self.min_tokens,
         )
-
-    def refuse_unavailable(self) -> None:
-        """Raise FeatureUnavailable for what is well-formed, but not offered, and would change the answer."""
-        for name, why in self._unavailable().items():
-            if getattr(self, name) != type(self).model_fields[name].get_default():
-                raise FeatureUnavailable(f"{name}: {why}.")
-
-    def _unavailable(self) -> dict[str, str]:
-        return {"n": _ONE_ANSWER, "logit_bias": "not offered: send the request without"}
 
 
 class ChatInput(_Common):
     """Body of POST chat/completions."""
 
+    refused = CHAT
+
     messages: Annotated[list[Turn], Field(min_length=1, fail_fast=True), NOT_TOO_MANY]
     max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
-    response_format: ResponseFormat | None = None
-    guided_json: GuidedJson | None = None
     tools: Annotated[list[FunctionTool], Field(max_length=MOST_TOOLS, fail_fast=True)] = []
     tool_choice: Choice = "auto"
     parallel_tool_calls: bool = True
     logprobs: bool = False
-    top_logprobs: Annotated[int, Field(ge=0, le=20), WHOLE] = 0
-    modalities: Annotated[list[Literal["text", "audio"]], Field(max_length=8, fail_fast=True)] = ["text"]
-    functions: Annotated[list[dict[str, Any]], Field(max_length=MOST_TOOLS, fail_fast=True)] = []
-    function_call: str | dict[str, Any] = "auto"
+    top_logprobs: Annotated[int, Field(ge=0, le=MOST_SCORES), WHOLE] = 0
+    add_generation_prompt: bool | None = None
+    continue_final_message: bool | None = None
 
-    def _unavailable(self) -> dict[str, str]:
-        tools = "OpenAI has replaced this field: send tools and tool_choice"
-        return {
-            **super()._unavailable(),
-            "logprobs": _NO_PROBABILITIES,
-            "top_logprobs": _NO_PROBABILITIES,
-            "modalities": "this server speaks text only",
-            "functions": tools,
-            "function_call": tools,
-        }
+    @property
+    def most_tokens(self) -> int | None:
+        return self.max_completion_tokens or self.max_tokens
+
+    @model_validator(mode="after")
+    def _scores_go_together(self) -> Self:
+        if self.top_logprobs and not self.logprobs:
+            raise PydanticCustomError("top_logprobs", "top_logprobs: goes with logprobs: true only")
+        return self
+
+    @model_validator(mode="after")
+    def _begins_or_goes_on(self) -> Self:
+        """The one rule there is: a last turn of the assistant is continued, after any other it begins one."""
+        goes_on = self.messages[-1].role == "assistant"
+        if goes_on and (self.continue_final_message is False or self.add_generation_prompt is True):
+            name = "add_generation_prompt" if self.add_generation_prompt else "continue_final_message"
+            raise PydanticCustomError(
+                "goes_on",
+                "{name}: a last message of the assistant is always continued; for another answer leave it out",
+                {"name": name},
+            )
+        if not goes_on and self.continue_final_message is True:
+            raise PydanticCustomError("begins", "continue_final_message: the last message is not the assistant's")
+        if not goes_on and self.add_generation_prompt is False:
+            raise PydanticCustomError(
+                "begins", "add_generation_prompt: the assistant's turn always begins after a message of another role"
+            )
+        return self
 
 
 class CompletionInput(_Common):
     """Body of POST completions."""
 
-    prompt: Annotated[OnePrompt, Field(description="The text as the model sees it, special tokens and all.")]
-    echo: bool = False
-    suffix: Annotated[str, Field(max_length=MAX_TEXT)] = ""
-    best_of: Annotated[int, Field(ge=1, le=20), WHOLE] = 1
-    logprobs: Annotated[int, Field(ge=0, le=5), WHOLE] | None = None
+    refused = COMPLETIONS
 
-    def _unavailable(self) -> dict[str, str]:
-        return {
-            **super()._unavailable(),
-            "echo": "this server does not repeat the prompt: send the request without",
-            "suffix": "this server does not fill in texts: send the request without",
-            "best_of": _ONE_ANSWER,
-            "logprobs": _NO_PROBABILITIES,
-        }
+    prompt: Prompts
+    max_tokens: Annotated[int, Field(ge=0, le=MAX_TOKENS, description="0 goes with echo."), WHOLE] | None = None
+    echo: bool = False
+    best_of: Annotated[int, Field(ge=1, le=MOST_CHOICES), WHOLE] | None = None
+    logprobs: Annotated[int, Field(ge=0, le=MOST_SCORES), WHOLE] | None = None
+
+    @property
+    def each(self) -> int:
+        """Answers to make for each prompt, of which the n best are told."""
+        return self.best_of or self.n
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.max_tokens == 0 and not self.echo:
+            raise PydanticCustomError("nothing", "max_tokens: 0 goes with echo: true only")
+        if self.each < self.n:
+            raise PydanticCustomError("best_of", "best_of: should be at least n")
+        if self.each > self.n and self.stream:
+            raise PydanticCustomError("best_of", "best_of: above n it does not go with stream")
+        if self.each * len(self.prompt) > MOST_CHOICES:
+            raise PydanticCustomError(
+                "choices",
+                "prompt: {prompts} prompts with {each} answers each are more than {most} answers: send fewer at once",
+                {"prompts": len(self.prompt), "each": self.each, "most": MOST_CHOICES},
+            )
+        return self
 
 
 Body = TypeVar("Body", bound=_Common)
@@ -245,9 +284,12 @@ def parse(kind: type[Body], body: dict[str, Any]) -> Body:
         InvalidInput: naming each field that is wrong, and its bound.
         FeatureUnavailable: well-formed, but not offered here.
     """
+    left = refuse(body, kind.refused)
+    if unknown := [name for name, value in left.items() if value is not None and name not in kind.model_fields]:
+        raise InvalidInput(
+            [f"{name[:_LONGEST_NAME]}: this API has no such field: leave it out" for name in unknown[:8]]
+        )
     try:
-        parsed = kind.model_validate(body)
+        return kind.model_validate(left)
     except ValidationError as error:
         raise InvalidInput(problem_lines(error)) from None
-    parsed.refuse_unavailable()
-    return parsed

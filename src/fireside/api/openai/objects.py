@@ -27,17 +27,64 @@ class AssistantMessage(Struct, frozen=True, kw_only=True):
     tool_calls: list[Call] | UnsetType = UNSET
 
 
-class ChatChoice(Struct, frozen=True, kw_only=True):
-    """The one answer."""
+class TokenLogprob(Struct, frozen=True):
+    """How likely a token was: the natural logarithm of its probability, -9999.0 for as good as impossible.
 
-    index: Literal[0] = 0
+    Args:
+        token: its text; where that is no UTF-8, its bytes as `\\xHH`.
+    """
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class SaidLogprob(TokenLogprob, frozen=True):
+    """The same of a token of the answer, and of the likeliest at its place."""
+
+    top_logprobs: list[TokenLogprob]
+
+
+class ChatLogprobs(Struct, frozen=True):
+    """Of the tokens of which `content` consists."""
+
+    content: list[SaidLogprob]
+    refusal: None = None
+
+
+class TextLogprobs(Struct, frozen=True):
+    """Of the tokens of which `text` consists, in four lists of one length. Values as in `TokenLogprob`.
+
+    Args:
+        tokens: their texts; where that is no UTF-8, their bytes as `bytes:\\xHH`.
+        token_logprobs: null for the first token of a prompt.
+        top_logprobs: of the likeliest at each place, and of the token itself.
+        text_offset: where in `text` each begins, in characters.
+    """
+
+    tokens: list[str]
+    token_logprobs: list[float | None]
+    top_logprobs: list[dict[str, float] | None]
+    text_offset: list[int]
+
+
+class ChatChoice(Struct, frozen=True, kw_only=True):
+    """An answer. `token_ids` where they were asked for."""
+
+    index: int
     message: AssistantMessage
-    logprobs: None = None
+    logprobs: ChatLogprobs | None = None
     finish_reason: FinishReason
+    token_ids: list[int] | UnsetType = UNSET
 
 
 class ChatCompletion(Struct, frozen=True, kw_only=True):
-    """Answer of chat/completions. `created` is in seconds since 1970."""
+    """Answer of chat/completions. `created` is in seconds since 1970.
+
+    Args:
+        service_tier: where the request has one.
+        prompt_token_ids: where they were asked for.
+    """
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -45,6 +92,8 @@ class ChatCompletion(Struct, frozen=True, kw_only=True):
     model: str
     choices: list[ChatChoice]
     usage: TokenUsage
+    service_tier: Literal["default"] | UnsetType = UNSET
+    prompt_token_ids: list[int] | UnsetType = UNSET
 
 
 class ChatPart(Struct, frozen=True):
@@ -56,12 +105,13 @@ class ChatPart(Struct, frozen=True):
 
 
 class ChunkChoice(Struct, frozen=True, kw_only=True):
-    """A piece of the one answer. The last one has a finish_reason."""
+    """A piece of an answer. Its last one has a finish_reason."""
 
-    index: Literal[0] = 0
+    index: int
     delta: ChatPart
-    logprobs: None = None
+    logprobs: ChatLogprobs | None = None
     finish_reason: FinishReason | None = None
+    token_ids: list[int] | UnsetType = UNSET
 
 
 class ChatCompletionChunk(Struct, frozen=True, kw_only=True):
@@ -76,16 +126,24 @@ class ChatCompletionChunk(Struct, frozen=True, kw_only=True):
     model: str
     choices: list[ChunkChoice]
     usage: TokenUsage | UnsetType | None = UNSET
+    service_tier: Literal["default"] | UnsetType = UNSET
+    prompt_token_ids: list[int] | UnsetType = UNSET
     obfuscation: str | UnsetType = UNSET
 
 
 class CompletionChoice(Struct, frozen=True, kw_only=True):
-    """The one answer, or in a stream a piece of it; only the last piece has a finish_reason."""
+    """An answer, or in a stream a piece of one; only its last piece has a finish_reason.
 
-    index: Literal[0] = 0
+    Args:
+        token_ids, prompt_token_ids: where they were asked for.
+    """
+
+    index: int
     text: str
-    logprobs: None = None
+    logprobs: TextLogprobs | None = None
     finish_reason: FinishReason | None = None
+    token_ids: list[int] | UnsetType = UNSET
+    prompt_token_ids: list[int] | UnsetType = UNSET
 
 
 class Completion(Struct, frozen=True, kw_only=True):
@@ -97,6 +155,7 @@ class Completion(Struct, frozen=True, kw_only=True):
     model: str
     choices: list[CompletionChoice]
     usage: TokenUsage | UnsetType | None = UNSET
+    service_tier: Literal["default"] | UnsetType = UNSET
     obfuscation: str | UnsetType = UNSET
 
 

@@ -1,59 +1,77 @@
-"""From OpenAI's fields to one `TextRequest`."""
+"""From OpenAI's fields to the requests whose answers are the choices."""
 
-from fireside.api.openai.inputs import COMPLETION_TOKENS, LONGEST_ANSWER, ChatInput, CompletionInput, FunctionTool, Turn
-from fireside.api.tools import answer_form, tool_choice
+from dataclasses import replace
+
+from msgspec import structs
+
+from fireside.api.openai.inputs import COMPLETION_TOKENS, LONGEST_ANSWER, SEEDS, ChatInput, CompletionInput
+from fireside.api.tools import tool_choice
 from fireside.errors import FeatureUnavailable
-from fireside.prompting.messages import Message, Tool, ToolCall
-from fireside.serving.types import TextRequest
+from fireside.serving.choices import Choices
+from fireside.serving.types import Meter, TextRequest
 
 
-def chat_request(parsed: ChatInput, model: str, account: str) -> TextRequest:
-    """The request of a chat completion for `model` (an id without a fine-tune's name).
+def chat_choices(parsed: ChatInput, model: str, account: str) -> Choices:
+    """The requests of a chat completion for `model` (an id without a fine-tune's name).
 
-    Raises InvalidInput when tools and tool_choice do not go together, FeatureUnavailable for forms and tools together.
+    Raises InvalidInput when fields do not go together, FeatureUnavailable for forms and tools together.
     """
-    tools = tuple(_tool(tool) for tool in parsed.tools)
-    limit = parsed.max_completion_tokens or parsed.max_tokens
-    request = TextRequest(
+    tools = tuple(tool.typed() for tool in parsed.tools)
+    request = replace(
+        _request(parsed, model, account, LONGEST_ANSWER),
+        messages=tuple(turn.typed() for turn in parsed.messages),
+        tools=tools,
+        tool_choice=tool_choice(parsed.tool_choice, [tool.name for tool in tools]),
+        scores=parsed.top_logprobs if parsed.logprobs else None,
+    )
+    asked = parsed.form()
+    if asked is not None and request.offered_tools:
+        raise FeatureUnavailable(f"{asked[0]}: not together with tools that may be called.")
+    return Choices(_seeded(request, parsed.n), parsed.n)
+
+
+def completion_choices(parsed: CompletionInput, model: str, account: str) -> Choices:
+    """The requests of a completion, prompt by prompt: each prompt goes to the model as it is."""
+    scores = parsed.logprobs
+    if parsed.each > parsed.n and scores is None:
+        scores = 0  # by which the best are found
+    request = replace(_request(parsed, model, account, COMPLETION_TOKENS), raw=True, scores=scores, echo=parsed.echo)
+    requests: list[TextRequest] = []
+    for prompt in parsed.prompt:
+        one = replace(request, prompt=prompt) if isinstance(prompt, str) else replace(request, prompt_ids=prompt)
+        requests += _seeded(one, parsed.each)
+    return Choices(tuple(requests), parsed.each)
+
+
+def _request(parsed: ChatInput | CompletionInput, model: str, account: str, default_tokens: int) -> TextRequest:
+    limit, asked = parsed.most_tokens, parsed.form()
+    return TextRequest(
         model=model,
-        messages=tuple(_message(turn) for turn in parsed.messages),
-        max_tokens=limit or LONGEST_ANSWER,
+        max_tokens=default_tokens if limit is None else limit,
         clip=limit is None,
         sampling=parsed.sampling(),
         tenant=account,
         wait=not parsed.options.reject_if_busy,
+        cache_salt=parsed.cache_salt or "",
         stop=tuple(parsed.stop),
-        form=answer_form(parsed.response_format, parsed.guided_json),
-        tools=tools,
-        tool_choice=tool_choice(parsed.tool_choice, [tool.name for tool in tools]),
-    )
-    if request.form is not None and request.offered_tools:
-        raise FeatureUnavailable("response_format: not together with tools that may be called.")
-    return request
-
-
-def completion_request(parsed: CompletionInput, model: str, account: str) -> TextRequest:
-    """The request of a completion: the prompt goes to the model as it is."""
-    return TextRequest(
-        model=model,
-        prompt=parsed.prompt[0],
-        raw=True,
-        max_tokens=parsed.max_tokens or COMPLETION_TOKENS,
-        clip=parsed.max_tokens is None,
-        sampling=parsed.sampling(),
-        tenant=account,
-        wait=not parsed.options.reject_if_busy,
-        stop=tuple(parsed.stop),
+        stop_ids=tuple(parsed.stop_token_ids),
+        ignore_end=parsed.ignore_eos,
+        keep_stop=parsed.include_stop_str_in_output,
+        write_special=not parsed.skip_special_tokens,
+        form=asked[1] if asked else None,
+        keep_cut=True,
+        tell_ids=parsed.return_token_ids,
     )
 
 
-def _message(turn: Turn) -> Message:
-    calls = tuple(ToolCall(call.id, call.function.name, call.function.arguments) for call in turn.tool_calls or ())
-    role = "system" if turn.role == "developer" else turn.role
-    name = turn.name if turn.role == "tool" else None
-    return Message(role, turn.content, calls, turn.tool_call_id, name)
-
-
-def _tool(tool: FunctionTool) -> Tool:
-    function = tool.function
-    return Tool(function.name, function.description, function.parameters)
+def _seeded(request: TextRequest, count: int) -> tuple[TextRequest, ...]:
+    """So many times the same, but for the seed: the first keeps it, each further one has the next, as in vLLM."""
+    seed = request.sampling.seed
+    return tuple(
+        replace(
+            request,
+            sampling=structs.replace(request.sampling, seed=None if seed is None else (seed + place) % SEEDS),
+            meter=Meter(),
+        )
+        for place in range(count)
+    )

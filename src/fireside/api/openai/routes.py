@@ -4,9 +4,10 @@ At `/client/v4/accounts/{account_id}/ai/v1`, where the hosted service has them, 
 the account is then the token's.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,11 +23,13 @@ from fireside.api.models import exact_model
 from fireside.api.openai.forms import ChatForm, CompletionForm
 from fireside.api.openai.inputs import ChatInput, CompletionInput, parse
 from fireside.api.openai.objects import ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList
-from fireside.api.openai.requests import chat_request, completion_request
+from fireside.api.openai.requests import chat_choices, completion_choices
 from fireside.api.operation import GENERATING, Doc, Operation
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import InvalidModelId, UnknownModel
-from fireside.serving.types import TextRequest
+from fireside.serving.choices import Choices
+
+Asked = TypeVar("Asked", ChatInput, CompletionInput)
 
 BASES = {"/client/v4/accounts/{account_id}/ai/v1": "", "/v1": "V1"}
 """Where the routes are, and how the names of their operations end."""
@@ -43,7 +46,8 @@ def routes(context: Context) -> list[Route]:
         wanted = request.path_params["model"]
         return JsonResponse(_model(wanted, exact_model(context.service, wanted)))
 
-    chat, completions = _Chat(context), _Completions(context)
+    chat = _Generating(context, ChatInput, chat_choices, ChatForm)
+    completions = _Generating(context, CompletionInput, completion_choices, CompletionForm)
     return [
         operation
         for base, suffix in BASES.items()
@@ -91,59 +95,44 @@ def _doc(name: str, summary: str, result: Any, **more: Any) -> Doc:
     return Doc(id=name, tag="OpenAI", summary=summary, result=result, openai=True, **more)
 
 
-class _Chat:
-    """ASGI application of chat/completions."""
+class _Generating(Generic[Asked]):
+    """ASGI application of chat/completions or completions.
 
-    def __init__(self, context: Context) -> None:
+    Args:
+        kind: what checks the body.
+        choices: makes the requests of what was asked, for a model and an account.
+        form: writes the answers.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        kind: type[Asked],
+        choices: Callable[[Asked, str, str], Choices],
+        form: Callable[..., Form],
+    ) -> None:
         self._context = context
+        self._kind: type[Asked] = kind
+        self._choices: Callable[[Asked, str, str], Choices] = choices
+        self._form = form
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = self._context
         body = await read_body(scope, receive, context.settings)
-        parsed = await body.parse(partial(parse, ChatInput))
+        parsed = await body.parse(partial(parse, self._kind))
         model, named_lora = _split(parsed.model)
-        form = ChatForm(
-            parsed.model,
-            include_usage=parsed.stream_options.include_usage,
-            padded=context.settings.stream_padding,
-            one_call=not parsed.parallel_tool_calls,
+        choices = self._choices(parsed, model, account_of(Request(scope)))
+        await respond(
+            context,
+            context.service.resolve(model),
+            choices,
+            self._form(parsed, padded=context.settings.stream_padding),
+            lora=parsed.lora or named_lora,
+            stream=parsed.stream,
+            scope=scope,
+            receive=receive,
+            send=send,
         )
-        request = chat_request(parsed, model, account_of(Request(scope)))
-        await _respond(context, request, form, parsed.lora or named_lora, parsed.stream, scope, receive, send)
-
-
-class _Completions:
-    """ASGI application of completions."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        context = self._context
-        body = await read_body(scope, receive, context.settings)
-        parsed = await body.parse(partial(parse, CompletionInput))
-        model, named_lora = _split(parsed.model)
-        form = CompletionForm(
-            parsed.model,
-            include_usage=parsed.stream_options.include_usage,
-            padded=context.settings.stream_padding,
-        )
-        request = completion_request(parsed, model, account_of(Request(scope)))
-        await _respond(context, request, form, parsed.lora or named_lora, parsed.stream, scope, receive, send)
-
-
-async def _respond(
-    context: Context,
-    request: TextRequest,
-    form: Form,
-    lora: str | None,
-    stream: bool,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-) -> None:
-    spec = context.service.resolve(request.model)
-    await respond(context, spec, request, form, lora=lora, stream=stream, scope=scope, receive=receive, send=send)
 
 
 def _split(model: str) -> tuple[str, str | None]:

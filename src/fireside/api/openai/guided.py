@@ -1,0 +1,123 @@
+"""The form that an answer is to have: OpenAI's response_format, vLLM's structured_outputs and older guided_ fields."""
+
+from typing import Annotated, Any
+
+import msgspec
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from fireside.api.inputs import NOT_TOO_MANY
+from fireside.api.nullable import NullIsUnset
+from fireside.api.tools import LONGEST_PATTERN, LONGEST_TEXT, ResponseFormat
+from fireside.errors import InvalidInput
+from fireside.serving.types import AnswerForm, ChoiceForm, GrammarForm, JsonForm, RegexForm
+
+_LONGEST_CHOICE = 1000
+
+
+def _read_schema(value: object) -> object:
+    """A schema may be given as its JSON text, too."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError):
+        raise PydanticCustomError("schema_text", "should be a JSON schema, or the JSON text of one") from None
+
+
+Schema = Annotated[
+    dict[str, Any], BeforeValidator(_read_schema), WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}]})
+]
+Pattern = Annotated[str, Field(min_length=1, max_length=LONGEST_PATTERN)]
+Texts = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=_LONGEST_CHOICE)]],
+    Field(min_length=1, fail_fast=True),
+    NOT_TOO_MANY,
+]
+Grammar = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
+
+_NOT_OFFERED = ("structural_tag", "whitespace_pattern", "disable_any_whitespace", "disable_additional_properties")
+
+
+class StructuredOutputs(NullIsUnset):
+    """One form of an answer. `grammar` is in llguidance's dialect of Lark."""
+
+    json_schema: Annotated[Schema | None, Field(alias="json")] = None
+    json_object: bool = False
+    regex: Pattern | None = None
+    choice: Texts | None = None
+    grammar: Grammar | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_offered(cls, value: object) -> object:
+        for name in _NOT_OFFERED if isinstance(value, dict) else ():
+            if value.get(name):  # type: ignore[attr-defined]
+                raise PydanticCustomError("not_offered", "{name} is not offered: leave it out", {"name": name})
+        return value
+
+    @model_validator(mode="after")
+    def _is_one(self) -> "StructuredOutputs":
+        if len(self._forms()) != 1:
+            raise PydanticCustomError("one_form", "should have one of json, json_object, regex, choice and grammar")
+        return self
+
+    def _forms(self) -> list[AnswerForm]:
+        forms = (
+            json_form(self.json_schema),
+            JsonForm() if self.json_object else None,
+            regex_form(self.regex),
+            choice_form(self.choice),
+            grammar_form(self.grammar),
+        )
+        return [form for form in forms if form is not None]
+
+    def typed(self) -> AnswerForm:
+        """For serving."""
+        return self._forms()[0]
+
+
+def json_form(schema: dict[str, Any] | None) -> JsonForm | None:
+    """`{}` is any object."""
+    return None if schema is None else JsonForm(schema or None)
+
+
+def regex_form(pattern: str | None) -> RegexForm | None:
+    """See `RegexForm`."""
+    return None if pattern is None else RegexForm(pattern)
+
+
+def choice_form(texts: list[str] | None) -> ChoiceForm | None:
+    """See `ChoiceForm`."""
+    return None if texts is None else ChoiceForm(tuple(texts))
+
+
+def grammar_form(lark: str | None) -> GrammarForm | None:
+    """See `GrammarForm`."""
+    return None if lark is None else GrammarForm(lark)
+
+
+class Guided(NullIsUnset):
+    """The fields that ask for a form; at most one of them is given."""
+
+    response_format: ResponseFormat | None = None
+    structured_outputs: StructuredOutputs | None = None
+    guided_json: Schema | None = None
+    guided_regex: Pattern | None = None
+    guided_choice: Texts | None = None
+    guided_grammar: Grammar | None = None
+
+    def form(self) -> tuple[str, AnswerForm] | None:
+        """The form, and the field that asks for it. Raises InvalidInput for several."""
+        forms: dict[str, AnswerForm | None] = {
+            "response_format": self.response_format.typed() if self.response_format else None,
+            "structured_outputs": self.structured_outputs.typed() if self.structured_outputs else None,
+            "guided_json": json_form(self.guided_json),
+            "guided_regex": regex_form(self.guided_regex),
+            "guided_choice": choice_form(self.guided_choice),
+            "guided_grammar": grammar_form(self.guided_grammar),
+        }
+        given = [(name, form) for name, form in forms.items() if form is not None]
+        if len(given) > 1:
+            raise InvalidInput([f"{given[1][0]}: not with {given[0][0]}; leave one out"])
+        return given[0] if given else None
