@@ -187,10 +187,19 @@ class _Common(_Input):
         )
 
 
+def _one_text(prompt: object) -> object:
+    if not isinstance(prompt, list):
+        return prompt
+    given = "token ids" if prompt and not isinstance(prompt[0], str) else "a list of texts"
+    raise PydanticCustomError(
+        "one_text", "should be one text, got {given}: OpenAI's route, /v1/completions, takes them", {"given": given}
+    )
+
+
 class PromptInput(_Common):
     """A single question."""
 
-    prompt: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+    prompt: Annotated[str, BeforeValidator(_one_text), Field(min_length=1, max_length=MAX_TEXT)]
 
 
 class MessagesInput(_Common):
