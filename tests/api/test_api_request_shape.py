@@ -246,7 +246,17 @@ def test_refuses_both_prompt_and_messages(server: LiveServer) -> None:
     assert server.service.requests == []
 
 
-@pytest.mark.parametrize("prompt", [5, ["hi"], {"text": "hi"}, True])
+@pytest.mark.parametrize(
+    ("prompt", "given"),
+    [([1, 2], "token ids"), ([[1], [2]], "token ids"), (["a", "b"], "a list of texts"), ([], "a list of texts")],
+)
+def test_names_a_prompt_that_is_another_routes(server: LiveServer, prompt: object, given: str) -> None:
+    expected = f"prompt: should be one text, got {given}: OpenAI's route, /v1/completions, takes them"
+    assert check_error(server.run({"prompt": prompt}), 400, 5006) == expected
+    assert server.service.requests == []
+
+
+@pytest.mark.parametrize("prompt", [5, {"text": "hi"}, True])
 def test_refuses_a_prompt_that_is_no_string(server: LiveServer, prompt: object) -> None:
     assert check_error(server.run({"prompt": prompt}), 400, 5006) == "prompt: should be a valid string"
 

@@ -199,7 +199,7 @@ def _one_text(prompt: object) -> object:
 class PromptInput(_Common):
     """A single question."""
 
-    prompt: Annotated[str, BeforeValidator(_one_text), Field(min_length=1, max_length=MAX_TEXT)]
+    prompt: Annotated[str, Field(min_length=1, max_length=MAX_TEXT), BeforeValidator(_one_text)]
 
 
 class MessagesInput(_Common):

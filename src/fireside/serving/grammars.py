@@ -74,7 +74,7 @@ def _own_grammar(lark: str) -> str:
             "The grammar cannot be used: it is GBNF. Write it in llguidance's dialect of Lark (start: …); "
             "llguidance.gbnf_to_lark translates."
         )
-    return lark
+    return f"// The grammar\n{lark}"
 
 
 def tools_grammar(tools: Sequence[Tool], choice: ToolChoice, *, spaced: bool) -> str:

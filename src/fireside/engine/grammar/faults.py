@@ -131,11 +131,10 @@ def explained(grammar: str, message: str, reason: Reason) -> str:
     """
     deadline = time.process_time() + SEARCH_SECONDS
     titled = _titled(grammar)
-    schemas = [(title, line.partition(_JSON)[2]) for title, line in titled if _JSON in line]
+    schemas = [(title, schema) for title, line in titled if (schema := _schema(line)) is not None]
     if not schemas:
         return unusable(titled[0][0] if titled else ANYTHING, "", plain(message))
-    for title, text in schemas:
-        schema = json.loads(text)
+    for title, schema in schemas:
         if own := reason(_alone(schema)):
             place, own = _smallest(schema, own, reason, deadline)
             return unusable(title, shown_place(place), plain(own))
@@ -148,6 +147,15 @@ def explained(grammar: str, message: str, reason: Reason) -> str:
 def _titled(grammar: str) -> list[tuple[str, str]]:
     lines = grammar.splitlines()
     return [(title.removeprefix(_TITLE), line) for title, line in pairwise(lines) if title.startswith(_TITLE)]
+
+
+def _schema(line: str) -> dict[str, Any] | None:
+    """The JSON schema in a line. None where there is none, or not a whole one: the grammar is a client's own."""
+    try:
+        schema = json.loads(line.partition(_JSON)[2])
+    except (ValueError, RecursionError):
+        return None
+    return schema if isinstance(schema, dict) else None
 
 
 def _smallest(schema: dict[str, Any], own: str, reason: Reason, deadline: float) -> tuple[Place, str]:
