@@ -56,11 +56,12 @@ class Served:
 
 
 @contextmanager
-def served(data_dir: Path, log: int | None = None) -> Iterator[Served]:
+def served(data_dir: Path, log: int | None = None, *, tokens_per_second: float = 50) -> Iterator[Served]:
     """A server with a token, no queue, and models of its user's.
 
     Args:
         log: file descriptor for what it and its engines log; None for the tests' own standard error.
+        tokens_per_second: of each answer; 0 is as fast as it can be.
     """
     slow = add_model(data_dir, "slow", slots=1)
     short = add_model(data_dir, "short", context_length=64)
@@ -71,7 +72,7 @@ def served(data_dir: Path, log: int | None = None) -> Iterator[Served]:
     environment = os.environ | {
         "FIRESIDE_DATA_DIR": str(data_dir),
         "FIRESIDE_QUEUE_SIZE": "0",
-        "FIRESIDE_ECHO_TOKENS_PER_SECOND": "50",
+        "FIRESIDE_ECHO_TOKENS_PER_SECOND": str(tokens_per_second),
         "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]),
     }
     command = [sys.executable, serve_echo.__file__]

@@ -27,9 +27,13 @@ class CallReader:
     """Passes text on up to the first call, and then the calls. The grammar lets nothing follow a call but more calls.
 
     What may be the beginning of a call is held back until more text shows whether it is one.
+
+    Args:
+        nothing_else: the answer must call: there is no text before the first call.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, nothing_else: bool = False) -> None:
+        self._nothing_else = nothing_else
         self._held = ""
         self._calling = False
         self._searched = 0
@@ -63,7 +67,7 @@ class CallReader:
     def finish(self) -> str:
         """What was held back, at the end of the answer, and is text after all."""
         held, self._held = self._held, ""
-        return "" if self._calling or self.made else held
+        return "" if self._calling or self.made or self._nothing_else else held
 
     def cut(self) -> ToolCall | None:
         """What there is of a call that the end of the answer cut: its arguments as far as they came, which may be no
@@ -78,8 +82,8 @@ class CallReader:
 
     @property
     def calling(self) -> bool:
-        """Whether a call has begun and is not complete."""
-        return self._calling
+        """Whether a call has begun and is not complete, be it with the first letter."""
+        return self._calling or bool(self._held and (self.made or self._nothing_else))
 
     def _take_call(self) -> ToolCall | None:
         """The call in the held text, if it is complete. Raises FormNotMet for numbers that are out of range."""

@@ -17,7 +17,7 @@ class AnswerReader:
         self._detokenizer = Detokenizer(
             tokenizer, strip_leading_space=not request.goes_on, special=request.write_special
         )
-        self._calls = CallReader() if request.offered_tools else None
+        self._calls = CallReader(nothing_else=request.tool_choice != "auto") if request.offered_tools else None
         self._stops = StopTexts(() if request.form else request.stop, keep=request.keep_stop)
         self._json: list[str] | None = [] if isinstance(request.form, JsonForm) else None
         self._scores = None if request.scores is None else AnswerScores(tokenizer)
