@@ -212,6 +212,14 @@ def test_a_completion(running: Running, proven: Proven) -> None:
     proven(running.client.name, running.version, running.client.complete, "works")
 
 
+@only(lambda client: client.package == "openai")
+def test_several_answers(running: Running, proven: Proven) -> None:
+    said = running.ask("several", prompts=["one", "two"])
+    assert returned(said, "texts") == returned(said, "streamed") == ["one", "one", "two", "two"]
+    assert returned(said, "tokens") == list(TEXT)
+    proven(running.client.name, running.version, "several prompts, `n`, `logprobs`, also streamed", "works")
+
+
 @only(lambda client: client.models)
 def test_models(running: Running, proven: Proven, server: Served) -> None:
     listed = returned(running.ask("models"), "")

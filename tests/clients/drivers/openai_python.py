@@ -39,6 +39,18 @@ def complete(ask: Ask) -> object:
     return {"text": choice.text, "finish": choice.finish_reason, "tokens": said.usage.total_tokens}
 
 
+def several(ask: Ask) -> object:
+    create = client(ask).completions.create
+    asked = {"model": ask["model"], "prompt": ask["prompts"], "n": 2, "logprobs": 1}
+    texts = [choice.text for choice in create(**asked).choices]
+    streamed = [""] * len(texts)
+    for chunk in create(**asked, stream=True):
+        for choice in chunk.choices:
+            streamed[choice.index] += choice.text
+    scored = client(ask).chat.completions.create(**question(ask), logprobs=True, top_logprobs=1).choices[0].logprobs
+    return {"texts": texts, "streamed": streamed, "tokens": [one.token for one in scored.content]}
+
+
 def models(ask: Ask) -> object:
     listed = [model.id for model in client(ask).models.list()]
     return [client(ask).models.retrieve(model).id for model in listed]
@@ -70,4 +82,4 @@ def form(ask: Ask) -> object:
     return json.loads(said.choices[0].message.content)
 
 
-serve(answer=answer, stream=stream, complete=complete, models=models, tools=tools, form=form)
+serve(answer=answer, stream=stream, complete=complete, several=several, models=models, tools=tools, form=form)

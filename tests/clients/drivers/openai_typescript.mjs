@@ -28,6 +28,18 @@ await serve({
     const { choices, usage } = await client(ask).completions.create({ model: ask.model, prompt: ask.prompt, ...ask.options });
     return { text: choices[0].text, finish: choices[0].finish_reason, tokens: usage.total_tokens };
   },
+  async several(ask) {
+    const create = (fields) =>
+      client(ask).completions.create({ model: ask.model, prompt: ask.prompts, n: 2, logprobs: 1, ...fields });
+    const texts = (await create()).choices.map(({ text }) => text);
+    const streamed = texts.map(() => "");
+    for await (const { choices } of await create({ stream: true })) {
+      for (const { index, text } of choices) streamed[index] += text;
+    }
+    const scored = { ...question(ask), logprobs: true, top_logprobs: 1 };
+    const { logprobs } = (await client(ask).chat.completions.create(scored)).choices[0];
+    return { texts, streamed, tokens: logprobs.content.map(({ token }) => token) };
+  },
   async tools(ask) {
     const asked = { ...question(ask), tools: [{ type: "function", function: ask.tool }] };
     const create = (fields) => client(ask).chat.completions.create({ ...asked, ...fields });
