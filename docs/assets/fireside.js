@@ -14,12 +14,16 @@ for (const table of document.querySelectorAll(".md-typeset table:not([class])"))
   }
 }
 
-// The menu's button is a label, which no key reaches.
-for (const label of document.querySelectorAll(".md-header label[for='__drawer']")) {
-  const button = Object.assign(document.createElement("button"), { type: "button", className: label.className });
-  button.append(...label.childNodes);
-  button.addEventListener("click", () => document.getElementById("__drawer").click());
-  label.replaceWith(button);
+// The buttons of a narrow window, for menu, search and the page's contents, are labels, which no key reaches.
+for (const [toggle, name] of [["__drawer", ""], ["__search", ""], ["__toc", "On this page"]]) {
+  for (const label of document.querySelectorAll(`.md-header label[for=${toggle}], .md-sidebar-button[for=${toggle}]`)) {
+    const button = Object.assign(document.createElement("button"), { type: "button", className: label.className });
+    button.classList.add(`fs${toggle}`);
+    button.append(...label.childNodes);
+    if (name) button.setAttribute("aria-label", name);
+    button.addEventListener("click", () => document.getElementById(toggle).click());
+    label.replaceWith(button);
+  }
 }
 
 // The theme makes a landmark of each code block's copy button; they would bury the page's own.

@@ -81,7 +81,7 @@ def test_the_menu_opens_by_keyboard(reader: Visitor) -> None:
 def test_search_finds_a_setting(reader: Visitor) -> None:
     page = reader.open("/")
     page.keyboard.press("Control+k")
-    page.keyboard.type("FIRESIDE_LOADED_MODELS")
+    page.keyboard.type("FIRESIDE_WRITE_TIMEOUT")
     expect(page.get_by_text(re.compile(r"^\d+ results?"))).to_be_visible()
     page.keyboard.press("Enter")
     page.wait_for_url("**/configuration/**")
@@ -98,3 +98,40 @@ def test_light_and_dark_by_system_and_by_choice(reader: Visitor) -> None:
     assert light != dark
     page.goto(f"{reader.url}/models/")
     assert background() == light
+
+
+FOCUSED = """() => {
+    const element = document.activeElement;
+    // A radio button of no size shows its focus on its label.
+    const shown = element.matches("input") ? element.nextElementSibling : element;
+    const box = shown.getBoundingClientRect();
+    const seen = box.width > 0 && box.right > 0 && box.left < innerWidth && box.bottom > 0 && box.top < innerHeight;
+    const outlined = getComputedStyle(shown).outlineStyle !== "none";
+    return [element.innerText || element.ariaLabel || element.title, seen, outlined, element === document.body];
+}"""
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+def test_every_stop_of_the_tab_key_is_seen(width: int, reader: Visitor) -> None:
+    page = reader.open("/models/", viewport={"width": width, "height": 640})
+    names = set()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        name, in_the_window, outlined, past_the_last = page.evaluate(FOCUSED)
+        if past_the_last:
+            break
+        assert in_the_window, name
+        assert outlined, name
+        names.add(name.strip())
+    assert "Search" in names
+    assert ("Navigation" in names) == (width == 320)
+
+
+def test_the_current_page_is_seen_in_forced_colours(reader: Visitor) -> None:
+    page = reader.open("/models/", forced_colors="active")
+    current = page.locator(".md-nav--primary a.md-nav__link--active").last
+    weights = [
+        link.evaluate("(link) => getComputedStyle(link).fontWeight")
+        for link in (current, page.get_by_role("link", name="Playground").first)
+    ]
+    assert weights[0] != weights[1]
