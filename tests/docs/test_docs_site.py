@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
-from support.documents import ROOT
+from support.documents import ROOT, pages
 
 CONFIG = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
 
@@ -43,3 +43,10 @@ def test_pages_load_nothing_from_elsewhere(docs_site: Path) -> None:
         loaded += re.findall(r"<link\b(?=[^>]*rel=\"(?:stylesheet|icon|pre))[^>]*\bhref=\"([^\"]*)", text)
         assert loaded, html
         assert [address for address in loaded if re.match(r"(https?:)?//", address)] == []
+
+
+def test_every_column_of_a_table_has_a_name() -> None:
+    for page in pages():
+        heads = re.findall(r"^(\|.*\|)\n\|[-:| ]+\|$", page.read_text(encoding="utf-8"), re.MULTILINE)
+        for head in heads:
+            assert all(name.strip() for name in head.strip("|").split("|")), f"{page.name}: {head}"
