@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from fireside.api import console
 from fireside.api.schema import INPUT_SCHEMA, OUTPUT_SCHEMA
 from fireside.catalog.loader import Catalog
 from support.echo_service import AWQ, LORA, PLAIN, EchoService
@@ -143,6 +144,18 @@ def test_what_a_model_costs_is_told_where_the_server_knows(visitor: Visitor) -> 
     facts = page.locator(".properties")
     for text in ("29.0 GB", "15.1 GB while it is loaded", "at most 4.2 tok/s"):
         expect(facts).to_contain_text(text)
+
+
+def test_the_documentation_is_linked_where_the_package_names_an_address(
+    visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for address in (None, "https://docs.example/"):
+        monkeypatch.setattr(console, "_documentation", lambda address=address: address)
+        footer = visitor.open("/").get_by_role("contentinfo")
+        expect(footer.get_by_role("link", name="API reference")).to_be_visible()
+        link = footer.get_by_role("link", name="Documentation")
+        expect(link).to_have_count(0 if address is None else 1)
+    assert link.get_attribute("href") == address
 
 
 def test_a_page_of_no_model_says_so(visitor: Visitor) -> None:
