@@ -153,6 +153,11 @@ class Settings(BaseSettings):
     drain_seconds: Annotated[float, Field(ge=0, description="On shutdown, wait this long for running answers.")] = 30.0
     echo_tokens_per_second: Annotated[float, Field(ge=0, description="Speed of the echo engine; 0 is unlimited.")] = 0.0
 
+    @property
+    def cache_dir(self) -> Path:
+        """Folder of repacked weights."""
+        return self.data_dir / "cache"
+
 
 _OTHERS = frozenset({"token", "url", "account", "test_model", "write_compatibility"})
 """Variables of clients and of the tests, which are no settings."""

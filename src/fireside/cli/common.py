@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fireside.cli.completion import complete_models
 from fireside.errors import UnknownModel
 
 if TYPE_CHECKING:
@@ -21,7 +22,12 @@ DataDir = Annotated[
     typer.Option(help="Folder for models, caches and the database.", show_default="the platform's place for user data"),
 ]
 Model = Annotated[
-    str, typer.Argument(help="Model: its id or an alias, or as much of one as no other model has.", metavar="MODEL")
+    str,
+    typer.Argument(
+        help="Its id or an alias, or as much of one as no other model has.",
+        metavar="MODEL",
+        autocompletion=complete_models,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 NoPull = Annotated[bool, typer.Option("--no-pull", help="Fail rather than download a model that is not here.")]
@@ -70,15 +76,20 @@ def store_path(settings: "Settings") -> Path:
 
 
 def fetch(spec: "ModelSpec", settings: "Settings", no_pull: bool) -> None:
-    """Download the model, showing how far it is, unless it is here. Raises ModelNotDownloaded, DownloadFailed."""
+    """Download the model, showing how far it is, unless it is here.
+
+    Raises ModelNotDownloaded, and DownloadFailed, also for a model that this machine has too little memory or disk for.
+    """
     from fireside.weights.locate import is_downloaded, locate
 
     if no_pull:
         locate(settings.data_dir, spec)
     elif not is_downloaded(settings.data_dir, spec):
         from fireside.cli.progress import shown_progress
+        from fireside.serving.costs import check_fits
         from fireside.weights.download.pull import pull
 
+        check_fits(spec, settings)
         with shown_progress() as progress:
             pull(spec, settings.data_dir, progress)
 
@@ -90,6 +101,11 @@ def size_text(size: float) -> str:
             break
         size /= 1000
     return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+
+
+def iso_text(moment: datetime) -> str:
+    """A moment in UTC as ISO 8601 to the second: "2026-11-21T10:47:03Z"."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def time_text(moment: datetime) -> str:

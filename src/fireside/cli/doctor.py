@@ -1,11 +1,13 @@
 """`fireside doctor`: is everything here that Fireside needs?"""
 
+from dataclasses import asdict
+
 import typer
 
-from fireside.cli.common import DataDir
+from fireside.cli.common import AsJson, DataDir
 
 
-def doctor(data_dir: DataDir = None) -> None:
+def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """Check this machine, the data folder and each downloaded model. Exit status 1 when something is wrong.
 
     \b
@@ -14,15 +16,22 @@ def doctor(data_dir: DataDir = None) -> None:
       FIRESIDE_PORT=9000 fireside doctor
     """
     from fireside.cli.checks import all_checks
+    from fireside.cli.tables import show_json
     from fireside.settings import load_settings
 
-    bad = 0
+    findings = []
     for finding in all_checks(load_settings(data_dir=data_dir)):
-        bad += finding.state == "bad"
-        typer.echo(f"{finding.state:<4}  {finding.name:<12}  {finding.text}")
-        if finding.next_step:
-            typer.echo(f"{'':<20}-> {finding.next_step}")
-    if bad:
+        findings.append(finding)
+        if not as_json:
+            typer.echo(f"{finding.state:<4}  {finding.name:<12}  {finding.text}")
+            if finding.next_step:
+                typer.echo(f"{'':<20}-> {finding.next_step}")
+    bad = sum(finding.state == "bad" for finding in findings)
+    if as_json:
+        show_json([asdict(finding) for finding in findings])
+    elif bad:
         typer.echo(f"\n{bad} {'thing needs' if bad == 1 else 'things need'} mending.")
+    else:
+        typer.echo("\nAll is well.")
+    if bad:
         raise typer.Exit(1)
-    typer.echo("\nAll is well.")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fireside.cli.common import DataDir, NoPull, size_text, time_text
+from fireside.cli.common import AsJson, DataDir, NoPull, iso_text, size_text, time_text
 
 if TYPE_CHECKING:
     from fireside.store.finetune_records import FineTune
@@ -68,16 +68,19 @@ def create(
 
 
 @app.command("list")
-def list_finetunes(account: Account = "local", data_dir: DataDir = None) -> None:
+def list_finetunes(account: Account = "local", as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List the account's fine-tunes and what state each is in."""
     from rich.table import Table
 
     from fireside.cli.finetunes import opened
-    from fireside.cli.tables import show
+    from fireside.cli.tables import show, show_json
     from fireside.finetunes.status import status_of
 
     with opened(data_dir) as tools:
         found = tools.finetunes.of_account(account)
+    if as_json:
+        show_json([_facts(finetune) for finetune in found])
+        return
     if not found:
         typer.echo("There are no fine-tunes. Add one: fireside finetune create NAME FOLDER", err=True)
         return
@@ -89,12 +92,18 @@ def list_finetunes(account: Account = "local", data_dir: DataDir = None) -> None
 
 
 @app.command("show")
-def show_finetune(reference: Reference, account: Account = "local", data_dir: DataDir = None) -> None:
+def show_finetune(
+    reference: Reference, account: Account = "local", as_json: AsJson = False, data_dir: DataDir = None
+) -> None:
     """Show one fine-tune: its files, and what is missing or wrong."""
     from fireside.cli.finetunes import opened
+    from fireside.cli.tables import show_json
 
     with opened(data_dir) as tools:
         finetune = tools.finetunes.get(account, reference)
+    if as_json:
+        show_json(_facts(finetune))
+        return
     for line in _lines(finetune):
         typer.echo(line)
 
@@ -135,6 +144,27 @@ def try_out(
     }  # fmt: skip
     with opened(data_dir) as tools:
         compare(tools, account, reference, body, no_pull=no_pull)
+
+
+def _facts(finetune: "FineTune") -> dict[str, object]:
+    from fireside.finetunes.status import status_of
+
+    status = status_of(finetune)
+    return {
+        "id": finetune.id,
+        "name": finetune.name,
+        "model": finetune.model,
+        "description": finetune.description,
+        "public": finetune.public,
+        "created_at": iso_text(finetune.created_at),
+        "modified_at": iso_text(finetune.modified_at),
+        "files": [
+            {"name": file.name, "bytes": file.size, "waiting": not file.version}
+            for file in (*finetune.files, *finetune.waiting)
+        ],
+        "status": status.state,
+        "message": status.message,
+    }
 
 
 def _lines(finetune: "FineTune") -> list[str]:

@@ -4,10 +4,11 @@ import os
 from typing import Annotated, Any
 
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined]
 from typer.core import TyperGroup
 
 from fireside import __version__
-from fireside.cli import doctor, finetune, models, ps, pull, run, serve, stop, token, worker
+from fireside.cli import completion, doctor, finetune, models, ps, pull, rm, run, serve, show, stop, token, worker
 from fireside.errors import FiresideError, for_operators
 
 
@@ -65,9 +66,14 @@ app.command()(serve.serve)
 app.command()(run.run)
 app.command()(pull.pull)
 app.command()(models.models)
+app.command()(show.show)
+app.command()(rm.rm)
 app.command()(ps.ps)
 app.command()(stop.stop)
 app.add_typer(token.app, name="token")
 app.add_typer(finetune.app, name="finetune")
 app.add_typer(worker.app, name="worker")
 app.command()(doctor.doctor)
+app.command()(completion.completion)
+if completion.VARIABLE in os.environ:
+    completion_init()

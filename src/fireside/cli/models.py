@@ -2,10 +2,10 @@
 
 import typer
 
-from fireside.cli.common import DataDir, size_text
+from fireside.cli.common import AsJson, DataDir, size_text
 
 
-def models(data_dir: DataDir = None) -> None:
+def models(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List the models, which of them are on this machine, and what each costs: before anything is fetched.
 
     FETCH is the download, DISK the files with the repacked weights that the first load adds, MEMORY one conversation of
@@ -17,37 +17,33 @@ def models(data_dir: DataDir = None) -> None:
     Examples:
       fireside models
       fireside models | grep yes
+      fireside models --json
     """
     from rich.table import Table
 
     from fireside.catalog.loader import Catalog
-    from fireside.catalog.spec import NoSource
-    from fireside.cli.tables import show
-    from fireside.serving.costs import cost_of
+    from fireside.cli.model_facts import row_of
+    from fireside.cli.tables import show, show_json
     from fireside.settings import load_settings
-    from fireside.weights.locate import is_downloaded
 
     settings = load_settings(data_dir=data_dir)
-
-    def size(amount: int | None) -> str:
-        return "?" if amount is None else size_text(amount) if amount else "-"
-
+    rows = [row_of(spec, settings) for spec in Catalog.from_settings(settings).all()]
+    if as_json:
+        show_json(rows)
+        return
     table = Table("MODEL", "DOWNLOADED", box=None, pad_edge=False)
-    for heading in ("FETCH", "DISK", "MEMORY", "TOKENS/S"):
+    for heading in ("FETCH", "DISK", "MEMORY", "TOKENS/S", "CONTEXT"):
         table.add_column(heading, justify="right")
-    table.add_column("CONTEXT", justify="right")
     table.add_column("LORA")
-    missing = False
-    for spec in Catalog.from_settings(settings).all():
-        here = is_downloaded(settings.data_dir, spec)
-        missing = missing or not here
-        state = "not needed" if isinstance(spec.source, NoSource) else "yes" if here else "no"
-        lora = "yes" if spec.lora else "no"
-        cost = cost_of(spec, settings.data_dir)
-        speed = cost.tokens_per_second()
-        sizes = [size(amount) for amount in (cost.download, cost.disk, cost.memory)]
-        about = "-" if speed is None else f"{speed:.2g}"
-        table.add_row(spec.id, state, *sizes, about, f"{spec.context_length:,}", lora)
+    for row in rows:
+        state = "not needed" if not row["needs_download"] else "yes" if row["downloaded"] else "no"
+        sizes = [_size(row[name]) for name in ("download_bytes", "disk_bytes", "memory_bytes")]
+        speed = "-" if row["tokens_per_second"] is None else f"{row['tokens_per_second']:g}"
+        table.add_row(row["id"], state, *sizes, speed, f"{row['context_length']:,}", "yes" if row["lora"] else "no")
     show(table)
-    if missing:
-        typer.echo("\nDownload one: fireside pull MODEL", err=True)
+    if not all(row["downloaded"] for row in rows):
+        typer.echo("\nDownload one: fireside pull MODEL. All about one: fireside show MODEL", err=True)
+
+
+def _size(amount: int | None) -> str:
+    return "?" if amount is None else size_text(amount) if amount else "-"

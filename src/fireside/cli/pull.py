@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from fireside.cli.common import DataDir, find_model, size_text
+from fireside.cli.common import DataDir, Model, find_model, size_text
 
 
 def pull(
-    model: Annotated[str, typer.Argument(help="Model id, or the last part of one.")],
+    model: Model,
     source: Annotated[
         Path | None,
         typer.Option(

@@ -5,13 +5,16 @@ from typing import Annotated
 import typer
 
 from fireside.cli.common import DataDir, NoPull, find_model
+from fireside.cli.completion import complete_models
 
 
 def serve(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="Model that is loaded at start: an id, or the last part of one.", show_default="smollm2-135m-instruct"
+            help="Model that is loaded at start: its id or an alias, or as much of one as no other model has.",
+            show_default="smollm2-135m-instruct",
+            autocompletion=complete_models,
         ),
     ] = None,
     host: Annotated[

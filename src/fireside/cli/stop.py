@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fireside.cli.common import DataDir, find_model
+from fireside.cli.completion import complete_models
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +19,11 @@ POLL_SECONDS = 0.1
 def stop(
     model: Annotated[
         str | None,
-        typer.Argument(help="Take this model out of memory, and let the server run.", show_default="end the server"),
+        typer.Argument(
+            help="Take this model out of memory, and let the server run.",
+            show_default="end the server",
+            autocompletion=complete_models,
+        ),
     ] = None,
     url: Annotated[
         str | None,

@@ -16,5 +16,5 @@ def show(table: Table) -> None:
 
 
 def show_json(value: object) -> None:
-    """Print the value as JSON: an array for a list, an object for one thing. Times are ISO 8601, sizes bytes."""
-    typer.echo(json.dumps(value, indent=2, default=str))
+    """Print the value as JSON: an array for a list, an object for one thing. Sizes in it are bytes."""
+    typer.echo(json.dumps(value, indent=2))

@@ -1,11 +1,14 @@
 """`fireside token`: who may call the server."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fireside.cli.common import DataDir, open_store, time_text
+from fireside.cli.common import AsJson, DataDir, iso_text, open_store, time_text
 from fireside.store.tokens import DEFAULT_SCOPES, scopes_text
+
+if TYPE_CHECKING:
+    from fireside.store.tokens import TokenRecord
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -53,15 +56,18 @@ def create(
 
 
 @app.command("list")
-def list_tokens(data_dir: DataDir = None) -> None:
+def list_tokens(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List the tokens; never their secrets."""
     from rich.table import Table
 
-    from fireside.cli.tables import show
+    from fireside.cli.tables import show, show_json
     from fireside.settings import load_settings
 
     with open_store(load_settings(data_dir=data_dir)) as store:
         records = store.list_tokens()
+    if as_json:
+        show_json([_facts(record) for record in records])
+        return
     if not records:
         typer.echo("There are no tokens. Make one: fireside token create", err=True)
         return
@@ -70,6 +76,17 @@ def list_tokens(data_dir: DataDir = None) -> None:
         created, revoked = (time_text(moment) if moment else "-" for moment in (record.created_at, record.revoked_at))
         table.add_row(record.token_id, record.account_id, record.name, scopes_text(record.scopes), created, revoked)
     show(table)
+
+
+def _facts(record: "TokenRecord") -> dict[str, object]:
+    return {
+        "id": record.token_id,
+        "account": record.account_id,
+        "name": record.name,
+        "scopes": scopes_text(record.scopes).split(","),
+        "created_at": iso_text(record.created_at),
+        "revoked_at": record.revoked_at and iso_text(record.revoked_at),
+    }
 
 
 @app.command()

@@ -207,7 +207,7 @@ class ModelPool:
         return EngineOptions(
             kind=spec.engine.kind,
             model_path=path,
-            cache_dir=str(settings.data_dir / "cache"),
+            cache_dir=str(settings.cache_dir),
             context_length=min(limit, spec.context_length),
             slots=spec.engine.slots + spare_slots(spec.engine.slots),
             threads=settings.threads,

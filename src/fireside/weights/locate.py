@@ -33,6 +33,12 @@ def model_dir(data_dir: Path, spec: ModelSpec) -> Path:
     return data_dir / "models" / f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
+def lock_path(data_dir: Path, spec: ModelSpec) -> Path:
+    """The file that whoever changes the model's folder locks."""
+    folder = model_dir(data_dir, spec)
+    return data_dir / "models" / f"{folder.name}.lock"
+
+
 def is_downloaded(data_dir: Path, spec: ModelSpec) -> bool:
     """Whether every file is there in its full size. Cheap: contents were checked when they were downloaded."""
     if isinstance(spec.source, NoSource):

@@ -58,10 +58,8 @@ def pack(checkpoint: Checkpoint, mode: WeightsMode, cache_dir: Path | None, prog
     """Pack a checkpoint, or map what an earlier start packed. Raises BadWeights, UnsupportedWeights."""
     planned = plan(checkpoint, mode)
     flat, norms, specs = planned.flat, planned.norms, planned.tensors()
-    forms = [(linear.form, linear.block) for linear in flat]
-    key = hashlib.sha256(f"{PACK_VERSION} {forms} {checkpoint.fingerprint}".encode()).hexdigest()
-    path = cache_dir / f"{key[:32]}.safetensors" if cache_dir else None
-    file = PackedFile(specs, path, key)
+    key = _key(checkpoint, planned)
+    file = PackedFile(specs, _cache_file(cache_dir, key) if cache_dir else None, key)
     if not file.warm:
         try:
             _fill(checkpoint, flat, norms, file, progress)
@@ -69,6 +67,21 @@ def pack(checkpoint: Checkpoint, mode: WeightsMode, cache_dir: Path | None, prog
             file.discard()
             raise
     return Packed(planned.linears, planned.head, norms, file)
+
+
+def packed_path(checkpoint: Checkpoint, mode: WeightsMode, cache_dir: Path) -> Path:
+    """The cache file of `pack`, whether it exists or not. Raises BadWeights, UnsupportedWeights."""
+    return _cache_file(cache_dir, _key(checkpoint, plan(checkpoint, mode)))
+
+
+def _key(checkpoint: Checkpoint, planned: "Plan") -> str:
+    """Hex digest of everything that the packed bytes depend on."""
+    forms = [(linear.form, linear.block) for linear in planned.flat]
+    return hashlib.sha256(f"{PACK_VERSION} {forms} {checkpoint.fingerprint}".encode()).hexdigest()
+
+
+def _cache_file(cache_dir: Path, key: str) -> Path:
+    return cache_dir / f"{key[:32]}.safetensors"
 
 
 class Planned(Protocol):

@@ -13,7 +13,7 @@ from fireside.errors import DownloadFailed
 from fireside.weights.download import hub, local, wheel
 from fireside.weights.download.progress import Progress, silent
 from fireside.weights.facts import check_facts
-from fireside.weights.locate import is_downloaded, locate, mark_complete, model_dir, unmark
+from fireside.weights.locate import is_downloaded, locate, lock_path, mark_complete, model_dir, unmark
 
 SPARE_BYTES = 64 << 20
 """Disk space that a download leaves free."""
@@ -48,7 +48,7 @@ def pull(
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(folder, progress):
+        with _alone(lock_path(data_dir, spec), progress):
             if is_downloaded(data_dir, spec) and local_path is None:
                 return folder
             folder.mkdir(exist_ok=True)
@@ -116,9 +116,9 @@ def _need_space(folder: Path, size: int) -> None:
 
 
 @contextmanager
-def _alone(folder: Path, progress: Progress) -> Iterator[None]:
+def _alone(path: Path, progress: Progress) -> Iterator[None]:
     """Hold the model's lock; the system lets go of it when the process ends, however it ends."""
-    lock = FileLock(folder.with_name(folder.name + ".lock"))
+    lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
