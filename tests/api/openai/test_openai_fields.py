@@ -8,7 +8,7 @@ import pytest
 from openai.types import completion_create_params as completion_params
 from openai.types.chat import completion_create_params as chat_params
 
-from fireside.api.openai.inputs import ChatInput, CompletionInput, _Bookkeeping, parse
+from fireside.api.openai.inputs import Bookkeeping, ChatInput, CompletionInput, parse
 from fireside.api.openai.refused import CHAT, COMPLETIONS
 from fireside.api.openai.requests import chat_choices, completion_choices
 from fireside.errors import FeatureUnavailable
@@ -107,4 +107,4 @@ def test_bookkeeping_changes_no_request(name: str) -> None:
         parsed, plain = parse(kind, {**body, **with_it}), parse(kind, body)
         make: Any = chat_choices if kind is ChatInput else completion_choices
         assert make(parsed, "@hf/a/b", "acc") == make(plain, "@hf/a/b", "acc")
-    assert NO_EFFECT.keys() == _Bookkeeping.model_fields.keys()
+    assert NO_EFFECT.keys() == Bookkeeping.model_fields.keys()

@@ -273,6 +273,7 @@ def test_wrong_fields_are_named(
         ({"suffix": "end"}, "suffix: this server does not fill in"),
         ({"best_of": 2, "n": 3}, "best_of: should be at least n"),
         ({"best_of": 2, "stream": True}, "best_of: above n it does not go with stream"),
+        ({"min_tokens": 17}, "min_tokens: should be at most max_tokens, which is 16"),
         ({"max_tokens": 0}, "max_tokens: 0 goes with echo: true only"),
         ({"logprobs": 21}, "logprobs: should be less than or equal to 20"),
         ({"prompt_logprobs": 1}, "prompt_logprobs: not offered: ask for logprobs"),
@@ -374,6 +375,14 @@ def test_a_fine_tune_by_field_or_by_model(tmp_path: Path) -> None:
         assert {request.model for request in server.service.requests} == {LORA}
 
 
+def test_usage_of_several_answers_goes_to_the_account(tmp_path: Path) -> None:
+    with live_server(tmp_path) as server:
+        post(server, "completions", {"model": PLAIN, "prompt": ["one two", "three"], "n": 3})
+        wait_until(lambda: bool(server.store.usage("acc")))
+        [used] = server.store.usage("acc")
+        assert (used.prompt_tokens, used.completion_tokens) == (3, 9)
+
+
 def test_usage_goes_to_the_account(tmp_path: Path) -> None:
     with live_server(tmp_path) as server:
         post(server, "chat/completions", SAY)
@@ -390,9 +399,22 @@ def test_usage_goes_to_the_account(tmp_path: Path) -> None:
         assert error(post(server, "chat/completions", SAY), 403)["message"] == "Authentication error"
 
 
-def test_a_client_that_goes_away_ends_its_generation(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_client_that_goes_away_ends_its_answers(tmp_path: Path, count: int) -> None:
     with live_server(tmp_path, EchoService(delay=0.01)) as server:
-        body = {"model": PLAIN, "messages": [{"role": "user", "content": "!endless"}], "stream": True}
+        body = {"model": PLAIN, "messages": [{"role": "user", "content": "!endless"}], "stream": True, "n": count}
         with server.client.stream("POST", "/v1/chat/completions", json=body) as response:
-            next(response.iter_bytes())
-        wait_until(lambda: server.service.cancelled == 1)
+            pieces = response.iter_bytes()
+            wait_until(lambda: bool(next(pieces)) and server.service.running == count)
+        wait_until(lambda: server.service.cancelled == count)
+        wait_until(lambda: bool(server.store.usage("local")))
+
+
+def test_an_answer_that_fails_ends_the_others(tmp_path: Path) -> None:
+    with live_server(tmp_path, EchoService(delay=0.01)) as server:
+        body = {"model": PLAIN, "prompt": ["!endless", "!later:lost", "!endless"]}
+        assert error(post(server, "completions", body), 500)["code"] == "engine_lost"
+        found = frames(post(server, "completions", {**body, "stream": True}))
+        assert found[-1]["error"]["code"] == "engine_lost"
+        assert {choice["index"] for frame in found[:-1] for choice in frame["choices"]} >= {1}
+        assert (server.service.running, server.service.cancelled) == (0, 4)

@@ -118,7 +118,7 @@ def _with_stream(options: StreamOptions, info: ValidationInfo) -> StreamOptions:
     return options
 
 
-class _Bookkeeping(NullIsUnset, BaseModel):
+class Bookkeeping(NullIsUnset, BaseModel):
     """Fields for the books of who runs a service, and hints: checked, and without effect on any answer."""
 
     user: Label | None = None
@@ -135,9 +135,11 @@ class _Bookkeeping(NullIsUnset, BaseModel):
     spaces_between_special_tokens: bool = True
 
 
-class _Common(Guided, _Bookkeeping):
+class _Common(Guided, Bookkeeping):
     model_config = ConfigDict(extra="forbid")
     refused: ClassVar[Mapping[str, Refused]]
+    default_tokens: ClassVar[int]
+    """Most of an answer where the client sets no limit."""
 
     model: Annotated[str, Field(min_length=1, max_length=400, description="A model's id, `:NAME` of a LoRA after it.")]
     stream: bool = False
@@ -169,9 +171,11 @@ class _Common(Guided, _Bookkeeping):
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
-        limit = self.most_tokens
-        if limit is not None and self.min_tokens > limit:
-            raise PydanticCustomError("least", "min_tokens: should be at most max_tokens")
+        limit = self.default_tokens if self.most_tokens is None else self.most_tokens
+        if self.min_tokens > limit:
+            raise PydanticCustomError(
+                "least", "min_tokens: should be at most max_tokens, which is {limit}", {"limit": limit}
+            )
         return self
 
     @property
@@ -200,6 +204,7 @@ class ChatInput(_Common):
     """Body of POST chat/completions."""
 
     refused = CHAT
+    default_tokens = LONGEST_ANSWER
 
     messages: Annotated[list[Turn], Field(min_length=1, fail_fast=True), NOT_TOO_MANY]
     max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
@@ -245,6 +250,7 @@ class CompletionInput(_Common):
     """Body of POST completions."""
 
     refused = COMPLETIONS
+    default_tokens = COMPLETION_TOKENS
 
     prompt: Prompts
     max_tokens: Annotated[int, Field(ge=0, le=MAX_TOKENS, description="0 goes with echo."), WHOLE] | None = None

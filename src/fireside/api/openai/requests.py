@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from fireside.api.openai.inputs import COMPLETION_TOKENS, LONGEST_ANSWER, SEEDS, ChatInput, CompletionInput
+from fireside.api.openai.inputs import SEEDS, ChatInput, CompletionInput
 from fireside.api.tools import tool_choice
 from fireside.errors import FeatureUnavailable
 from fireside.serving.choices import Choices
@@ -18,7 +18,7 @@ def chat_choices(parsed: ChatInput, model: str, account: str) -> Choices:
     """
     tools = tuple(tool.typed() for tool in parsed.tools)
     request = replace(
-        _request(parsed, model, account, LONGEST_ANSWER),
+        _request(parsed, model, account),
         messages=tuple(turn.typed() for turn in parsed.messages),
         tools=tools,
         tool_choice=tool_choice(parsed.tool_choice, [tool.name for tool in tools]),
@@ -35,7 +35,7 @@ def completion_choices(parsed: CompletionInput, model: str, account: str) -> Cho
     scores = parsed.logprobs
     if parsed.each > parsed.n and scores is None:
         scores = 0  # by which the best are found
-    request = replace(_request(parsed, model, account, COMPLETION_TOKENS), raw=True, scores=scores, echo=parsed.echo)
+    request = replace(_request(parsed, model, account), raw=True, scores=scores, echo=parsed.echo)
     requests: list[TextRequest] = []
     for prompt in parsed.prompt:
         one = replace(request, prompt=prompt) if isinstance(prompt, str) else replace(request, prompt_ids=prompt)
@@ -43,11 +43,11 @@ def completion_choices(parsed: CompletionInput, model: str, account: str) -> Cho
     return Choices(tuple(requests), parsed.each)
 
 
-def _request(parsed: ChatInput | CompletionInput, model: str, account: str, default_tokens: int) -> TextRequest:
+def _request(parsed: ChatInput | CompletionInput, model: str, account: str) -> TextRequest:
     limit, asked = parsed.most_tokens, parsed.form()
     return TextRequest(
         model=model,
-        max_tokens=default_tokens if limit is None else limit,
+        max_tokens=parsed.default_tokens if limit is None else limit,
         clip=limit is None,
         sampling=parsed.sampling(),
         tenant=account,
