@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from fireside.api.body import parse_object
 from fireside.api.inputs import parse_input, to_request
+from fireside.api.openai.inputs import ChatInput, CompletionInput, parse
+from fireside.api.openai.requests import completion_choices
 from fireside.errors import RequestError
 from fireside.serving.types import TextRequest
-from support.live_server import LiveServer, check_error_body
+from support.live_server import LiveServer, check_error_body, check_openai_error
 
 FIELDS = [
     "prompt",
@@ -75,6 +77,51 @@ def test_no_json_is_an_internal_error(shared_server: LiveServer, body: Any) -> N
         assert response.headers["content-type"] in ("application/json", "text/event-stream")
     else:
         check_error_body(response.content, response.json()["errors"][0]["code"])
+
+
+FOR_MODEL = {"model": st.just("@cf/fireside/echo"), "messages": TURNS | JSON, "prompt": st.text() | JSON}
+OPENAI = {
+    kind: st.fixed_dictionaries(
+        {"model": FOR_MODEL["model"], needed: FOR_MODEL[needed]},
+        optional={name: JSON for name in (*kind.model_fields, *kind.refused) if name not in FOR_MODEL},
+    )
+    for kind, needed in ((ChatInput, "messages"), (CompletionInput, "prompt"))
+}
+
+
+@given(chat=OPENAI[ChatInput], completion=OPENAI[CompletionInput])
+@settings(QUICK, max_examples=60)
+def test_no_fields_of_openais_are_an_internal_error(
+    shared_server: LiveServer, chat: dict[str, Any], completion: dict[str, Any]
+) -> None:
+    for path, body in (("chat/completions", chat), ("completions", completion)):
+        response = shared_server.client.post(f"/v1/{path}", content=json.dumps(body).encode())
+        assert response.status_code < 500, body
+        if response.status_code != 200:
+            check_openai_error(response, response.status_code, response.json()["errors"][0]["code"])
+
+
+SMALL = st.none() | st.integers(-3, 30) | st.floats(-3, 3) | st.booleans()
+NUMBERS = ("n", "best_of", "logprobs", "top_logprobs", "max_tokens", "min_tokens", "seed", "top_k", "min_p", "echo")
+
+
+@given(
+    prompt=st.lists(st.text(min_size=1) | st.lists(st.integers(0, 99), min_size=1), min_size=1, max_size=140),
+    fields=st.dictionaries(st.sampled_from(NUMBERS), SMALL),
+)
+@settings(QUICK, max_examples=100)
+def test_answers_are_within_bounds_or_refused(prompt: list[Any], fields: dict[str, Any]) -> None:
+    try:
+        parsed = parse(CompletionInput, {"model": "@cf/fireside/echo", "prompt": prompt, **fields})
+    except RequestError:
+        return
+    choices = completion_choices(parsed, parsed.model, "acc")
+    assert 1 <= len(choices.requests) == choices.each * len(prompt) <= 128
+    for request in choices.requests:
+        assert [request.prompt, request.prompt_ids].count(None) == 1
+        assert request.scores is None or 0 <= request.scores <= 20
+        assert request.sampling.seed is None or 0 <= request.sampling.seed < 2**63
+        assert request.max_tokens >= request.sampling.min_tokens
 
 
 @given(body=st.binary(max_size=200) | st.text(string.printable, max_size=100).map(str.encode))

@@ -113,7 +113,7 @@ async def test_a_model_in_use_is_never_evicted(tmp_path: Path) -> None:
             assert await them.loaded() == "ab"
             await them.touch("c")
             assert await them.loaded() == "ac"
-            request = GenerationRequest(prompt_ids=[104], max_tokens=5)
+            request = GenerationRequest(prompt_ids=[104], max_tokens=5, stop_ids=[0])
             assert [token.id async for token in model.engine.generate(request)] == [104, 0]
         await them.touch("d")
         assert await them.loaded() == "d"

@@ -298,6 +298,11 @@ async def test_usage_counts_what_the_cache_held(tmp_path: Path, warm_words: Path
             assert usage.cached_tokens == request.meter.cached_tokens
             cached.append((usage.cached_tokens, usage.prompt_tokens))
         assert cached == [(0, 40), (39, 40), (0, 40), (39, 40)]
+        salted = []
+        for salt in ("a", "a", "b", ""):
+            request = ask("W" * 30, "words", raw=True, tenant="three", cache_salt=salt)
+            salted.append((await collect(service, request))[-1].usage)
+        assert [usage.cached_tokens for usage in salted if usage] == [0, 29, 0, 0]
 
 
 async def test_an_answer_of_weights(tmp_path: Path, warm_words: Path) -> None:

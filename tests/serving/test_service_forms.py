@@ -16,6 +16,9 @@ from fireside.errors import BadGrammar, FiresideError, FormNotMet
 from fireside.prompting.messages import Message, Tool, ToolCall
 from fireside.serving.service import Service
 from fireside.serving.types import (
+    AnswerForm,
+    ChoiceForm,
+    GrammarForm,
     JsonForm,
     Meter,
     NamedTool,
@@ -100,9 +103,12 @@ async def answer(service: Service, request: TextRequest) -> Answer:
         (JsonForm(True), "[1]", "[1]"),
         (RegexForm("(yes|no)!"), "no, never", "no!"),
         (RegexForm(" ?a"), " a", " a"),
+        (ChoiceForm(("yes", 'n"\\o\n')), 'n"\\o\n', 'n"\\o\n'),
+        (ChoiceForm(("yes", "yesterday")), "yest", "yesterday"),
+        (GrammarForm('start: "a" B+\nB: "b" | "c"'), "abcd", "abc"),
     ],
 )
-async def test_an_answer_has_its_form(tmp_path: Path, form: JsonForm | RegexForm, prompt: str, said: str) -> None:
+async def test_an_answer_has_its_form(tmp_path: Path, form: AnswerForm, prompt: str, said: str) -> None:
     async with serving(tmp_path) as service:
         made = await answer(service, ask(prompt, form=form))
         assert made == Answer(said, [], "stop", Usage(len(prompt), len(said)))
@@ -119,9 +125,21 @@ async def test_json_that_max_tokens_cut_is_an_error_and_counted(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "form", [JsonForm({"not": {}}), RegexForm("("), JsonForm({"minProperties": 2}), JsonForm({"$ref": "#"})]
+    "form",
+    [
+        JsonForm({"not": {}}),
+        RegexForm("("),
+        JsonForm({"minProperties": 2}),
+        JsonForm({"$ref": "#"}),
+        GrammarForm("start: nothing"),
+        GrammarForm('root ::= "a"'),
+        GrammarForm('%llguidance {}\nstart: "a"'),
+        GrammarForm("start: <|im_end|>"),
+        GrammarForm("start: a\n// a title\na: %json {"),
+        GrammarForm("// a title\nstart: %json " + "[" * 5000),
+    ],
 )
-async def test_a_form_that_cannot_be_is_an_error_that_uses_nothing(tmp_path: Path, form: JsonForm | RegexForm) -> None:
+async def test_a_form_that_cannot_be_is_an_error_that_uses_nothing(tmp_path: Path, form: AnswerForm) -> None:
     async with serving(tmp_path) as service:
         request = ask(form=form)
         with pytest.raises(BadGrammar, match="cannot be used"):
@@ -269,6 +287,11 @@ async def test_the_space_that_a_text_begins_with_is_no_part_of_its_form(tmp_path
                 values = {"name": "spaced", "sampling": seeded, "raw": raw}
                 assert (await answer(service, ask(form=RegexForm("[ab]b"), **values))).text in ("ab", "bb")
                 assert (await answer(service, ask(form=RegexForm(" ab"), **values))).text == " ab"
+                assert (await answer(service, ask(form=ChoiceForm(("ab", "bb")), **values))).text in ("ab", "bb")
+                for text in ("ab", " ab"):
+                    assert (await answer(service, ask(form=ChoiceForm((text,)), **values))).text == text
+                    lark = GrammarForm(f'start: "{text}"')
+                    assert (await answer(service, ask(form=lark, **values))).text == text
                 said = (await answer(service, ask(form=JsonForm({"const": [1]}), **values))).text
                 assert json.loads(said) == [1]
                 assert said[0] == "["

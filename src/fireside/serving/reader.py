@@ -6,7 +6,7 @@ from fireside.prompting.messages import ToolCall
 from fireside.serving.calls import CallReader, check_numbers
 from fireside.serving.stops import StopTexts
 from fireside.serving.tokens import AnswerScores, TokenReport
-from fireside.serving.types import Delta, FinishReason, JsonForm, TextRequest
+from fireside.serving.types import Delta, FinishReason, GrammarForm, JsonForm, TextRequest
 
 
 class AnswerReader:
@@ -14,9 +14,9 @@ class AnswerReader:
 
     def __init__(self, request: TextRequest, tokenizer: Vocabulary) -> None:
         self._request = request
-        self._detokenizer = Detokenizer(
-            tokenizer, strip_leading_space=not request.goes_on, special=request.write_special
-        )
+        # A grammar of the client's own says itself with what the answer begins.
+        keeps_space = request.goes_on or isinstance(request.form, GrammarForm)
+        self._detokenizer = Detokenizer(tokenizer, strip_leading_space=not keeps_space, special=request.write_special)
         self._calls = CallReader(nothing_else=request.tool_choice != "auto") if request.offered_tools else None
         self._stops = StopTexts(() if request.form else request.stop, keep=request.keep_stop)
         self._json: list[str] | None = [] if isinstance(request.form, JsonForm) else None

@@ -164,6 +164,12 @@ def test_ids_outside_the_vocabulary_are_refused(model: Model, bad: list[int]) ->
         model.open().submit(0, GenerationRequest(prompt_ids=bad, max_tokens=1))
 
 
+@pytest.mark.parametrize("bad", [Sampling(logit_bias={VOCAB: 1.0}), Sampling(allowed_ids=[3, VOCAB])], ids=str)
+def test_sampling_of_ids_outside_the_vocabulary_is_refused(model: Model, bad: Sampling) -> None:
+    with pytest.raises(ValueError, match="vocabulary"):
+        model.open().submit(0, GenerationRequest(prompt_ids=[1], max_tokens=1, sampling=bad))
+
+
 def test_a_free_request_beside_them_changes_nothing_for_the_others(model: Model) -> None:
     """Without a seed the last of an odd number of rows takes a quicker way; the rows before it do not notice."""
     free = GenerationRequest(prompt_ids=prompt(20, 9), max_tokens=40, sampling=Sampling(temperature=0.8))

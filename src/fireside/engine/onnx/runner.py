@@ -95,6 +95,9 @@ class OnnxRunner:
     def submit(self, number: int, request: GenerationRequest) -> None:
         if not request.prompt_ids or not all(0 <= token < self._vocab_size for token in request.prompt_ids):
             raise ValueError("the prompt has no tokens, or tokens outside the vocabulary")
+        sampling = request.sampling
+        if not all(0 <= token < self._vocab_size for token in (*sampling.logit_bias, *sampling.allowed_ids)):
+            raise ValueError("logit_bias or allowed_ids name tokens outside the vocabulary")
         if request.adapter is not None and self._adapters is None:
             raise ValueError("this model takes no adapters")
         if request.grammar is not None:
