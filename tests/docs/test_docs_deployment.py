@@ -135,9 +135,12 @@ def test_frames_pass_one_by_one_and_who_hangs_up_ends_the_generation(proxied: ht
 @needs_openssl
 def test_requests_share_a_connection_to_the_server(proxied: httpx.Client, server: LiveServer) -> None:
     headers = authorised(server)
+    used = []
     for _ in range(5):
         assert proxied.post(server.run_path(), json={"prompt": "a"}, headers=headers).status_code == 200
-    assert len(server.server.server_state.connections) == 1
+        used.append(set(server.server.server_state.connections))
+    assert used == [used[0]] * 5
+    assert len(used[0]) == 1
 
 
 @needs_openssl

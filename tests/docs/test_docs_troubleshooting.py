@@ -32,5 +32,5 @@ def test_the_settings_that_pages_name_exist() -> None:
     texts = {page.name: page.read_text(encoding="utf-8") for page in [*pages(), ROOT / "SECURITY.md"]}
     named = {(page, name) for page, text in texts.items() for name in re.findall(r"\bFIRESIDE_[A-Z_]+\b", text)}
     # Variables of a Worker and of the tests, which are no settings of the server.
-    others = {"FIRESIDE_TOKEN", "FIRESIDE_URL", "FIRESIDE_TEST_MODEL"}
+    others = {"FIRESIDE_ACCOUNT", "FIRESIDE_TOKEN", "FIRESIDE_URL", "FIRESIDE_TEST_MODEL"}
     assert {(page, name) for page, name in named if name not in known | others} == set()
