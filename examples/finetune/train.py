@@ -23,7 +23,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import HubSource, ModelSpec, PromptSpec
 from fireside.cli.common import find_model
-from fireside.prompting import Message, Tokenizer, build_prompt, open_tokenizer
+from fireside.prompting import Message, Tokenizer, build_prompt, open_tokenizer, stop_ids
 from fireside.settings import load_settings
 from fireside.weights.locate import locate
 
@@ -67,7 +67,7 @@ def make_examples(
     conversations: Sequence[Conversation], spec: PromptSpec, tokenizer: Tokenizer, max_tokens: int
 ) -> list[Example]:
     """An example of each of the assistant's messages. Raises ValueError when one is longer than `max_tokens`."""
-    end = tokenizer.special_id(spec.stop[0]) if spec.stop else tokenizer.eos_id
+    end = next(iter(stop_ids(spec, tokenizer)), None)
     examples = []
     for conversation in conversations:
         for turn, message in enumerate(conversation.messages):

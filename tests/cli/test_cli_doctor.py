@@ -1,3 +1,4 @@
+import json
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,8 @@ from fireside.cli.checks import check_memory, cpu_flags
 from fireside.weights.locate import model_dir
 from support.checkpoints import make_tiny_checkpoint
 from support.model_sources import hub_source, model_spec, write_catalog_file
+from support.tiny_tokenizers import tiny_byte_level, with_tokens
+from support.user_models import add_model
 
 Fireside = Callable[..., Result]
 TINY = model_spec(hub_source("config.json", "model.safetensors"))
@@ -73,6 +76,30 @@ def test_a_model_damaged_on_disk(fireside: Fireside, data_dir: Path, tmp_path: P
     assert result.exit_code == 1
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("bad")]
     assert "model.safetensors" in line
+    assert str(path.parent) in line
+
+
+@pytest.mark.usefixtures("free_port")
+@pytest.mark.parametrize(
+    ("style", "tokens", "says"),
+    [
+        ("plain", ["<|im_start|>"], "1 tokens of its tokenizer have no weights"),
+        ("chatml", ["<|im_start|>", "<|im_end|>"], "its style needs <|im_end|>, which it lacks"),
+        ("chatml", [], "its style needs <|im_end|>, which it lacks"),
+    ],
+)
+def test_a_tokenizer_and_weights_that_differ(
+    fireside: Fireside, data_dir: Path, tmp_path: Path, style: str, tokens: list[str], says: str
+) -> None:
+    """The weights have the 258 tokens of the tiny tokenizer, and no more."""
+    make_tiny_checkpoint(tmp_path / "model", vocab=258)
+    (tmp_path / "model" / "tokenizer.json").write_text(json.dumps(with_tokens(tiny_byte_level(), *tokens)))
+    add_model(data_dir, "differing", folder=tmp_path / "model", style=style)
+    result = fireside("doctor")
+    assert result.exit_code == 0, result.stdout
+    (line,) = [line for line in result.stdout.splitlines() if "@hf/me/differing" in line]
+    assert line.startswith("note")
+    assert says in line
 
 
 def test_cpu_flags_of_both_kinds(tmp_path: Path) -> None:

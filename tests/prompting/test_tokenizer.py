@@ -78,7 +78,8 @@ def test_the_byte_tokenizers_round_trip(text: str) -> None:
 def test_the_byte_tokenizers_specials() -> None:
     tokenizer = ByteTokenizer()
     assert tokenizer.special_id("<s>") == tokenizer.bos_id == 256
-    assert tokenizer.special_id("</s>") == tokenizer.eos_id == 257
+    assert tokenizer.special_id("</s>") == 257
+    assert tokenizer.end_ids == {257}
     assert tokenizer.special_id("a") is None
     assert [tokenizer.token_bytes(token_id) for token_id in (-1, 256, 257, 258)] == [b""] * 4
 

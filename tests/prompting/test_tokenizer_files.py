@@ -63,7 +63,7 @@ def test_tokenizer_config_names_bos_and_eos(
     tokenizer = Tokenizer.from_file(write(tmp_path, tiny_sentencepiece(), config))
     assert tokenizer.bos_token == bos
     assert tokenizer.bos_id == {"<s>": 1}.get(bos)
-    assert tokenizer.eos_id == {"</s>": 2}.get(str(eos))
+    assert tokenizer.end_ids == ({2} if eos else set())
     assert tokenizer.add_bos is add_bos
 
 
@@ -96,7 +96,7 @@ def test_a_gguf_file_opens_by_itself_and_by_its_folder(smollm2_gguf: Path, tmp_p
     text = "Hello, world"
     assert by_file.encode(text, control=False) == by_folder.encode(text, control=False)
     assert by_file.vocab_size == by_folder.vocab_size == 49152
-    assert (by_file.bos_token, by_file.eos_id, by_file.add_bos) == ("<|im_start|>", 2, False)
+    assert (by_file.bos_token, by_file.end_ids, by_file.add_bos) == ("<|im_start|>", {2}, False)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,8 @@ GGUF: Json = {
 
 def test_gguf_metadata_of_a_tiny_tokenizer() -> None:
     tokenizer = Tokenizer.from_gguf(GGUF)
-    assert tokenizer.special_id("<|end|>") == tokenizer.bos_id == tokenizer.eos_id == 257
+    assert tokenizer.special_id("<|end|>") == tokenizer.bos_id == 257
+    assert tokenizer.end_ids == {257}
     assert tokenizer.encode("ab<|end|>", control=True) == [256, 257]
     assert 257 not in tokenizer.encode("ab<|end|>", control=False)
     assert not tokenizer.add_bos

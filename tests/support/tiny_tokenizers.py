@@ -64,6 +64,17 @@ def tiny_sentencepiece() -> dict[str, Any]:
     }
 
 
+def with_tokens(tokenizer: dict[str, Any], *texts: str, **flags: object) -> dict[str, Any]:
+    """The tokenizer and more special tokens, whose ids follow its own."""
+    vocab = tokenizer["model"]["vocab"]
+    new = {text: len(vocab) + i for i, text in enumerate(texts)}
+    added = [{"id": token, "content": text, **_FLAGS, **flags} for text, token in new.items()]
+    return tokenizer | {
+        "added_tokens": tokenizer["added_tokens"] + added,
+        "model": tokenizer["model"] | {"vocab": vocab | new},
+    }
+
+
 def _ids(tokens: list[str]) -> dict[str, int]:
     return {token: i for i, token in enumerate(tokens)}
 

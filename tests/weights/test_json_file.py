@@ -29,13 +29,16 @@ def test_every_file_of_a_model_and_of_an_adapter(encoding: str, tmp_path: Path) 
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "tokenizer.json").write_text(json.dumps(tiny_byte_level()))
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|end|>"}))
+    (tmp_path / "special_tokens_map.json").write_text(json.dumps({"eos_token": "<|end|>"}))
+    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": 5}))
     files = sorted(tmp_path.glob("*.json"))
     names = "config.json quant_config.json model.safetensors.index.json tokenizer.json tokenizer_config.json"
+    names += " special_tokens_map.json generation_config.json"
     assert {file.name for file in files} == {*names.split(), CONFIG}
     for file in files:
         file.write_bytes(file.read_text("utf-8").encode(encoding))
     assert open_checkpoint(tmp_path).coding("layers.0.self_attn.q_proj") is not None
-    assert open_tokenizer(tmp_path).eos_id == 257
+    assert open_tokenizer(tmp_path).end_ids == {5, 257}
     assert len(read_adapter(tmp_path).modules) == 4
 
 

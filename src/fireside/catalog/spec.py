@@ -84,7 +84,7 @@ class PromptSpec(_Strict):
         style: a chat style of `fireside.prompting`.
         default_system: system message put before an unscoped prompt, and, where the model's own template does so
             (`always_system`), before messages that bring none.
-        stop: texts of the special tokens that end an answer.
+        stop: texts of special tokens that end an answer, beside the style's own and those that the model's files name.
     """
 
     style: Literal["chatml", "mistral", "plain"]

@@ -16,7 +16,8 @@ from fireside.catalog.spec import ModelSpec
 from fireside.cli.common import open_store, size_text, store_path
 from fireside.engine.memory import machine_memory
 from fireside.errors import FiresideError, for_operators
-from fireside.prompting import open_tokenizer
+from fireside.prompting import Vocabulary, open_tokenizer, stop_ids
+from fireside.prompting.styles import control_texts
 from fireside.settings import Settings
 from fireside.weights.facts import check_facts
 from fireside.weights.locate import is_downloaded, locate, size_on_disk
@@ -168,12 +169,25 @@ def check_model(settings: Settings, spec: ModelSpec) -> Finding:
         return Finding("ok", "model", f"{spec.id}: needs no files")
     try:
         check_facts(spec, path)
-        open_checkpoint(path)
-        open_tokenizer(path)
+        known = open_checkpoint(path).config.vocab_size
+        tokenizer = open_tokenizer(path)
+        stop_ids(spec.prompt, tokenizer)
     except FiresideError as error:
         error.add_note(f"The files of {spec.id}: {path}")
         raise
-    return Finding("ok", "model", f"{spec.id}: sound, {size_text(size_on_disk(settings.data_dir, spec))}")
+    size = size_text(size_on_disk(settings.data_dir, spec))
+    if missing := sorted(text for text in control_texts(spec.prompt) if not _has(tokenizer, text, known)):
+        step = "Choose another prompt.style in its catalog file, or send raw prompts only."
+        return Finding("note", "model", f"{spec.id}: {size}; its style needs {missing[0]}, which it lacks", step)
+    if known < tokenizer.vocab_size:
+        text = f"{spec.id}: {size}; {tokenizer.vocab_size - known} tokens of its tokenizer have no weights"
+        return Finding("note", "model", text, "Prompts that hold one are refused.")
+    return Finding("ok", "model", f"{spec.id}: sound, {size}")
+
+
+def _has(tokenizer: Vocabulary, text: str, known: int) -> bool:
+    token = tokenizer.special_id(text)
+    return token is not None and token < known
 
 
 def _nearest(folder: Path) -> Path:

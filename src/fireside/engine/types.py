@@ -119,12 +119,14 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         context_length: most tokens of prompt and answer together.
         slots: most requests that generate at the same time.
+        vocab_size: ids that the weights have an embedding for begin at 0 and end before this; None: any id will do.
         load_seconds: how long loading took.
         warm: whether the cache of repacked weights was used.
     """
 
     context_length: int
     slots: int
+    vocab_size: int | None = None
     load_seconds: float
     warm: bool = False
 

@@ -2,6 +2,7 @@
 
 from fireside.prompting.byte_tokenizer import ByteTokenizer
 from fireside.prompting.detokenizer import Detokenizer
+from fireside.prompting.ends import stop_ids
 from fireside.prompting.folder import open_tokenizer
 from fireside.prompting.messages import Message, Role
 from fireside.prompting.prompt import PromptTooLong, build_prompt, prompt_pieces, prompt_text
@@ -23,4 +24,5 @@ __all__ = [
     "prompt_pieces",
     "prompt_text",
     "render",
+    "stop_ids",
 ]

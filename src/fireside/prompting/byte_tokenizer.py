@@ -8,7 +8,7 @@ class ByteTokenizer:
 
     bos_id = 256
     bos_token: str | None = "<s>"  # noqa: S105 - no password
-    eos_id = 257
+    end_ids = frozenset({257})
     add_bos = False
     vocab_size = 258
     strips_leading_space = False
@@ -21,7 +21,7 @@ class ByteTokenizer:
 
     def special_id(self, text: str) -> int | None:
         """Id of "<s>" or "</s>", else None."""
-        return {"<s>": self.bos_id, "</s>": self.eos_id}.get(text)
+        return {"<s>": 256, "</s>": 257}.get(text)
 
     def token_bytes(self, token_id: int) -> bytes:
         """The one byte; empty for BOS, EOS and unknown ids."""
@@ -29,4 +29,4 @@ class ByteTokenizer:
 
     def spelling(self, token_id: int) -> bytes:
         """The one byte, or the name of BOS or EOS."""
-        return {self.bos_id: b"<s>", self.eos_id: b"</s>"}.get(token_id) or self.token_bytes(token_id)
+        return {256: b"<s>", 257: b"</s>"}.get(token_id) or self.token_bytes(token_id)

@@ -56,7 +56,12 @@ def render(messages: Sequence[Message], spec: PromptSpec) -> list[Piece]:
         raise InvalidInput(["messages: must hold at least one message, got none"])
     if spec.always_system and spec.default_system is not None and messages[0].role != "system":
         messages = [Message("system", spec.default_system), *messages]
-    return _STYLES[spec.style](messages)
+    return _STYLES[spec.style].render(messages)
+
+
+def turn_end(spec: PromptSpec) -> str | None:
+    """The control token that ends each of the assistant's turns in the model's style, so that an answer ends there."""
+    return _STYLES[spec.style].turn_end
 
 
 def control_texts(spec: PromptSpec) -> frozenset[str]:
@@ -131,8 +136,14 @@ def _plain(messages: Sequence[Message]) -> list[Piece]:
     return [Piece(text, control=False)] if text else []
 
 
-_STYLES: dict[str, Callable[[Sequence[Message]], list[Piece]]] = {
-    "chatml": _chatml,
-    "mistral": _mistral,
-    "plain": _plain,
+@dataclass(frozen=True, slots=True)
+class _Style:
+    render: Callable[[Sequence[Message]], list[Piece]]
+    turn_end: str | None
+
+
+_STYLES = {
+    "chatml": _Style(_chatml, IM_END),
+    "mistral": _Style(_mistral, EOS),
+    "plain": _Style(_plain, None),
 }

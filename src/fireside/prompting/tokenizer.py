@@ -1,6 +1,6 @@
 """A model's tokenizer: text to ids with no way for text to become a control token, and ids to bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Self
 
@@ -8,6 +8,7 @@ import msgspec
 from tokenizers import Tokenizer as LibraryTokenizer
 
 from fireside.errors import BadWeights
+from fireside.prompting.ends import ends_of_folder, ends_of_gguf, token_text
 from fireside.prompting.gguf_tokenizer import begins_with_bos, from_gguf_metadata
 from fireside.prompting.tokenizer_json import MARK, TokenizerParts, take_apart
 from fireside.prompting.vocabulary import Lead
@@ -31,14 +32,19 @@ class Tokenizer:
         parts: the tokenizer's file, taken apart.
         name: the file, for messages.
         bos_token: text of the token that begins a text, or None.
-        eos_token: text of the token that ends a text, or None.
+        ends: tokens that end a text, by id or text; those that the vocabulary does not have are left out.
         add_bos: whether prompts begin with `bos_token`; None asks the file's own post-processor.
 
     Raises BadWeights when the library cannot read the file.
     """
 
     def __init__(
-        self, parts: TokenizerParts, name: str, bos_token: str | None, eos_token: str | None, add_bos: bool | None
+        self,
+        parts: TokenizerParts,
+        name: str,
+        bos_token: str | None,
+        ends: Iterable[int | str],
+        add_bos: bool | None,
     ) -> None:
         try:
             self._full = LibraryTokenizer.from_str(msgspec.json.encode(parts.full).decode())
@@ -61,7 +67,8 @@ class Tokenizer:
         self._bytes.update(dict.fromkeys(parts.special, b""))
         self.bos_token = bos_token if bos_token is not None else parts.vocab.get(automatic[0]) if automatic else None
         self.bos_id = self.special_id(self.bos_token)
-        self.eos_id = self.special_id(eos_token)
+        named = (self.special_id(end) if isinstance(end, str) else end for end in ends)
+        self.end_ids = frozenset(end for end in named if end in parts.vocab)
         wanted = self.bos_id is not None and automatic[:1] == [self.bos_id] if add_bos is None else add_bos
         self.add_bos = wanted and self.bos_id is not None
         self.vocab_size = max(parts.vocab) + 1
@@ -71,7 +78,7 @@ class Tokenizer:
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        """Read a tokenizer.json, and the tokenizer_config.json beside it for BOS and EOS where there is one.
+        """Read a tokenizer.json, and the configs beside it for BOS and what ends a text, where there are any.
 
         Raises BadWeights (corrupt or oversized) or UnsupportedWeights (not BPE), naming the file.
         """
@@ -86,8 +93,8 @@ class Tokenizer:
         return cls(
             parts,
             path.name,
-            _token_text(config.get("bos_token")),
-            _token_text(config.get("eos_token")),
+            token_text(config.get("bos_token")),
+            ends_of_folder(path.parent),
             add_bos if isinstance(add_bos, bool) else None,
         )
 
@@ -98,12 +105,12 @@ class Tokenizer:
         Raises BadWeights, UnsupportedWeights; `name` is the file's, for messages.
         """
         parts = take_apart(from_gguf_metadata(metadata, name), name)
-        bos, eos = (metadata.get(f"tokenizer.ggml.{key}_token_id") for key in ("bos", "eos"))
+        bos = metadata.get("tokenizer.ggml.bos_token_id")
         return cls(
             parts,
             name,
             parts.vocab.get(bos) if isinstance(bos, int) else None,
-            parts.vocab.get(eos) if isinstance(eos, int) else None,
+            ends_of_gguf(metadata),
             begins_with_bos(metadata),
         )
 
@@ -169,9 +176,3 @@ def _bytes_of(token: str, parts: TokenizerParts) -> bytes:
         return bytes([_BYTE_OF[character] for character in token])
     except KeyError:  # an added token outside the alphabet stands for itself
         return token.encode()
-
-
-def _token_text(token: object) -> str | None:
-    """A token in tokenizer_config.json: its text, or an object with it."""
-    content = token.get("content") if isinstance(token, dict) else token
-    return content if isinstance(content, str) else None

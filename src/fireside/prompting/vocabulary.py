@@ -24,8 +24,8 @@ class Vocabulary(Protocol):
         ...
 
     @property
-    def eos_id(self) -> int | None:
-        """Id of the token that ends a text, or None."""
+    def end_ids(self) -> frozenset[int]:
+        """Ids of the tokens that end a text, by the model's own files."""
         ...
 
     @property

@@ -14,16 +14,9 @@ from fireside.catalog.spec import ModelSpec
 from fireside.engine.messages import EngineOptions, TokenTable
 from fireside.engine.process import ProcessEngine
 from fireside.engine.protocol import Engine
-from fireside.errors import (
-    Busy,
-    EngineError,
-    FiresideError,
-    ModelNotReady,
-    ShuttingDown,
-    UnsupportedWeights,
-    for_operators,
-)
-from fireside.prompting import ByteTokenizer, Vocabulary, open_tokenizer
+from fireside.errors import Busy, EngineError, FiresideError, ModelNotReady, ShuttingDown, for_operators
+from fireside.prompting import ByteTokenizer, Vocabulary, open_tokenizer, stop_ids
+from fireside.serving.known_tokens import token_name
 from fireside.serving.types import ModelStatus
 from fireside.settings import Settings
 from fireside.shares import Places
@@ -38,12 +31,18 @@ FAILURE_SECONDS = 1.0
 
 @dataclass(slots=True)
 class LoadedModel:
-    """A model that can answer. `context_length` is what its engine really has, in tokens."""
+    """A model that can answer.
+
+    Args:
+        vocab_size: ids that both the tokenizer and the weights have begin at 0 and end before this.
+        context_length: what its engine really has, in tokens.
+    """
 
     spec: ModelSpec
     engine: Engine
     tokenizer: Vocabulary
     stop_ids: list[int]
+    vocab_size: int
     context_length: int
     places: Places
 
@@ -169,10 +168,8 @@ class ModelPool:
             else:
                 await asyncio.to_thread(check_facts, spec, path)
                 tokenizer = await asyncio.to_thread(open_tokenizer, path)
-            stop_ids = _stop_ids(spec, tokenizer)
-            tokens = TokenTable(
-                bytes_of=list(map(tokenizer.token_bytes, range(tokenizer.vocab_size))), stop_ids=stop_ids
-            )
+            ends = stop_ids(spec.prompt, tokenizer)
+            tokens = TokenTable(bytes_of=list(map(tokenizer.token_bytes, range(tokenizer.vocab_size))), stop_ids=ends)
             options = self._options(spec, "" if path is None else str(path), tokens)
             engine = ProcessEngine(options)
             try:
@@ -190,7 +187,18 @@ class ModelPool:
             raise
         share = max(1, info.slots - spare_slots(spec.engine.slots))
         places = Places(info.slots, share=share, queue=self.settings.queue_size, of=f"The model {spec.id}")
-        return LoadedModel(spec, engine, tokenizer, stop_ids, info.context_length, places)
+        known = min(tokenizer.vocab_size, info.vocab_size or tokenizer.vocab_size)
+        if known < tokenizer.vocab_size:
+            log.warning(
+                "%s: the tokenizer has %d tokens, and the weights have embeddings for %d. Prompts with one of the "
+                "others, such as %s, are refused.",
+                spec.id,
+                tokenizer.vocab_size,
+                known,
+                token_name(tokenizer, known),
+            )
+        ends = [token for token in ends if token < known]
+        return LoadedModel(spec, engine, tokenizer, ends, known, info.context_length, places)
 
     def _report(self, model: str, phase: str, done: int, total: int) -> None:
         if entry := self._entries.get(model):
@@ -238,15 +246,3 @@ async def _close(entry: _Entry) -> None:
     loaded = (await asyncio.gather(entry.loading, return_exceptions=True))[0]
     if isinstance(loaded, LoadedModel):
         await loaded.engine.close()
-
-
-def _stop_ids(spec: ModelSpec, tokenizer: Vocabulary) -> list[int]:
-    """Ids of the tokens that end an answer: those of the prompt style and the tokenizer's own end of sequence."""
-    ids = [tokenizer.special_id(text) for text in spec.prompt.stop]
-    missing = [text for text, token in zip(spec.prompt.stop, ids, strict=True) if token is None]
-    if missing:
-        raise UnsupportedWeights(
-            f"{spec.id}: the tokenizer has no token {missing[0]!r}, "
-            "which prompt.stop in the model's catalog file names."
-        )
-    return sorted({token for token in [*ids, tokenizer.eos_id] if token is not None})

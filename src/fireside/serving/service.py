@@ -13,8 +13,9 @@ from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import GenerationRequest, Token
 from fireside.errors import ContextOverflow, EngineLost, FormNotMet, InvalidInput
-from fireside.prompting import PromptTooLong, Vocabulary, build_prompt
+from fireside.prompting import PromptTooLong, build_prompt
 from fireside.serving.grammars import grammar_of
+from fireside.serving.known_tokens import check_known
 from fireside.serving.notes import note_of
 from fireside.serving.pool import LoadedModel, ModelPool
 from fireside.serving.preview import Previewer
@@ -139,7 +140,7 @@ def _prepare(request: TextRequest, model: LoadedModel) -> tuple[GenerationReques
     Raises BadGrammar, ContextOverflow, InvalidInput, UnsupportedWeights.
     """
     tokenizer, context = model.tokenizer, model.context_length
-    _check_ids(request, tokenizer)
+    _check_ids(request, model.vocab_size)
     grammar = grammar_of(request, spaced=tokenizer.strips_leading_space and not request.goes_on)
     least = 1 if request.clip else max(1, request.max_tokens)  # the one token that max_tokens 0 costs is not shown
     ids = _prompt_ids(request, model, least)
@@ -175,6 +176,8 @@ def _prompt_ids(request: TextRequest, model: LoadedModel, least: int) -> "array[
         )
     except PromptTooLong as error:
         raise ContextOverflow(error.least, least, model.context_length, at_least=True) from None
+    field, style = "prompt" if request.messages is None else "messages", None if request.raw else model.spec.prompt
+    check_known(ids, model.vocab_size, model.tokenizer, field=field, style=style)
     return array("i", ids)
 
 
@@ -184,7 +187,7 @@ def _salted(request: TextRequest) -> str:
     return f"{request.tenant}\n{hashlib.sha256(request.cache_salt.encode()).hexdigest()}"
 
 
-def _check_ids(request: TextRequest, tokenizer: Vocabulary) -> None:
+def _check_ids(request: TextRequest, vocab_size: int) -> None:
     """Raises InvalidInput for ids of tokens that there are not."""
     sampling = request.sampling
     named: dict[str, Collection[int]] = {
@@ -194,6 +197,6 @@ def _check_ids(request: TextRequest, tokenizer: Vocabulary) -> None:
         "stop_token_ids": request.stop_ids,
     }
     for field, ids in named.items():
-        if ids and not 0 <= min(ids) <= (highest := max(ids)) < tokenizer.vocab_size:
-            wrong = min(ids) if highest < tokenizer.vocab_size else highest
-            raise InvalidInput([f"{field}: there is no token {wrong}; ids go from 0 to {tokenizer.vocab_size - 1}"])
+        if ids and not 0 <= min(ids) <= (highest := max(ids)) < vocab_size:
+            wrong = min(ids) if highest < vocab_size else highest
+            raise InvalidInput([f"{field}: there is no token {wrong}; ids go from 0 to {vocab_size - 1}"])

@@ -33,13 +33,12 @@ def tokenizer(smollm2_gguf: Path) -> Tokenizer:
 
 
 def ask(runner: OnnxRunner, tokenizer: Tokenizer, questions: tuple[str, ...], max_tokens: int) -> list[str]:
-    stop = [id for id in map(tokenizer.special_id, SPEC.prompt.stop) if id is not None]
     requests = [
         GenerationRequest(
             prompt_ids=build_prompt(prompt=question, spec=SPEC.prompt, tokenizer=tokenizer),
             max_tokens=max_tokens,
             sampling=Sampling(temperature=0),
-            stop_ids=stop,
+            stop_ids=stop_ids(SPEC.prompt, tokenizer),
         )
         for question in questions
     ]

@@ -73,6 +73,7 @@ class OnnxRunner:
         self._info = EngineInfo(
             context_length=loaded.context_length,
             slots=options.slots,
+            vocab_size=self._vocab_size,
             load_seconds=time.monotonic() - started,
             warm=loaded.packed.file.warm,
         )

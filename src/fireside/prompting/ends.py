@@ -1,0 +1,77 @@
+"""Which tokens end an answer: the one place that joins all that name one.
+
+The prompt style ends each turn with a token, the catalog file may name more, and so may a model's own files: those of
+transformers (config.json, generation_config.json, tokenizer_config.json, special_tokens_map.json) and GGUF's metadata.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fireside.catalog.spec import PromptSpec
+from fireside.errors import BadWeights, UnsupportedWeights
+from fireside.prompting.styles import turn_end
+from fireside.prompting.vocabulary import Vocabulary
+from fireside.weights.gguf_names import first_parts
+from fireside.weights.json_file import read_json_object
+
+_MAX_CONFIG_BYTES = 8 * 1024 * 1024
+_ID_FILES = ("config.json", "generation_config.json")
+_TEXT_FILES = ("tokenizer_config.json", "special_tokens_map.json")
+_GGUF_KEYS = ("eos", "eot", "eom")
+"""End of sequence, of turn, of message: llama.cpp, `src/llama-vocab.cpp`."""
+
+
+def stop_ids(spec: PromptSpec, tokenizer: Vocabulary) -> list[int]:
+    """Ids of the tokens that end an answer, without repeats: the style's own first.
+
+    Raises UnsupportedWeights when the tokenizer lacks a token that the catalog file names.
+    """
+    named = [tokenizer.special_id(text) for text in spec.stop]
+    if None in named:
+        raise UnsupportedWeights(
+            f"The tokenizer has no token {spec.stop[named.index(None)]!r}, which prompt.stop in the model's catalog "
+            "file names."
+        )
+    own = turn_end(spec)
+    ids = [None if own is None else tokenizer.special_id(own), *named, *sorted(tokenizer.end_ids)]
+    return list(dict.fromkeys(token for token in ids if token is not None))
+
+
+def ends_of_folder(folder: Path) -> Iterable[int | str]:
+    """Ids and texts of the tokens that end a text by the files of a folder. Raises BadWeights, naming the file."""
+    for name in _ID_FILES:
+        if (folder / name).is_file():
+            yield from _ids(name, read_json_object(folder / name, _MAX_CONFIG_BYTES).get("eos_token_id"))
+    for name in _TEXT_FILES:
+        if (folder / name).is_file():
+            text = token_text(read_json_object(folder / name, _MAX_CONFIG_BYTES).get("eos_token"))
+            if text is not None:
+                yield text
+    gguf = first_parts(entry.name for entry in folder.glob("*.gguf"))
+    if len(gguf) == 1:
+        from fireside.weights.gguf import read_gguf  # brings numpy, which other models' prompts do not need
+
+        yield from ends_of_gguf(read_gguf(folder / gguf[0]).metadata)
+
+
+def ends_of_gguf(metadata: Mapping[str, object]) -> Iterable[int]:
+    """Ids of the tokens that end a text by a GGUF file's metadata."""
+    for key in _GGUF_KEYS:
+        token = metadata.get(f"tokenizer.ggml.{key}_token_id")
+        if isinstance(token, int):
+            yield token
+
+
+def token_text(token: object) -> str | None:
+    """A token in transformers' tokenizer files: its text, or an object with it."""
+    content = token.get("content") if isinstance(token, dict) else token
+    return content if isinstance(content, str) else None
+
+
+def _ids(name: str, given: object) -> list[int]:
+    """transformers' `eos_token_id`: one, several, or null."""
+    ids: list[Any] = given if isinstance(given, list) else [] if given is None else [given]
+    if not all(isinstance(token, int) and not isinstance(token, bool) for token in ids):
+        raise BadWeights(f"{name}: eos_token_id is {str(given)[:100]}, not a token id or a list of them.")
+    return ids
