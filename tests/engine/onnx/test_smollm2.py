@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM
 from fireside.catalog.loader import Catalog
 from fireside.engine.onnx.runner import OnnxRunner
 from fireside.engine.types import GenerationRequest, Sampling
-from fireside.prompting import Detokenizer, Tokenizer, build_prompt, open_tokenizer
+from fireside.prompting import Detokenizer, Tokenizer, build_prompt, open_tokenizer, stop_ids
 from support.running import ids, open_runner, run
 
 SPEC = Catalog.load().get("@hf/huggingfacetb/smollm2-135m-instruct")
