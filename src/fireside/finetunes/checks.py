@@ -11,12 +11,12 @@ from fireside.weights.adapter import (
     WEIGHTS_FILE,
     AdapterFiles,
     check_fits,
-    float32_tensor,
     read_adapter,
     read_adapter_tensors,
 )
 from fireside.weights.adapter_config import CONFIG_FILE, AdapterConfig, read_adapter_config
-from fireside.weights.checkpoint import ModelConfig
+from fireside.weights.adapter_copies import check_copies
+from fireside.weights.checkpoint import Checkpoint
 
 FILE_NAMES = (CONFIG_FILE, WEIGHTS_FILE)
 """The only names there are: others are refused, and no path is ever made from what a client sent."""
@@ -27,11 +27,11 @@ class Base:
     """The model that the fine-tune is for.
 
     Args:
-        config: its shape, when its files are on this machine; None otherwise.
+        checkpoint: its weights, when they are on this machine; None otherwise.
     """
 
     spec: ModelSpec
-    config: ModelConfig | None
+    checkpoint: Checkpoint | None
 
 
 def check_file(name: str, path: Path, base: Base, max_rank: int) -> None:
@@ -41,7 +41,7 @@ def check_file(name: str, path: Path, base: Base, max_rank: int) -> None:
     else:
         _check_kind(path)
         for tensor_name, tensor in read_adapter_tensors(path).items():
-            if not np.isfinite(float32_tensor(tensor)).all():
+            if not all(np.isfinite(values).all() for _, values in tensor.pieces()):
                 raise BadAdapter(f"{WEIGHTS_FILE}: tensor {tensor_name} has values that are infinite or not a number.")
 
 
@@ -49,15 +49,16 @@ def check_pair(folder: Path, base: Base, max_rank: int) -> AdapterFiles:
     """Check that two files, each sound, belong together and fit the base. Raises BadAdapter."""
     adapter = read_adapter(folder)
     _check_config(adapter.config, base, max_rank)
-    if base.config is None:
+    if base.checkpoint is None:
         _check_consistent(adapter)
     else:
-        check_fits(adapter, base.config)
+        check_fits(adapter, base.checkpoint.config)
+    check_copies(adapter.copies, base.checkpoint)
     return adapter
 
 
 def _check_config(config: AdapterConfig, base: Base, max_rank: int) -> None:
-    ranks = {"r": config.rank} | {f"rank_pattern.{name}": rank for name, rank in config.rank_pattern.items()}
+    ranks = {"r": config.rank} | {f"rank_pattern.{name}": rank for name, rank in config.ranks.values.items()}
     for key, rank in ranks.items():
         if rank > max_rank:
             raise BadAdapter(

@@ -38,7 +38,7 @@ from fireside.finetunes.versions import VersionFolders
 from fireside.settings import Settings
 from fireside.store.finetune_records import FineTune
 from fireside.store.finetunes import FineTuneTable, quota_error
-from fireside.weights.checkpoint import ModelConfig
+from fireside.weights.checkpoint import Checkpoint
 from fireside.weights.locate import is_downloaded, locate
 from fireside.weights.open import open_checkpoint
 
@@ -247,15 +247,15 @@ class FineTunes:
         spec = self._models.get(finetune.model)
         if spec is None:
             raise FineTuneMismatch(f"The model {finetune.model} of this fine-tune is not in the catalog any more.")
-        return Base(spec, self._base_config(spec))
+        return Base(spec, self._base_checkpoint(spec))
 
-    def _base_config(self, spec: ModelSpec) -> ModelConfig | None:
+    def _base_checkpoint(self, spec: ModelSpec) -> Checkpoint | None:
         data_dir = self._settings.data_dir
         if not is_downloaded(data_dir, spec):
             return None
         try:
             path = locate(data_dir, spec)
-            return None if path is None else open_checkpoint(path).config
+            return None if path is None else open_checkpoint(path)
         except ModelError as error:
             log.warning("A fine-tune is not compared with %s, whose files cannot be read: %s", spec.id, error)
             return None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fireside.errors import BadAdapter, BadWeights
 from fireside.weights.adapter_config import CONFIG_FILE, TARGETS, AdapterConfig, read_adapter_config
+from fireside.weights.adapter_copies import Copy, find_copy
 from fireside.weights.checkpoint import ModelConfig
 from fireside.weights.safetensors_file import StoredTensor, read_safetensors
 from fireside.weights.shapes import linear_shapes
@@ -23,8 +24,12 @@ _MAX_HEADER_BYTES = 1 << 20
 _DTYPES = ("F32", "F16", "BF16")
 # PEFT saves "base_model.model.model.layers…"; other tools drop the wrapper's prefix, or keep the adapter's name.
 _KEY = re.compile(
-    r"(?:base_model\.model\.)?(?:model\.)?layers\.(0|[1-9][0-9]{0,4})\.(self_attn|mlp)\.([a-z]+_proj)"
-    r"\.lora_([AB])(?:\.[A-Za-z0-9_-]+)?\.weight"
+    r"(?:base_model\.model\.)?(?P<name>(?:model\.)?layers\.(?P<layer>0|[1-9][0-9]{0,4})"
+    r"\.(?P<block>self_attn|mlp)\.(?P<module>[a-z]+_proj))\.lora_(?P<half>[AB])(?:\.[A-Za-z0-9_-]+)?\.weight"
+)
+_VOCABULARY_HINT = (
+    " LoRA on the vocabulary's own layers is not supported: train with target_modules that leave out embed_tokens and "
+    "lm_head."
 )
 _BLOCKS = {target: "self_attn" if target in TARGETS[:4] else "mlp" for target in TARGETS}
 
@@ -35,6 +40,7 @@ class AdapterModule:
 
     Args:
         layer: from 0.
+        name: of the linear within the model that was trained, such as "model.layers.0.self_attn.q_proj".
         module: name of the linear within its layer's block, such as "q_proj".
         a_key: name of the tensor A, [rank, in].
         b_key: name of the tensor B, [out, rank].
@@ -42,6 +48,7 @@ class AdapterModule:
 
     layer: int
     module: str
+    name: str
     rank: int
     scale: float
     a_key: str
@@ -54,10 +61,12 @@ class AdapterFiles:
 
     Args:
         modules: by layer, then in the order of `TARGETS`.
+        copies: whole layers beside the LoRA, which have to be the base's own: `check_copies` sees to it.
     """
 
     config: AdapterConfig
     modules: tuple[AdapterModule, ...]
+    copies: tuple[Copy, ...]
     tensors: Mapping[str, StoredTensor]
 
     @property
@@ -78,13 +87,16 @@ def read_adapter(folder: Path) -> AdapterFiles:
     """
     config = read_adapter_config(folder / CONFIG_FILE)
     tensors = read_adapter_tensors(folder / WEIGHTS_FILE)
-    modules = tuple(_modules(config, tensors))
-    _check_targets(config, modules)
-    return AdapterFiles(config, modules, tensors)
+    found = {name: find_copy(tensor, config.token_rows) for name, tensor in tensors.items()}
+    modules = tuple(_modules(config, {name: tensors[name] for name, copy in found.items() if copy is None}))
+    if not modules:
+        raise _fail("holds no LoRA.")
+    _check_rule(config, modules)
+    return AdapterFiles(config, modules, tuple(filter(None, found.values())), tensors)
 
 
 def read_adapter_tensors(path: Path) -> Mapping[str, StoredTensor]:
-    """The tensors of adapter_model.safetensors: known names, float dtypes, two dimensions. Raises BadAdapter."""
+    """The tensors of adapter_model.safetensors: known names, float dtypes, sound shapes. Raises BadAdapter."""
     try:
         tensors = read_safetensors(path, _MAX_HEADER_BYTES).tensors
     except BadWeights as error:
@@ -93,14 +105,16 @@ def read_adapter_tensors(path: Path) -> Mapping[str, StoredTensor]:
         raise _fail("holds no tensors.")
     for name, tensor in tensors.items():
         match = _KEY.fullmatch(name)
-        if match is None or _BLOCKS.get(match[3]) != match[2]:
+        is_copy = find_copy(tensor, {}) is not None
+        if not is_copy and (match is None or _BLOCKS.get(match["module"]) != match["block"]):
+            hint = _VOCABULARY_HINT if re.search(r"(embed_tokens|lm_head)\.lora_", name) else ""
             raise _fail(
                 f"tensor {name[:200]!r} is none of a LoRA on {', '.join(TARGETS)}, such as "
-                "'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight'."
+                f"'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight'.{hint}"
             )
         if tensor.dtype not in _DTYPES:
             raise _fail(f"tensor {name} has dtype {tensor.dtype}, not one of {', '.join(_DTYPES)}.")
-        if len(tensor.shape) != 2 or not all(tensor.shape):
+        if len(tensor.shape) not in ((1, 2) if is_copy else (2,)) or not all(tensor.shape):
             raise _fail(f"tensor {name} has shape {list(tensor.shape)}; two dimensions of 1 or more are needed.")
     return tensors
 
@@ -131,18 +145,21 @@ def check_fits(adapter: AdapterFiles, base: ModelConfig) -> None:
 
 def _modules(config: AdapterConfig, tensors: Mapping[str, StoredTensor]) -> Iterator[AdapterModule]:
     halves: dict[tuple[int, str], dict[str, str]] = {}
+    names: dict[tuple[int, str], str] = {}
     for name in tensors:
         match = _KEY.fullmatch(name)
         assert match is not None  # read_adapter_tensors lets no other names pass
-        pair = halves.setdefault((int(match[1]), match[3]), {})
-        if match[4] in pair:
-            raise _fail(f"tensors {pair[match[4]]} and {name} are for the same half of the same module.")
-        pair[match[4]] = name
+        place = int(match["layer"]), match["module"]
+        names[place] = match["name"]
+        pair, half = halves.setdefault(place, {}), match["half"]
+        if half in pair:
+            raise _fail(f"tensors {pair[half]} and {name} are for the same half of the same module.")
+        pair[half] = name
     for (layer, module), pair in sorted(halves.items(), key=lambda item: (item[0][0], TARGETS.index(item[0][1]))):
         if len(pair) != 2:
             [present] = pair.values()
             raise _fail(f"tensor {present} is there, but not its other half lora_{'B' if 'A' in pair else 'A'}.")
-        name = f"model.layers.{layer}.{_BLOCKS[module]}.{module}"
+        name = names[layer, module]
         rank = config.rank_of(name)
         for half, axis in (("A", 0), ("B", 1)):
             shape = tensors[pair[half]].shape
@@ -150,17 +167,17 @@ def _modules(config: AdapterConfig, tensors: Mapping[str, StoredTensor]) -> Iter
                 raise _fail(
                     f"tensor {pair[half]} has shape {list(shape)}, so rank {shape[axis]}; {CONFIG_FILE} says {rank}."
                 )
-        yield AdapterModule(layer, module, rank, config.scale_of(name), pair["A"], pair["B"])
+        yield AdapterModule(layer, module, name, rank, config.scale_of(name), pair["A"], pair["B"])
 
 
-def _check_targets(config: AdapterConfig, modules: tuple[AdapterModule, ...]) -> None:
-    found = {module.module for module in modules}
-    if config.targets is None or config.targets == found:
-        return
-    if extra := sorted(found - config.targets):
-        raise _fail(f"has tensors for {extra[0]}, which target_modules in {CONFIG_FILE} does not name.")
-    missing = sorted(config.targets - found)
-    raise _fail(f"has no tensors for {missing[0]}, which target_modules in {CONFIG_FILE} names.")
+def _check_rule(config: AdapterConfig, modules: tuple[AdapterModule, ...]) -> None:
+    """A module without tensors is left as it is, as PEFT does; tensors that PEFT would not apply are refused."""
+    for module in modules:
+        if not config.rule.matches(module.name, module.layer):
+            raise _fail(
+                f"tensor {module.a_key} is there, but {CONFIG_FILE} does not adapt {module.name} (by target_modules, "
+                "exclude_modules and layers_to_transform): the files are of two adapters."
+            )
 
 
 def _fail(reason: str) -> BadAdapter:

@@ -5,13 +5,21 @@ the adapter was trained is ignored.
 """
 
 import math
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from fireside.errors import BadAdapter
+from fireside.weights.adapter_rules import (
+    BadPattern,
+    Everything,
+    NamePattern,
+    Names,
+    PatternTable,
+    TargetRule,
+    end_pattern,
+)
 from fireside.weights.json_file import parse_json
 
 CONFIG_FILE = "adapter_config.json"
@@ -20,14 +28,10 @@ TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 """The linears of a layer that an adapter may change."""
 
 _MAX_BYTES = 1 << 18
-_MAX_PATTERNS = 4096
-_MAX_WILD_PATTERNS = 16
 _PLAIN_INITS = (None, True, False, "gaussian", "eva", "orthogonal")
 _REFUSED = {
     "use_dora": "DoRA rescales the base model's own weights, which Fireside does not do. Train with use_dora=False.",
     "lora_bias": "biases of the adapter's own layers are not supported. Train with lora_bias=False.",
-    "modules_to_save": "whole layers that were trained beside the adapter are not supported. Train without them.",
-    "trainable_token_indices": "trained embeddings are not supported. Train without them.",
     "target_parameters": "adapters on parameters rather than on linear layers are not supported.",
     "layer_replication": "replicated layers are not supported.",
     "fan_in_fan_out": "weights stored the other way round are not supported.",
@@ -38,6 +42,8 @@ _REFUSED = {
     "trust_remote_code": "an adapter brings no code here. Remove the key.",
 }
 _KNOWN_SWITCHES = ("use_dora", "use_rslora")
+_Value = TypeVar("_Value")
+_Rule = TypeVar("_Rule")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,10 @@ class AdapterConfig:
     """What adapter_config.json says.
 
     Args:
-        targets: names of `TARGETS` that are adapted; None when the file gives a regular expression or "all-linear".
+        rule: which modules are adapted.
+        ranks: those of modules that have another than `rank`.
+        alphas: the same for `alpha`.
+        token_rows: ids of tokens whose embedding was trained, by the layer that holds it.
         base_model: name of the base model, as the trainer knew it; empty when the file has none.
         model_type: architecture of the base, such as "mistral"; None when the file does not say.
     """
@@ -53,20 +62,21 @@ class AdapterConfig:
     rank: int
     alpha: float
     rank_stabilised: bool
-    targets: frozenset[str] | None
-    rank_pattern: Mapping[str, int]
-    alpha_pattern: Mapping[str, float]
+    rule: TargetRule
+    ranks: PatternTable[int]
+    alphas: PatternTable[float]
+    token_rows: Mapping[str, tuple[int, ...]]
     base_model: str
     model_type: str | None
 
     def rank_of(self, module: str) -> int:
         """Rank of the module of this full name, such as "model.layers.0.self_attn.q_proj"."""
-        return _match(self.rank_pattern, module, self.rank)
+        return self.ranks.get(module, self.rank)
 
     def scale_of(self, module: str) -> float:
         """What B A is multiplied by: alpha / rank, or alpha / sqrt(rank) for rsLoRA."""
         rank = self.rank_of(module)
-        return _match(self.alpha_pattern, module, self.alpha) / (math.sqrt(rank) if self.rank_stabilised else rank)
+        return self.alphas.get(module, self.alpha) / (math.sqrt(rank) if self.rank_stabilised else rank)
 
 
 def read_adapter_config(path: Path) -> AdapterConfig:
@@ -79,11 +89,10 @@ def read_adapter_config(path: Path) -> AdapterConfig:
         # PEFT's own default for a file without it.
         alpha=_number(values.get("lora_alpha", 8), "lora_alpha"),
         rank_stabilised=_boolean(values, "use_rslora"),
-        targets=_targets(values),
-        rank_pattern={name: _rank(value, f"rank_pattern.{name}") for name, value in _patterns(values, "rank_pattern")},
-        alpha_pattern={
-            name: _number(value, f"alpha_pattern.{name}") for name, value in _patterns(values, "alpha_pattern")
-        },
+        rule=_rule(values),
+        ranks=_table(values, "rank_pattern", _rank),
+        alphas=_table(values, "alpha_pattern", _number),
+        token_rows=_token_rows(values),
         base_model=_text(values, "base_model_name_or_path") or "",
         model_type=_text(values, "model_type"),
     )
@@ -134,50 +143,68 @@ def _refuse_what_is_not_run(values: dict[str, Any]) -> None:
         )
 
 
-def _targets(values: dict[str, Any]) -> frozenset[str] | None:
+def _rule(values: dict[str, Any]) -> TargetRule:
     given = values.get("target_modules")
-    if isinstance(given, str) and given:
-        return None
-    if not isinstance(given, list) or not given or not all(isinstance(name, str) for name in given):
+    if not given:
         raise _fail(f"target_modules is {_shown(given)}, not a list of module names.")
-    names = frozenset(name.rpartition(".")[2] for name in given)
-    if strange := sorted(names.difference(TARGETS)):
-        raise _fail(f"target_modules has {_shown(strange[0])}; Fireside adapts {', '.join(TARGETS)} only.")
-    return names
+    layers, patterns = (values.get(key) for key in ("layers_to_transform", "layers_pattern"))
+    if not _is_some_of(layers, int):
+        raise _fail(f"layers_to_transform is {_shown(layers)}, not a list of layers' numbers.")
+    if not _is_some_of(patterns, str):
+        raise _fail(f"layers_pattern is {_shown(patterns)}, not a list of names.")
+    try:
+        return TargetRule(
+            # What cannot be run decides nothing: the tensors say what is adapted.
+            targets=Everything() if given == "all-linear" else _modules(values, "target_modules", Everything()),
+            excluded=_modules(values, "exclude_modules", Names()),
+            layers=frozenset(_as_list(layers)) or None,
+            layers_patterns=tuple(end_pattern(pattern, after=r"\.\d+\..*") for pattern in _as_list(patterns)),
+        )
+    except BadPattern as error:
+        raise _fail(f"layers_pattern: {error}.") from error
 
 
-def _patterns(values: dict[str, Any], key: str) -> list[tuple[str, Any]]:
-    """Patterns are regular expressions, and theirs is the time it takes to match one: only tame ones are run."""
+def _modules(values: dict[str, Any], key: str, otherwise: _Rule) -> Names | NamePattern | _Rule:
+    """The modules of a list of names, or of a regular expression; `otherwise` for one that cannot be run."""
     given = values.get(key)
-    if given is None:
-        return []
+    if not isinstance(given, str) or not given:
+        if not _is_some_of(given, str):
+            raise _fail(f"{key} is {_shown(given)}, not a list of module names.")
+        return Names(frozenset(_as_list(given)))
+    try:
+        return NamePattern(given)
+    except BadPattern:
+        return otherwise
+
+
+def _table(values: dict[str, Any], key: str, read: Callable[[object, str], _Value]) -> PatternTable[_Value]:
+    given = {} if values.get(key) is None else values[key]
     if not isinstance(given, dict):
         raise _fail(f"{key} is {_shown(given)}, not an object.")
-    wild = sum(any(sign in pattern for sign in "*+?{") for pattern in given)
-    if len(given) > _MAX_PATTERNS or wild > _MAX_WILD_PATTERNS:
-        raise _fail(f"{key} has more than {_MAX_PATTERNS} entries, or {_MAX_WILD_PATTERNS} with wildcards.")
-    for pattern in given:
-        if len(pattern) > 200 or not _TAME.fullmatch(pattern) or len(re.findall(r"[*+]", pattern)) > 2:
-            raise _fail(f"{key} has the pattern {_shown(pattern)}, which is too elaborate. Write the modules' names.")
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise _fail(f"{key} has the pattern {_shown(pattern)}, which is no regular expression: {error}.") from error
-    return list(given.items())
+    try:
+        return PatternTable({pattern: read(value, f"{key}.{pattern[:100]}") for pattern, value in given.items()})
+    except BadPattern as error:
+        raise _fail(f"{key}: {error}.") from error
 
 
-# Names with alternatives, and the repetitions ".*", "\d+" and "[0-9]+". No groups: (a|a)(a|a)… takes for ever to fail.
-_TAME = re.compile(r"\^?(?:[A-Za-z0-9_.|]|\\\.|(?:\.|\\d|\[0-9\])[*+]|\\d|\[[0-9-]+\])*\$?")
+def _token_rows(values: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """A list of ids is for the embedding; PEFT takes lists by layer, too."""
+    key = "trainable_token_indices"
+    given = values.get(key) or {}
+    by_layer = given if isinstance(given, dict) else {"embed_tokens": given}
+    for layer, ids in by_layer.items():
+        if not isinstance(ids, list) or not _is_some_of(ids, int) or min(ids, default=0) < 0:
+            raise _fail(f"{key} is {_shown(ids)} for {layer[:100]}, not a list of token ids.")
+    return {layer.rpartition(".")[2]: tuple(ids) for layer, ids in by_layer.items()}
 
-_Value = TypeVar("_Value")
+
+def _as_list(value: Any) -> list[Any]:
+    """Where PEFT writes a list, it takes the one thing, too."""
+    return value if isinstance(value, list) else [] if value in (None, "") else [value]
 
 
-def _match(patterns: Mapping[str, _Value], module: str, default: _Value) -> _Value:
-    """PEFT's rule: the first pattern that is the module's name, or its end after a dot."""
-    for pattern, value in patterns.items():
-        if re.match(rf"(.*\.)?({pattern})$", module):
-            return value
-    return default
+def _is_some_of(value: Any, kind: type) -> bool:
+    return all(isinstance(item, kind) and not isinstance(item, bool) for item in _as_list(value))
 
 
 def _rank(value: object, key: str) -> int:

@@ -39,6 +39,13 @@ def map_array(path: Path, file_size: int, offset: int, shape: Sequence[int], dty
     return np.frombuffer(view, kind, prod(shape), offset - start).reshape(shape)
 
 
+def narrow_to_bfloat16(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Finite values rounded to what bfloat16 holds, to nearest and ties to even."""
+    bits = values.view(np.uint32)
+    upper = (bits + (0x7FFF + ((bits >> 16) & 1)).astype(np.uint32)) >> 16
+    return widen_bfloat16(upper.astype(np.uint16))
+
+
 def widen_bfloat16(bits: NDArray[np.uint16]) -> NDArray[np.float32]:
     """bfloat16 bit patterns as float32, exactly: a bfloat16 is the upper half of a float32."""
     wide = bits.astype(np.uint32)

@@ -2,8 +2,9 @@
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +19,8 @@ from fireside.weights.mapping import map_array, widen_bfloat16
 MAX_HEADER_BYTES = 1 << 24
 """A 7B model's header has 50 KB; the format's own limit, 100 MB, is far more than a sound file needs."""
 
+_PIECE = 1 << 22
+"""Values in a piece of a tensor."""
 _DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2", "I8": "i1", "I32": "<i4", "I64": "<i8"}
 
 
@@ -42,7 +45,20 @@ class StoredTensor:
 
     def float32(self) -> NDArray[np.float32]:
         """The tensor as float32: a mapped view when stored so, else a new array. Raises BadWeights."""
+        return self._widened(self.map())
+
+    def pieces(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """The tensor as float32, some rows at a time, so that no large copy is made: which rows, and their values.
+
+        Raises BadWeights.
+        """
         values = self.map()
+        step = max(1, _PIECE // max(1, prod(self.shape[1:])))
+        for start in range(0, self.shape[0], step):
+            rows = slice(start, start + step)
+            yield rows, self._widened(values[rows])
+
+    def _widened(self, values: NDArray[np.generic]) -> NDArray[np.float32]:
         if self.dtype == "BF16":
             return widen_bfloat16(cast(NDArray[np.uint16], values))
         return values.astype(np.float32, copy=False)

@@ -35,6 +35,14 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "rank_pattern": {"k_proj": 3, "layers.1.mlp.gate_proj": 12},
         "alpha_pattern": {"v_proj": 20},
     },
+    "all but three": {"r": 4, "target_modules": ALL, "exclude_modules": ["gate_proj", "up_proj", "down_proj"]},
+    "some layers": {"r": 4, "target_modules": ["q_proj", "up_proj"], "layers_to_transform": [0, 2]},
+    "by patterns": {
+        "r": 4,
+        "target_modules": r"(?:.*?(?:self_attn|mlp)\.(?:[qkv]|up|down)_proj)",
+        "exclude_modules": r"model\.layers\.1\..*",
+        "rank_pattern": {r"layers\.(0|1)\..*(q|k)_proj": 6},
+    },
 }
 
 
