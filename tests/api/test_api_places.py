@@ -88,7 +88,7 @@ BROKEN: dict[str, tuple[int, Callable[[Path], None]]] = {
     "config-too-large": (5102, put("config.json", bytes(2 << 20))),
     "config-a-folder": (5102, a_folder("config.json")),
     "other-architecture": (5103, changed(architectures=["BertModel"])),
-    "other-quantisation": (5103, changed(quantization_config={"quant_method": "gptq", "bits": 4})),
+    "other-quantisation": (5103, changed(quantization_config={"quant_method": "bitsandbytes", "bits": 4})),
     "other-size": (5102, changed(hidden_size=64)),
     "senseless-size": (5102, changed(num_attention_heads=0)),
     "weights-cut": (5102, put("model.safetensors", bytes(100))),
@@ -159,7 +159,7 @@ def test_broken_models(running: Running, name: str) -> None:
 
 
 def test_a_model_that_is_not_the_catalogs(running: Running) -> None:
-    assert running.check(running.ask("facts"), 5102).startswith("config.json is not the config of")
+    assert running.check(running.ask("facts"), 5102).startswith("config.json is not of the model")
 
 
 def test_a_download_that_cannot_be_kept(running: Running) -> None:
