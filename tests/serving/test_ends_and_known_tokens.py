@@ -88,6 +88,10 @@ async def test_tokens_that_the_weights_lack(tmp_path: Path, caplog: pytest.LogCa
             await say(service, "x<|pad|>", raw=True)
         with pytest.raises(InvalidInput, match=r"^messages: holds the token '<tool>' \(261\)"):
             await say(service, messages=(Message("user", "<tool>"),), raw=True)
+        with pytest.raises(InvalidInput, match=r"^prompt: there is no token 260; ids go from 0 to 259"):
+            await say(service, prompt_ids=(5, 260))
+        with pytest.raises(InvalidInput, match=r"^logit_bias: there is no token 261"):
+            await say(service, "x", sampling=Sampling(logit_bias={261: 1.0}))
         # Without raw, such texts are only text.
         assert await say(service, "x<|pad|><tool>") == ("ab", "stop")
         assert await say(service, "x\n", raw=True) == ("ab", "stop")
