@@ -22,10 +22,18 @@ def run(command: list[str]) -> str:
 
 
 def test_the_python_example_streams_and_counts(server_url: str) -> None:
-    (program,) = examples(PAGE, "python")
+    (program,) = examples(PAGE, "python", "stream=True")
     text, tokens = run([sys.executable, "-c", program.replace(PRINTED_URL, server_url)]).rstrip().rsplit("\n", 1)
     assert "Paris" in text
     assert tokens.endswith(" tokens")
+
+
+def test_the_likelier_text_is_the_true_one(server_url: str) -> None:
+    (program,) = examples(PAGE, "python", "logprobs")
+    lines = run([sys.executable, "-c", program.replace(PRINTED_URL, server_url)]).splitlines()
+    paris, rome = (line.partition(" ") for line in lines)
+    assert (paris[2], rome[2]) == ("The capital of France is Paris.", "The capital of France is Rome.")
+    assert 0 > float(paris[0]) > float(rome[0])
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
