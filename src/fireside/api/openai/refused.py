@@ -27,7 +27,7 @@ class Refused:
 _TEXT_ONLY = "this server reads and writes text only: leave it out"
 _TOOLS = "OpenAI has replaced this field: send tools and tool_choice"
 _OWN_TEMPLATE = "a model's chat style is the server's: leave it out, or send the whole prompt to completions"
-_THINK_NOT = ({}, {"enable_thinking": False}, {"thinking": False})
+_THINK_NOT: tuple[dict[str, bool], ...] = ({}, {"enable_thinking": False}, {"thinking": False})
 _ONE_SERVER = "there is nothing of the kind in this server: leave it out"
 _NO_REASONING = "no model here reasons before it answers: leave it out"
 _WHOLE_PROMPT = "a prompt is never cut: shorten it"
