@@ -16,7 +16,7 @@ from fireside.cli.main import app
 from fireside.serving.costs import cost_of
 from fireside.settings import Settings
 
-BEGIN, END = "<!-- Made by `make reference`. -->\n\n", "\n<!-- So far. -->"
+BEGIN, END = "<!-- Made by `make reference`. -->\n\n", "\n<!-- End. -->"
 
 
 def settings_table() -> str:
