@@ -105,12 +105,16 @@ def test_elsewhere_a_token_must_exist(fireside: Fireside) -> None:
 
 
 @posix
-def test_beyond_loopback_it_says_that_nothing_is_encrypted(tmp_path: Path) -> None:
+def test_lines_of_the_log_have_the_requests_id(tmp_path: Path) -> None:
     made = subprocess.run(command_line("token", "create"), env=environment(tmp_path), capture_output=True, check=False)
     assert made.returncode == 0
-    with started("serve", "echo", "--host", "0.0.0.0", "--port", "0", data_dir=tmp_path) as server:
+    with started("serve", "echo", "--port", "0", data_dir=tmp_path) as server:
         assert server.stderr is not None
-        assert any("not encrypted" in line for line in server.stderr)
+        printed = read_until(server, "Ctrl-C")
+        answer = pasted(printed, {"TOKEN": "wrong"})
+        assert answer.status_code == 401
+        line = next(line for line in server.stderr if "Refused a request" in line)
+    assert f"[{answer.headers['cf-ai-req-id']}]" in line
 
 
 def test_a_port_in_use_is_told_before_anything_is_fetched(fireside: Fireside, data_dir: Path) -> None:

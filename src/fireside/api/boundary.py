@@ -18,6 +18,7 @@ from fireside.api.connections import peer_of
 from fireside.api.disconnect import ClientGone
 from fireside.api.envelope import error_answer
 from fireside.api.paths import canonical, what_is_there
+from fireside.api.request_log import REQUEST_ID
 from fireside.api.slowdown import REQUESTS, TOKENS, Slowdown
 from fireside.api.underway import OPEN, Lease, UnderWay, why_cancelled
 from fireside.errors import (
@@ -61,6 +62,7 @@ class Boundary:
             await self._app(scope, receive, send)
             return
         request_id = str(uuid4())
+        REQUEST_ID.set(request_id)
         started = False
         lease: Lease | None = None
         scope["path"] = canonical(scope["path"])
@@ -82,7 +84,7 @@ class Boundary:
         except ClientGone:
             return
         except (Exception, asyncio.CancelledError) as error:
-            await self._refuse(error, scope, receive, None if started else tagged, request_id, lease)
+            await self._refuse(error, scope, receive, None if started else tagged, lease)
         finally:
             if lease is not None:
                 self._under_way.end(lease)
@@ -93,7 +95,6 @@ class Boundary:
         scope: Scope,
         receive: Receive,
         send: Send | None,
-        request_id: str,
         lease: Lease | None,
     ) -> None:
         """Answer with the error, unless an answer has begun (`send` is None).
@@ -102,7 +103,7 @@ class Boundary:
         """
         known = _as_known(error, scope)
         if not isinstance(known, FiresideError):
-            logger.error("Request %s failed", request_id, exc_info=error)
+            logger.error("A request failed", exc_info=error)
         if send is None:
             return
         traceback.clear_frames(error.__traceback__)  # what the request read is not kept while its refusal is held back

@@ -20,6 +20,7 @@ from fireside.addresses import is_loopback
 from fireside.api.app import create_app
 from fireside.api.auth import LOCAL_ID, check_exposure
 from fireside.api.control import Control
+from fireside.api.request_log import RequestOfLine
 from fireside.api.server import listen, serve
 from fireside.catalog.loader import Catalog
 from fireside.cli.common import fetch, open_store
@@ -48,7 +49,9 @@ def run_server(settings: Settings, catalog: Catalog, *, no_pull: bool) -> None:
     Raises ConfigError (address, tokens, database), ModelNotDownloaded, DownloadFailed; not for a model that does not
     load, as others may: that is printed.
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    lines = logging.StreamHandler(sys.stderr)
+    lines.addFilter(RequestOfLine())
+    logging.basicConfig(handlers=[lines], level=logging.INFO, format="%(levelname)s %(name)s%(request)s: %(message)s")
     for chatty in ("alembic", "uvicorn", "httpx2", "httpx", "httpcore", "huggingface_hub"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     with open_store(settings) as store:
