@@ -1,4 +1,5 @@
 import io
+import time
 
 import pytest
 
@@ -64,6 +65,24 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Asking [the] hub\n" in shown
     assert "92.9/92.9 MB" in shown
     assert "━" in shown
+
+
+def test_a_phase_of_unknown_length_moves_and_has_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    real = progress.Console
+    monkeypatch.setattr(
+        progress, "Console", lambda stderr: real(file=screen, force_terminal=True, width=120, color_system=None)
+    )
+    with shown_progress(in_bytes=False) as tell:
+        tell("Loading: starting", 0, 0)
+        drawn = len(screen.getvalue())
+        while len(screen.getvalue()) < drawn + 500:  # nobody tells anything, and it is drawn again and again
+            time.sleep(0.01)
+        unknown = screen.getvalue()
+        tell("Loading: preparing", 0, 1000)
+        tell("Loading: preparing", 400, 1000)
+    assert "%" not in unknown
+    assert "40%" in screen.getvalue()[len(unknown) :]
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from rich.progress import (
     TaskID,
     TaskProgressColumn,
     TextColumn,
+    TimeElapsedColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
 )
@@ -26,22 +27,28 @@ LINE_SECONDS = 10.0
 
 @contextmanager
 def shown_progress(*, in_bytes: bool = True) -> Iterator[Progress]:
-    """A function to tell progress to. `in_bytes`: what is counted are bytes; otherwise only its share is shown."""
+    """A function to tell progress to: a phase in words, done, total (0 where it is not known).
+
+    Args:
+        in_bytes: what is counted are bytes; otherwise only its share is shown, and only the phase that runs.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
         yield PlainLines(in_bytes, lambda line: console.file.write(line + "\n"))
         return
-    counts: list[ProgressColumn] = [DownloadColumn(), TransferSpeedColumn()] if in_bytes else [TaskProgressColumn()]
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), *counts, TimeRemainingColumn())
+    counts: list[ProgressColumn] = [TaskProgressColumn(), TimeElapsedColumn()]
+    if in_bytes:
+        counts = [DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()]
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), *counts)
     with Bars(*columns, console=console, transient=not in_bytes) as bars:
         yield _Bar(bars, keep=in_bytes)
 
 
 class _Bar:
-    """One bar a phase, or a line for a phase of unknown length.
+    """One bar a phase.
 
     Args:
-        keep: earlier phases stay in sight.
+        keep: earlier phases stay in sight, and one of unknown length is a line; else its bar goes to and fro.
     """
 
     def __init__(self, bars: Bars, keep: bool) -> None:
@@ -61,9 +68,9 @@ class _Bar:
         if self._task is not None and not self._keep:
             self._bars.remove_task(self._task)
         self._task = None
-        if total:
+        if total or not self._keep:
             # What is there already does not count for the rate.
-            self._task = self._bars.add_task(phase, total=total, completed=done)
+            self._task = self._bars.add_task(phase, total=total or None, completed=done)
         else:
             self._bars.console.print(phase, markup=False, highlight=False)
 

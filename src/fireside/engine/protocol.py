@@ -6,7 +6,7 @@ from typing import Protocol
 from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
 
 Progress = Callable[[str, int, int], None]
-"""Called while an engine loads: phase in words, done, total (in the phase's own unit)."""
+"""Called while an engine loads: phase in words, done, total (in the phase's own unit; 0 where it is not known)."""
 
 
 class Engine(Protocol):

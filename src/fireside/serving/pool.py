@@ -56,7 +56,7 @@ class _Entry:
     used_at: float = 0.0
     phase: str = "starting"
     done: int = 0
-    total: int = 1
+    total: int = 0
 
     def progress(self, phase: str, done: int, total: int) -> None:
         self.phase, self.done, self.total = phase, done, total
@@ -99,7 +99,7 @@ class ModelPool:
                 return ModelStatus("idle", self._failures.get(spec.id, ""))
             return ModelStatus("not-downloaded", f"fireside pull {spec.id}")
         if not entry.loading.done():
-            return ModelStatus("loading", entry.phase, entry.done / max(entry.total, 1))
+            return ModelStatus("loading", entry.phase, entry.done / entry.total if entry.total else None)
         if error := entry.loading.exception():
             return ModelStatus("failed", _told(error))
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import onnxruntime as ort
 
-from fireside.engine.memory import machine_memory
+from fireside.engine.memory import anonymous_memory, machine_memory
 from fireside.engine.messages import EngineOptions
 from fireside.engine.onnx.decoder import Decoder, even
 from fireside.engine.onnx.graph import build_graph
@@ -20,7 +20,9 @@ from fireside.errors import UnsupportedWeights
 from fireside.weights.checkpoint import ModelConfig
 from fireside.weights.open import open_checkpoint
 
-DROP_INTERVAL = 0.5
+DROP_INTERVAL = 0.2
+"""Seconds."""
+
 SMALLEST_CONTEXT = 16
 
 
@@ -39,7 +41,7 @@ class Loaded:
 
 def load_decoder(options: EngineOptions, progress: Progress) -> Loaded:
     """Open, pack and start. Raises BadWeights, UnsupportedWeights."""
-    progress("opening the checkpoint", 0, 1)
+    progress("opening the checkpoint", 0, 0)
     checkpoint = open_checkpoint(Path(options.model_path))
     config = checkpoint.config
     capacity = (options.kv_memory or machine_memory() // 4) // bytes_per_token(config)
@@ -49,8 +51,7 @@ def load_decoder(options: EngineOptions, progress: Progress) -> Loaded:
             f"The KV cache may hold {capacity} tokens of this model, which is too few. Raise kv_memory_mb."
         )
     packed = pack(checkpoint, options.weights, Path(options.cache_dir) if options.cache_dir else None, progress)
-    progress("preparing the engine", 0, 1)
-    session = _session(config, packed, options)
+    session = _session(config, packed, options, progress)
     cache = KvCache(config, even(options.slots), context_length)
     bank = LoraBank(packed.linears, options.adapter_memory) if options.adapter_memory else None
     decoder = Decoder(session, config, packed.embedding, cache, bank)
@@ -58,7 +59,7 @@ def load_decoder(options: EngineOptions, progress: Progress) -> Loaded:
     return Loaded(decoder, config, cache, packed, bank, context_length, capacity)
 
 
-def _session(config: ModelConfig, packed: Packed, options: EngineOptions) -> ort.InferenceSession:
+def _session(config: ModelConfig, packed: Packed, options: EngineOptions, progress: Progress) -> ort.InferenceSession:
     graph = build_graph(
         config, packed.linears, packed.head, packed.norms, exact=options.exact, lora=options.adapter_memory > 0
     )
@@ -71,20 +72,33 @@ def _session(config: ModelConfig, packed: Packed, options: EngineOptions) -> ort
     # OrtValues over the mapped file: ONNX Runtime reads them once, to make its own arrangement of the weights.
     values = [ort.OrtValue.ortvalue_from_numpy(packed.file.tensors[name]) for name in names]
     session_options.add_external_initializers(names, values)
-    with _dropping_pages(packed):
+    whole = sum(packed.file.tensors[name].nbytes for name in names)
+    with _arranging(packed, whole, progress):
         return ort.InferenceSession(graph, session_options, providers=["CPUExecutionProvider"])
 
 
 @contextmanager
-def _dropping_pages(packed: Packed) -> Iterator[None]:
-    """Keep mapped pages from adding up while ONNX Runtime copies them: they would double the peak memory."""
-    done = threading.Event()
+def _arranging(packed: Packed, whole: int, progress: Progress) -> Iterator[None]:
+    """While ONNX Runtime copies the mapped weights, say how far it is, and keep the mapped pages from adding up: they
+    would double the peak memory.
 
-    def drop() -> None:
+    It tells nothing itself. But its copies, `whole` bytes, are nearly all that grows in this process meanwhile; how
+    long it needs afterwards is not known.
+    """
+    done = threading.Event()
+    before = anonymous_memory()
+
+    def watch() -> None:
         while not done.wait(DROP_INTERVAL):
             packed.file.drop_pages()
+            copied = anonymous_memory() - before
+            if before and copied < whole:
+                progress("preparing the engine", max(0, copied), whole)
+            else:
+                progress("starting the engine", 0, 0)
 
-    thread = threading.Thread(target=drop, name="drop pages", daemon=True)
+    progress("preparing the engine", 0, whole if before else 0)
+    thread = threading.Thread(target=watch, name="watch the weights", daemon=True)
     thread.start()
     try:
         yield
