@@ -34,7 +34,8 @@ def test_readme_curl_gives_the_answer_shown(server_url: str) -> None:
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 def test_first_page_curl_answers(server_url: str) -> None:
     (curl,) = examples("docs/index.md", "sh", "curl")
-    assert json.loads(shell(curl.replace(PRINTED_URL, server_url)))["success"] is True
+    answer = json.loads(shell(curl.replace(PRINTED_URL, server_url)))
+    assert answer["result"]["response"] == "The capital of France is Paris."
 
 
 def test_readme_python_prints_an_answer(server_url: str) -> None:

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 from tools.reference import PARTS, renewed
+from typer.main import get_command
 
 from fireside.api.errors import WIRE_ERRORS
 from fireside.catalog.loader import Catalog, load_file
 from fireside.catalog.spec import FolderSource, NoSource
+from fireside.cli.chat import HELP
+from fireside.cli.main import app
 from support.documents import ROOT, examples, pages, read
 
 
@@ -54,3 +57,14 @@ def test_readme_opens_with_what_starts_a_server() -> None:
     assert commands[0].splitlines()[-1] == "make serve"
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert {"serve", "test", "lint", "bench", "docs"} <= set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+
+
+def test_every_command_is_in_the_readme() -> None:
+    listed = set(re.findall(r"^fireside (\w+)", read("README.md"), re.MULTILINE))
+    assert listed == set(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_every_command_of_a_conversation_is_on_its_page() -> None:
+    text = read("docs/terminal.md")
+    for command in re.findall(r"^(/\w+)", HELP, re.MULTILINE):
+        assert f"`{command}" in text

@@ -19,7 +19,9 @@ class Shell(StrEnum):
 
 
 def completion(shell: Annotated[Shell, typer.Argument(help="Your shell.")]) -> None:
-    """Print a script by which your shell completes commands, options and models with Tab.
+    """Print a script that makes Tab complete.
+
+    It completes commands, options and models.
 
     \b
     Examples:

@@ -6,7 +6,9 @@ from fireside.cli.common import AsJson, DataDir, size_text
 
 
 def models(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """List the models, which of them are on this machine, and what each costs: before anything is fetched.
+    """List the models and what each costs.
+
+    Before anything is fetched, that is; and which of them are on this machine.
 
     FETCH is the download, DISK the files with the repacked weights that the first load adds, MEMORY one conversation of
     4,096 tokens. TOKENS/S is about the most that one answer reaches here, as fast as this machine reads its memory.

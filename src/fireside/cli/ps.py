@@ -6,7 +6,9 @@ from fireside.cli.common import AsJson, DataDir, size_text
 
 
 def ps(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """List the servers that run on the data folder, and the models that each has in memory.
+    """List running servers and their models.
+
+    Those that run on the data folder, with the memory that each takes and the requests that each works on.
 
     \b
     Examples:

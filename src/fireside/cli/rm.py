@@ -13,10 +13,11 @@ def rm(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Delete a model's files: the download, and the repacked weights that loading it has made.
+    """Delete a model's files.
 
-    A model that a running server has in memory is not deleted; `fireside stop MODEL` unloads it. Of a model that is
-    used where it lies, only the repacked weights are deleted. Fine-tunes stay.
+    That is the download, and the repacked weights that loading it has made. A model that a running server has in memory
+    is not deleted; `fireside stop MODEL` unloads it. Of a model that is used where it lies, only the repacked weights
+    are deleted. Fine-tunes stay.
 
     \b
     Examples:

@@ -8,7 +8,9 @@ from fireside.cli.common import AsJson, DataDir, Model, find_model, size_text
 
 
 def show(model: Model, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Show all about a model: names, costs, prompt style, defaults, and where its files are.
+    """Show all about a model.
+
+    Its names, costs, prompt style, defaults, and where its files are.
 
     \b
     Examples:

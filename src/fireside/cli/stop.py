@@ -31,7 +31,7 @@ def stop(
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """End the server that runs on the data folder, or only unload a model from it.
+    """End the running server, or unload a model.
 
     A server ends when the answers under way have ended, at the latest after FIRESIDE_DRAIN_SECONDS; this waits for it.
     An unloaded model is loaded again by the next request for it.
