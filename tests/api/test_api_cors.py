@@ -28,17 +28,36 @@ def preflight(server: LiveServer, path: str, origin: str, method: str = "POST"):
     return server.client.options(path, headers=headers)
 
 
-PATHS = ["/client/v4/accounts/acc/ai/v1/chat/completions", "/client/v4/accounts/acc/ai/finetunes/x/finetune-assets"]
+AI = "/client/v4/accounts/acc/ai"
+ROUTES = [
+    ("POST", f"{AI}/run/@cf/fireside/echo"),
+    ("GET", f"{AI}/models/search"),
+    ("POST", f"{AI}/v1/chat/completions"),
+    ("POST", "/v1/completions"),
+    ("GET", "/v1/models"),
+    ("POST", f"{AI}/finetunes"),
+    ("POST", f"{AI}/finetunes/x/finetune-assets"),
+    ("DELETE", f"{AI}/finetunes/x"),
+    ("POST", f"{AI}/binding/run"),
+    ("PATCH", f"{AI}/binding/ai-gateway/gateways/mine/logs/x"),
+    ("POST", "/v1/acc/mine/workers-ai/@cf/fireside/echo"),
+    ("GET", "/client/v4/user/tokens/verify"),
+    ("GET", "/openapi.json"),
+    ("GET", "/ready"),
+]
+"""One of each kind."""
 
 
-@pytest.mark.parametrize("path", [*PATHS, "/client/v4/accounts/acc/ai/run/@cf/fireside/echo"])
+@pytest.mark.parametrize(("method", "path"), ROUTES)
 @pytest.mark.parametrize("locked", [False, True])
-def test_preflights(server: LiveServer, path: str, locked: bool) -> None:
+def test_preflights(server: LiveServer, method: str, path: str, locked: bool) -> None:
     if locked:
         server.store.create_token("acc", "t")
         wait_until(server.store.has_tokens)
-    answer = preflight(server, path, PAGE)
+    answer = preflight(server, path, PAGE, method)
     assert answer.status_code == 200
+    assert method in answer.headers["access-control-allow-methods"]
+    assert answer.headers["access-control-allow-credentials"] == "true"
     assert answer.headers["access-control-allow-origin"] == PAGE
     assert "authorization" in answer.headers["access-control-allow-headers"]
     assert "Origin" in answer.headers["vary"]
@@ -57,7 +76,10 @@ def test_answers_streams_and_errors_name_the_origin(server: LiveServer, stream: 
     for answer in (good, wrong, missing):
         assert answer.headers["access-control-allow-origin"] == PAGE
         assert "cf-ai-req-id" in answer.headers["access-control-expose-headers"]
+        assert answer.headers["vary"] == "Origin"
+    assert server.client.get("/openapi.json").headers["vary"] == "Origin"  # a cache must not give it to a page
     foreign = server.run({"prompt": "hi"}, headers={"origin": FOREIGN})
+    assert foreign.headers["vary"] == "Origin"
     assert "FIRESIDE_ALLOWED_ORIGINS" in check_error(foreign, 403, 10000)
     assert "access-control-allow-origin" not in foreign.headers
 
@@ -80,6 +102,7 @@ def test_every_page_counts_only_with_tokens(tmp_path: Path) -> None:
         headers = {"origin": FOREIGN, "authorization": f"Bearer {token}"}
         answer = server.run({"prompt": "hi"}, headers=headers)
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "*")
+        assert "access-control-allow-credentials" not in answer.headers
 
 
 @pytest.mark.parametrize(

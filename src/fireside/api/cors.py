@@ -3,8 +3,9 @@
 A page that may call still needs a token where there are tokens: an origin is no proof of who asks.
 """
 
+from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fireside.settings import Settings
 
@@ -21,11 +22,32 @@ def with_cors(app: ASGIApp, settings: Settings) -> ASGIApp:
     origins = allowed_origins(settings)
     if not origins:
         return app
-    return CORSMiddleware(
+    answering = CORSMiddleware(
         app,
         allow_origins=sorted(origins),
-        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["*"],
+        # Cookies and the like mean nothing here, but a page may send all its requests with them.
+        allow_credentials=ANY not in origins,
         allow_private_network=True,
-        expose_headers=["cf-ai-req-id", "fireside-served-by", "retry-after"],
+        expose_headers=["cf-ai-req-id", "cf-aig-step", "fireside-served-by", "retry-after"],
     )
+    return _Varying(answering)
+
+
+class _Varying:
+    """Tells caches that answers differ by origin, in those to nobody's page, too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def varying(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(raw=message.setdefault("headers", []))
+                if "origin" not in headers.get("vary", "").lower():
+                    headers.add_vary_header("Origin")
+                    message["headers"] = headers.raw
+            await send(message)
+
+        await self._app(scope, receive, varying)
