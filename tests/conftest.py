@@ -43,21 +43,32 @@ def docs_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_site(tmp_path_factory.mktemp("docs_site"))
 
 
-@pytest.fixture(scope="session")
-def npm_clients() -> Path:
-    """The folder that holds node_modules as the clients' package-lock.json has them."""
+def install_npm(source: Path) -> Path:
+    """The folder that holds node_modules as the package-lock.json in `source` has them."""
     if not shutil.which("node") or not shutil.which("npm"):
         pytest.skip("needs node and npm")
-    lock = (_CLIENTS / "package-lock.json").read_bytes()
+    lock = (source / "package-lock.json").read_bytes()
     folder = default_data_dir() / "test-clients" / hashlib.sha256(lock).hexdigest()[:16]
     if not (folder / "done").exists():
         folder.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(_CLIENTS / name, folder / name)
+            shutil.copy(source / name, folder / name)
         # Install scripts only fetch or check binaries that these tests do not run.
         subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
         (folder / "done").touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def npm_clients() -> Path:
+    """The folder with the node_modules of the clients."""
+    return install_npm(_CLIENTS)
+
+
+@pytest.fixture(scope="session")
+def npm_ai_7() -> Path:
+    """The folder with the node_modules of what would not fit in with the other clients: the Vercel AI SDK 7."""
+    return install_npm(_CLIENTS / "ai_7")
 
 
 @pytest.fixture(scope="session")

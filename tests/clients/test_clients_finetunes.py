@@ -2,16 +2,18 @@
 
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from cloudflare import BadRequestError, Cloudflare
 
+from fireside.catalog.loader import Catalog
+from fireside.settings import Settings
 from support.adapters import CONFIG, WEIGHTS
 from support.compatibility import npm_version, python_version
-from support.echo_service import LORA
-from support.live_server import LiveServer
+from support.echo_service import LORA, EchoService
+from support.live_server import LiveServer, live_server
 
 Proven = Callable[[str, str, str, str], None]
 
@@ -25,7 +27,21 @@ def wrangler(folder: Path, environment: dict[str, str], cwd: Path, *arguments: s
     return done.stdout + done.stderr
 
 
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[LiveServer]:
+    """The model for fine-tunes has all the names that the catalog gives it."""
+    names = Catalog.from_settings(Settings(data_dir=tmp_path / "data")).get(LORA).aliases
+    service = EchoService()
+    service.specs = [spec.model_copy(update={"aliases": names}) if spec.id == LORA else spec for spec in service.specs]
+    with live_server(tmp_path / "data", service) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    "model", [LORA, "@cf/mistral/mistral-7b-instruct-v0.2-lora", "@cf/mistralai/mistral-7b-instruct-v0.2-lora"]
+)
 def test_wrangler_creates_and_lists(
+    model: str,
     server: LiveServer,
     npm_clients: Path,
     client_environment: dict[str, str],
@@ -33,13 +49,18 @@ def test_wrangler_creates_and_lists(
     tmp_path: Path,
     proven: Proven,
 ) -> None:
-    said = wrangler(npm_clients, client_environment, tmp_path, "create", LORA, "mine", str(adapter))
+    """By each name of the model: that of the documentation is one with "-lora"."""
+    said = wrangler(npm_clients, client_environment, tmp_path, "create", model, "mine", str(adapter))
     assert 'Assets uploaded, finetune "mine" is ready to use' in said
     [made] = server.client.get(LISTING).json()["result"]
-    assert (made["name"], made["model"], made["status"]) == ("mine", LORA, "ready")
+    assert (made["name"], made["status"]) == ("mine", "ready")
     assert made["id"] in wrangler(npm_clients, client_environment, tmp_path, "list")
-    assert server.client.post(server.run_path(LORA), json={"prompt": "hi", "lora": "mine"}).status_code == 200
-    proven("wrangler", npm_version(npm_clients, "wrangler"), "`ai finetune create`, `ai finetune list`", "works")
+    for name in (model, LORA):
+        assert server.client.post(server.run_path(name), json={"prompt": "hi", "lora": "mine"}).status_code == 200
+    assert all(request.adapter is not None for request in server.service.requests)
+    proven(
+        "wrangler", npm_version(npm_clients, "wrangler"), f"`ai finetune create {model}`, `ai finetune list`", "works"
+    )
 
 
 def test_wrangler_shows_what_is_wrong(

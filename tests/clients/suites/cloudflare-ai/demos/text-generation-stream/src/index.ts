@@ -1,0 +1,28 @@
+// demos/text-generation-stream/src/index.ts of github.com/cloudflare/ai at 917c02430090e7d511abf138091a2c17135515b2.
+// Unchanged.
+
+import { streamText } from "ai";
+import { Hono } from "hono";
+import { cors } from "hono/cors";
+import { createWorkersAI } from "workers-ai-provider";
+import type { Variables } from "./types/hono";
+
+const app = new Hono<{ Bindings: Env; Variables: Variables }>();
+app.use(cors());
+
+app.post("/", async (c) => {
+	const { prompt } = (await c.req.json()) as { prompt: string };
+	const workersai = createWorkersAI({ binding: c.env.AI });
+	const model = workersai("@cf/meta/llama-3.3-70b-instruct-fp8-fast");
+
+	const result = streamText({
+		model: model,
+		prompt,
+	});
+
+	return result.toUIMessageStreamResponse();
+});
+
+export default {
+	fetch: app.fetch,
+} satisfies ExportedHandler<Env>;
