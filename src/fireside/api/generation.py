@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -15,9 +15,10 @@ from starlette.types import Receive, Scope, Send
 from fireside.api.context import Context
 from fireside.api.disconnect import UntilGone
 from fireside.api.sse import EventStream, Frames
+from fireside.api.underway import lease_of
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import Adapter
-from fireside.errors import EngineFailed, LoraUnsupported, RequestTimeout
+from fireside.errors import EngineFailed, InvalidInput, LoraUnsupported, RequestTimeout
 from fireside.functions.loop import generate
 from fireside.functions.schema import Function
 from fireside.prompting.messages import ToolCall
@@ -26,6 +27,13 @@ from fireside.serving.tokens import TokenReport
 from fireside.serving.types import Delta, FinishReason, FunctionCall, TextRequest, Usage
 
 logger = logging.getLogger(__name__)
+
+
+MOST_LOGPROBS = 1 << 18
+"""That an answer tells which is no stream, over all its choices."""
+
+LOGPROB_BYTES = 400
+"""Memory that one of them takes until it is sent, as far as can be said."""
 
 
 class Form(Frames, Protocol):
@@ -75,7 +83,7 @@ async def respond(
             await events(scope, receive, send)
             return
         async with UntilGone(receive), aclosing(deltas):
-            answers = await _collect(deltas, settings.request_timeout)
+            answers = await _collect(deltas, settings.request_timeout, lease_of(scope).add)
         if any(answer.tokens for answer in answers):
             response = await asyncio.to_thread(form.whole, answers, headers)  # each token is an object there
         else:
@@ -175,13 +183,30 @@ def _joined(reports: Sequence[TokenReport]) -> TokenReport:
     )
 
 
-async def _collect(deltas: AsyncGenerator[Delta, None], seconds: float) -> list[Delta]:
-    """Each choice as one piece, in order. Raises RequestTimeout, and what the generation raises."""
+async def _collect(
+    deltas: AsyncGenerator[Delta, None], seconds: float, hold: Callable[[int], None] | None = None
+) -> list[Delta]:
+    """Each choice as one piece, in order.
+
+    Args:
+        hold: told how many more bytes of memory the answer takes, where that are many.
+
+    Raises RequestTimeout, InvalidInput for too many logprobs, and what the generation and `hold` raise.
+    """
     pieces: defaultdict[int, _Pieces] = defaultdict(_Pieces)
+    logprobs = 0
     try:
         async with asyncio.timeout(seconds):
             async for delta in deltas:
                 pieces[delta.choice].add(delta)
+                if delta.tokens is not None and (more := delta.tokens.logprobs):
+                    logprobs += more
+                    if logprobs > MOST_LOGPROBS:
+                        raise InvalidInput(
+                            [f"logprobs: these are more than {MOST_LOGPROBS}: ask for fewer at once, or for a stream"]
+                        )
+                    if hold is not None:
+                        hold(more * LOGPROB_BYTES)
                 if delta.usage is not None:
                     return [pieces[choice].joined(choice, delta.usage) for choice in sorted(pieces)]
     except TimeoutError:

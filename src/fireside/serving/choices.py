@@ -46,7 +46,7 @@ def generate_choices(service: TextService, choices: Choices) -> AsyncIterator[De
 
 
 async def _interleaved(service: TextService, choices: Choices) -> AsyncIterator[Delta]:
-    ready: asyncio.Queue[Delta | Exception] = asyncio.Queue(len(choices.requests))
+    ready: asyncio.Queue[Delta | Exception] = asyncio.Queue(1)  # a piece may hold a whole prompt, token by token
     begun = [asyncio.Event() for _ in choices.requests[:: choices.each]]
 
     async def run(number: int) -> None:

@@ -62,6 +62,12 @@ class TokenReport:
     ids: tuple[int, ...] = ()
     prompt: PromptReport | None = None
 
+    @property
+    def logprobs(self) -> int:
+        """How many it tells."""
+        prompt = () if self.prompt is None else self.prompt.scored
+        return sum(1 + len(token.best) for token in (*prompt, *self.scored))
+
 
 class AnswerScores:
     """Tells the scores of an answer's tokens, each when its text is shown: never those of a stop text or a call."""

@@ -253,6 +253,19 @@ def test_a_token_that_there_is_not(client: OpenAI) -> None:
         complete(client, [1, 258])
 
 
+def test_more_logprobs_than_one_answer_holds(client: OpenAI) -> None:
+    prompts = ["x" * 1000] * 16
+    fields: dict[str, Any] = {"echo": True, "max_tokens": 0, "logprobs": 20}
+    with pytest.raises(BadRequestError, match="logprobs: these are more than 262144") as raised:
+        complete(client, prompts, **fields)
+    assert raised.value.param == "logprobs"
+    tokens = [0] * len(prompts)
+    for chunk in complete(client, prompts, stream=True, **fields):
+        for choice in chunk.choices:
+            tokens[choice.index] += len(choice.logprobs.tokens)
+    assert tokens == [1000] * len(prompts)
+
+
 def test_what_the_books_want(client: OpenAI) -> None:
     answer = chat(
         client,
