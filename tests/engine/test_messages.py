@@ -39,6 +39,8 @@ from fireside.engine.types import (
     Sampling,
     Scores,
     Token,
+    pack_scores,
+    unpack_scores,
 )
 
 NUMBERS = st.integers(0, 2**53)
@@ -72,7 +74,7 @@ TOKENS = st.builds(
     NUMBERS,
     st.sampled_from([None, "stop", "length"]),
     scores=st.none() | SCORES,
-    prompt=st.lists(SCORES, max_size=3),
+    prompt=st.lists(SCORES, max_size=3).map(pack_scores),
 )
 INFOS = st.builds(EngineInfo, context_length=NUMBERS, slots=NUMBERS, load_seconds=st.floats(0, 1e6), warm=st.booleans())
 FROM_ENGINE = st.one_of(
@@ -149,9 +151,15 @@ def test_a_token_that_is_not_scored_costs_nothing() -> None:
     assert msgspec.msgpack.encode(Token(7)) == msgspec.msgpack.encode({"id": 7})
 
 
+@given(st.lists(SCORES, max_size=5))
+def test_packed_scores_arrive_as_they_were(scores: list[Scores]) -> None:
+    assert unpack_scores(pack_scores(scores)) == scores
+    assert unpack_scores(b"") == []
+
+
 def test_the_longest_prompts_scores_fit_into_a_frame() -> None:
     scores = Scores(-1.5, [(2**31 - 1, -1.5)] * MOST_SCORES)
-    [size] = {len(encode_frame(Tokens([(1, Token(1, prompt=[scores] * 1000))])))}
+    [size] = {len(encode_frame(Tokens([(1, Token(1, prompt=pack_scores([scores] * 1000)))])))}
     assert size * 131 < MAX_FRAME
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fireside.engine.types import Scores, Token
+from fireside.engine.types import Scores, Token, pack_scores
 from fireside.prompting import ByteTokenizer
 from fireside.prompting.messages import Tool
 from fireside.serving.reader import AnswerReader
@@ -80,7 +80,7 @@ def test_ids_are_those_of_all_tokens() -> None:
     assert plain.push(Token(97, scores=Scores(-1.0))).tokens is None
 
 
-SCORES = [Scores(-1.0, [(65, -0.5)]), Scores(-2.0)]
+SCORES = pack_scores([Scores(-1.0, [(65, -0.5)]), Scores(-2.0)])
 
 
 def test_a_prompt_is_told_as_it_was_given() -> None:
@@ -94,7 +94,7 @@ def test_a_prompt_is_told_as_it_was_given() -> None:
             ScoredToken(188, b"\xbc", 1, -2.0),
         ),
     )
-    assert prompt_report(BYTES, [97], "a", []).scored == (ScoredToken(97, b"a", 0, None),)
+    assert prompt_report(BYTES, [97], "a", b"").scored == (ScoredToken(97, b"a", 0, None),)
     assert prompt_report(BYTES, [97], "a", None) == PromptReport([97], "a")
 
 

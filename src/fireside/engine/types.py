@@ -94,6 +94,19 @@ class Scores(msgspec.Struct, frozen=True, array_like=True):
     best: list[tuple[int, float]] = []
 
 
+_prompt_scores = msgspec.msgpack.Decoder(list[Scores])
+
+
+def pack_scores(scores: list[Scores]) -> bytes:
+    """The scores of a prompt, which may be many, as one value for whoever hands them on."""
+    return msgspec.msgpack.encode(scores)
+
+
+def unpack_scores(packed: bytes) -> list[Scores]:
+    """What `pack_scores` packed; empty for nothing."""
+    return _prompt_scores.decode(packed) if packed else []
+
+
 class Token(msgspec.Struct, frozen=True, omit_defaults=True):
     """One generated token. The last one of a request has `finish_reason`.
 
@@ -103,14 +116,14 @@ class Token(msgspec.Struct, frozen=True, omit_defaults=True):
     Args:
         reused: of an answer's first token: how many of the prompt's tokens were not computed anew.
         scores: where they were asked for; a stop token that no model chose has none.
-        prompt: of an answer's first token: the scores of the prompt's tokens but the first, where asked for.
+        prompt: of an answer's first token: the packed scores of the prompt's tokens but the first, where asked for.
     """
 
     id: int
     finish_reason: FinishReason | None = None
     reused: int = 0
     scores: Scores | None = None
-    prompt: list[Scores] = []
+    prompt: bytes = b""
 
 
 class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from fireside.engine.types import Scores, Token
+from fireside.engine.types import Scores, Token, unpack_scores
 from fireside.prompting import Detokenizer, Vocabulary
 
 
@@ -96,15 +96,14 @@ class AnswerScores:
             yield self._held.popleft()
 
 
-def prompt_report(
-    tokenizer: Vocabulary, ids: Sequence[int], text: str | None, scores: Sequence[Scores] | None
-) -> PromptReport:
+def prompt_report(tokenizer: Vocabulary, ids: Sequence[int], text: str | None, scores: bytes | None) -> PromptReport:
     """A prompt as it is echoed. CPU work: call it from a thread, not from the event loop.
 
     Args:
         text: as it was given; None where token ids were.
-        scores: of its tokens but the first; None where they were not asked for.
+        scores: of its tokens but the first, packed; None where they were not asked for.
     """
+    told = None if scores is None else unpack_scores(scores)
     detokenizer = Detokenizer(tokenizer, strip_leading_space=text is not None, special=True)
     # A beginning of text that the server added is no part of the text that was given.
     added = text is not None and ids[:1] == [tokenizer.bos_id] and not text.startswith(tokenizer.bos_token or "")
@@ -112,8 +111,8 @@ def prompt_report(
     written: list[str] = []
     length = 0
     for place, token in enumerate(ids):
-        if scores is not None:
-            scored.append(_prompt_token(tokenizer, token, length, scores[place - 1] if place else None))
+        if told is not None:
+            scored.append(_prompt_token(tokenizer, token, length, told[place - 1] if place else None))
         if place or not added:
             written.append(detokenizer.push(token))
             length += len(written[-1])

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from fireside.engine.echo.runner import EchoRunner
 from fireside.engine.messages import EngineOptions, TokenTable
-from fireside.engine.types import EngineStats, GenerationRequest, Sampling, Scores, Token
+from fireside.engine.types import EngineStats, GenerationRequest, Sampling, Scores, Token, unpack_scores
 from fireside.errors import BadGrammar, FormNotMet
 from support.grammars import BYTES, json_grammar, regex_grammar
 from support.running import ids, run
@@ -208,7 +208,7 @@ def test_scores_are_those_of_who_is_certain() -> None:
     wanted = replace(request("ab"), scores=2, score_prompt=True)
     [made] = run(open_echo(), [wanted])
     assert [token.scores for token in made] == [Scores(0.0, [(id, 0.0), (0, -9999.0)]) for id in (97, 98, STOP)]
-    assert made[0].prompt == [Scores(0.0, [(98, 0.0), (0, -9999.0)])]
+    assert unpack_scores(made[0].prompt) == [Scores(0.0, [(98, 0.0), (0, -9999.0)])]
     assert [token.scores for token in run(open_echo(), [replace(wanted, scores=0)])[0]] == [Scores(0.0)] * 3
 
 

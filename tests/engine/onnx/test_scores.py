@@ -8,7 +8,7 @@ import torch
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from fireside.engine.types import GenerationRequest, Sampling, Token
+from fireside.engine.types import GenerationRequest, Sampling, Token, unpack_scores
 from support.checkpoints import make_tiny_checkpoint
 from support.reference import Reference
 from support.running import answers, ids, open_runner, run
@@ -49,9 +49,10 @@ def test_the_answers_scores_are_those_of_the_model(folder: Path) -> None:
 def test_the_prompts_scores_are_those_of_the_model(folder: Path) -> None:
     request = replace(PLAIN, scores=3, score_prompt=True)
     [made] = run(open_runner(folder, exact=True), [request])
-    assert len(made[0].prompt) == len(PROMPT) - 1
+    told = unpack_scores(made[0].prompt)
+    assert len(told) == len(PROMPT) - 1
     assert all(not token.prompt for token in made[1:])
-    for scored, token, row in zip(made[0].prompt, PROMPT[1:], logprobs(folder, PROMPT), strict=False):
+    for scored, token, row in zip(told, PROMPT[1:], logprobs(folder, PROMPT), strict=False):
         assert scored.logprob == pytest.approx(row[token], abs=2e-3)
         assert [id for id, _ in scored.best] == np.argsort(-row)[:3].tolist()
 
@@ -59,7 +60,7 @@ def test_the_prompts_scores_are_those_of_the_model(folder: Path) -> None:
 def test_a_prompt_of_one_token_has_no_scores(folder: Path) -> None:
     request = replace(PLAIN, prompt_ids=PROMPT[:1], scores=3, score_prompt=True)
     [made] = run(open_runner(folder), [request])
-    assert made[0].prompt == []
+    assert made[0].prompt == b""
 
 
 def test_scores_change_no_answer(folder: Path) -> None:
@@ -83,13 +84,13 @@ def test_a_scored_prompt_is_computed_anew_and_can_be_reused(folder: Path) -> Non
     scoring = replace(PLAIN, scores=0, score_prompt=True)
     [first], [second], [third] = (run(runner, [request]) for request in (PLAIN, scoring, PLAIN))
     assert (first[0].reused, second[0].reused) == (0, 0)
-    assert len(second[0].prompt) == len(PROMPT) - 1
+    assert len(unpack_scores(second[0].prompt)) == len(PROMPT) - 1
     assert third[0].reused >= len(PROMPT) - 2
 
 
 def test_nothing_is_told_that_was_not_asked_for(folder: Path) -> None:
     [made] = run(open_runner(folder), [PLAIN])
-    assert all((token.scores, token.prompt) == (None, []) for token in made)
+    assert all((token.scores, token.prompt) == (None, b"") for token in made)
 
 
 def test_least_tokens(folder: Path) -> None:

@@ -19,7 +19,7 @@ from fireside.engine.grammar.compiler import GrammarCompiler
 from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.messages import EngineOptions
 from fireside.engine.runner import Outcome
-from fireside.engine.types import LEAST_LOGPROB, EngineInfo, EngineStats, GenerationRequest, Scores, Token
+from fireside.engine.types import LEAST_LOGPROB, EngineInfo, EngineStats, GenerationRequest, Scores, Token, pack_scores
 from fireside.errors import FiresideError
 
 LONGEST_NAP = 0.02
@@ -148,7 +148,7 @@ class EchoRunner:
         constraint = None if run.compiling is None else run.compiling.result()
         token = wish if constraint is None else _constrained(constraint, wish, may_end=run.may_end)
         stop = request.stop_ids[0] if request.stop_ids else 0
-        prompt = _prompt_scores(request) if run.made == 0 else []
+        prompt = _prompt_scores(request) if run.made == 0 else b""
         if token is None:
             return [Token(stop, "stop", scores=_scores(request, stop), prompt=prompt)]
         scored = _scores(request, token)
@@ -195,7 +195,7 @@ def _scores(request: GenerationRequest, token: int) -> Scores | None:
     return Scores(0.0, best[: request.scores])
 
 
-def _prompt_scores(request: GenerationRequest) -> list[Scores]:
+def _prompt_scores(request: GenerationRequest) -> bytes:
     if not request.score_prompt:
-        return []
-    return [scored for token in request.prompt_ids[1:] if (scored := _scores(request, token)) is not None]
+        return b""
+    return pack_scores([scored for token in request.prompt_ids[1:] if (scored := _scores(request, token)) is not None])

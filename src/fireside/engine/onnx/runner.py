@@ -25,7 +25,7 @@ from fireside.engine.onnx.rows import RowTable
 from fireside.engine.protocol import Progress
 from fireside.engine.runner import Outcome
 from fireside.engine.sampling import Sampler, check_best, is_reproducible, scores
-from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Scores, Token
+from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Scores, Token, pack_scores
 from fireside.errors import FiresideError
 
 WAITING_NAP = 0.002
@@ -242,7 +242,8 @@ class OnnxRunner:
         except FiresideError as error:
             made = [error]
         if (sequence.reused or sequence.scored) and isinstance(made[0], Token):
-            made[0] = structs.replace(made[0], reused=sequence.reused, prompt=sequence.scored)
+            packed = pack_scores(sequence.scored) if sequence.scored else b""
+            made[0] = structs.replace(made[0], reused=sequence.reused, prompt=packed)
             sequence.reused, sequence.scored = 0, []
         last = made[-1]
         if not isinstance(last, Token) or last.finish_reason:
