@@ -106,7 +106,7 @@ from fireside.api.app import _check_sandbox
 from fireside.engine.grammar.checker import GrammarChecker
 from fireside.errors import ConfigError, EngineFailed
 assert not lockdown.can_lock_down()
-for attempt, refusal in ((_check_sandbox, ConfigError), (lambda: GrammarChecker().check('start: "a"'), EngineFailed)):
+for attempt, refusal in ((_check_sandbox, ConfigError), (lambda: GrammarChecker().fault('start: "a"'), EngineFailed)):
     try:
         attempt()
     except refusal as error:

@@ -161,3 +161,28 @@ async def test_an_error_in_a_thread_comes_out_and_frees_the_place() -> None:
         await lanes.run(A, lambda: 1 // 0)
     await asyncio.sleep(0.05)
     assert await lanes.run(A, lambda: 1) == 1
+
+
+async def test_work_that_is_cancelled_before_its_turn_never_begins_and_frees_the_queue() -> None:
+    lanes, gate, begun, done = Lanes(1, queue=1, name="test"), threading.Event(), threading.Event(), threading.Event()
+    first = lanes.submit(A, lambda: gate.wait(30))
+    for _ in range(3):
+        assert lanes.submit(A, begun.set).cancel()
+    last = lanes.submit(B, done.set)
+    gate.set()
+    assert await asyncio.to_thread(first.result, 30)
+    await asyncio.to_thread(last.result, 30)
+    assert done.is_set()
+    assert not begun.is_set()
+
+
+async def test_work_may_be_given_from_many_threads_at_once() -> None:
+    lanes, counted = Lanes(3, queue=1000, name="test"), []
+
+    def give(account: str) -> None:
+        futures = [lanes.submit(account, lambda: counted.append(account)) for _ in range(200)]
+        for future in futures:
+            future.result(30)
+
+    await asyncio.gather(*(asyncio.to_thread(give, account) for account in (A, B, C)))
+    assert len(counted) == 600

@@ -1,6 +1,6 @@
 """Every attack by its name. A new one is a function in a module of its kind, and a line here."""
 
-from bench.attacks import bodies, connections, streams
+from bench.attacks import bodies, connections, schemas, streams
 from bench.attacks.target import Attack
 
 ATTACKS: dict[str, Attack] = {
@@ -20,5 +20,10 @@ ATTACKS: dict[str, Attack] = {
         connections.deaf_readers,
         connections.wrong_tokens,
         connections.trailing_token,
+        schemas.hostile_schemas,
+        schemas.ever_new_schemas,
     )
 }
+
+ON_JSON = {schemas.hostile_schemas.__name__, schemas.ever_new_schemas.__name__}
+"""Attacks on what only requests for JSON pass through: the quiet account asks for JSON, too."""

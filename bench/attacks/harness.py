@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from bench.attacks.catalogue import ON_JSON
 from bench.attacks.target import Target, ask
 from bench.memory import descendants, read_memory
 from fireside.store.store import Store
@@ -23,6 +24,20 @@ _AFTER_SECONDS = 30.0
 _PAUSE = 0.02
 _ROOT = Path(__file__).parents[2]
 SMALL = b'{"prompt": "hello there", "max_tokens": 8}'
+SMALL_JSON = json.dumps(
+    {
+        "prompt": "hello there",
+        "max_tokens": 40,
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {
+                "type": "object",
+                "properties": {"name": {"type": "string", "maxLength": 8}},
+                "required": ["name"],
+            },
+        },
+    }
+).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +130,10 @@ def observe(views: Views, attack: str, seconds: float, *, requests: int = 40, se
 
 
 async def _observe(views: Views, attack: str, seconds: float, requests: int, settle: bool) -> Seen:
-    quiet = views.quiet
+    quiet, small = views.quiet, SMALL_JSON if attack in ON_JSON else SMALL
     statuses: Counter[str] = Counter()
-    await _small_requests(quiet, requests // 4, statuses)  # warms what is made once
-    seen = Seen(await _small_requests(quiet, requests, statuses), idle=memory_mb(quiet.pid))
+    await _small_requests(quiet, small, requests // 4, statuses)  # warms what is made once
+    seen = Seen(await _small_requests(quiet, small, requests, statuses), idle=memory_mb(quiet.pid))
     statuses.clear()
     with _peak(quiet.pid) as peak:
         process = await asyncio.create_subprocess_exec(
@@ -135,7 +150,7 @@ async def _observe(views: Views, attack: str, seconds: float, requests: int, set
         talk = asyncio.create_task(process.stdout.read())
         while not (seen.during and talk.done()):
             await asyncio.sleep(_PAUSE)
-            seen.during += await _small_requests(quiet, 1, statuses)
+            seen.during += await _small_requests(quiet, small, 1, statuses)
             seen.health += [await _timed(quiet, quiet.request("GET", "/health"), statuses)]
         output = await talk
         await process.wait()
@@ -145,8 +160,8 @@ async def _observe(views: Views, attack: str, seconds: float, requests: int, set
     return seen
 
 
-async def _small_requests(quiet: Target, count: int, statuses: Counter[str]) -> list[float]:
-    raw = quiet.request("POST", quiet.run, SMALL)
+async def _small_requests(quiet: Target, small: bytes, count: int, statuses: Counter[str]) -> list[float]:
+    raw = quiet.request("POST", quiet.run, small)
     times = []
     for _ in range(count):
         await asyncio.sleep(_PAUSE)

@@ -5,7 +5,7 @@ import gzip
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -86,7 +86,7 @@ async def post(target: Target, path: str, body: object) -> str:
 
 
 async def in_a_loop(
-    target: Target, seconds: float, requests: list[bytes], *, at_once: int, seen: Counter[str] | None = None
+    target: Target, seconds: float, requests: Sequence[bytes], *, at_once: int, seen: Counter[str] | None = None
 ) -> Counter[str]:
     """Send these requests again and again, so many at once; what came of them."""
     statuses: Counter[str] = Counter() if seen is None else seen

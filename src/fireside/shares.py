@@ -6,11 +6,12 @@ longest ago. So one account with many requests delays another by at most those t
 
 import asyncio
 import itertools
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from fireside.errors import Busy
 
@@ -18,6 +19,86 @@ T = TypeVar("T")
 
 QUEUES = 4
 """All accounts together may wait with so many times what one may."""
+
+
+class _Turns(Generic[T]):
+    """Who holds places, and what waits for one, by account. The one place where it is decided whose turn it is.
+
+    Args:
+        count: how many places there are.
+        share: most that one account may hold.
+        queue: most things of one account that may wait.
+        of: what is at capacity, for the message.
+    """
+
+    def __init__(self, count: int, *, share: int, queue: int, of: str) -> None:
+        self._count = count
+        self._share = share
+        self._queue = queue
+        self._of = of
+        self._held: dict[str, int] = {}
+        self._waiting: dict[str, deque[T]] = {}
+        self._turns = itertools.count(1)
+        self._served: dict[str, int] = {}
+        """Number of the last turn, of who holds or waits."""
+
+    @property
+    def waiting(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def hold_at_once(self, account: str) -> bool:
+        """Whether there was a place for an account without waiting; it holds it now."""
+        free = account not in self._waiting and self._has_room(account)
+        if free:
+            self.hold(account)
+        return free
+
+    def hold(self, account: str) -> None:
+        self._held[account] = self._held.get(account, 0) + 1
+        self._served[account] = next(self._turns)
+
+    def wait(self, account: str, item: T, *, may_wait: bool = True) -> None:
+        """Have something wait. Raises Busy when it may not, or too much does."""
+        mine = len(self._waiting.get(account, ()))
+        if not may_wait or mine >= self._queue or self.waiting >= QUEUES * self._queue:
+            held = f"{self._held.get(account, 0)} of your requests are running and {mine} waiting"
+            raise Busy(f"{self._of} is at capacity: {held}. Try again later.")
+        self._waiting.setdefault(account, deque()).append(item)
+
+    def release(self, account: str) -> None:
+        self._held[account] -= 1
+        if not self._held[account]:
+            del self._held[account]
+            self._clear(account)
+
+    def take_following(self) -> tuple[str, T] | None:
+        """Whose turn it is and for what, which waits no more, and may now hold a place."""
+        ready = [account for account in self._waiting if self._has_room(account)]
+        account = min(ready, key=lambda one: (self._held.get(one, 0), self._served.get(one, 0)), default=None)
+        if account is None:
+            return None
+        item = self._waiting[account].popleft()
+        if not self._waiting[account]:
+            del self._waiting[account]
+        return account, item
+
+    def forget(self, account: str, item: T) -> None:
+        """Have something wait no more."""
+        items = self._waiting.get(account)
+        if items is None:
+            return
+        with suppress(ValueError):
+            items.remove(item)
+        if not items:
+            del self._waiting[account]
+            self._clear(account)
+
+    def _has_room(self, account: str) -> bool:
+        return sum(self._held.values()) < self._count and self._held.get(account, 0) < self._share
+
+    def _clear(self, account: str) -> None:
+        if account not in self._held and account not in self._waiting:
+            self._served.pop(account, None)
 
 
 class Places:
@@ -31,20 +112,12 @@ class Places:
     """
 
     def __init__(self, count: int, *, share: int, queue: int, of: str) -> None:
-        self._count = count
-        self._share = share
-        self._queue = queue
-        self._of = of
-        self._held: dict[str, int] = {}
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
-        self._turns = itertools.count(1)
-        self._served: dict[str, int] = {}
-        """Number of the last turn, of who holds or waits."""
+        self._turns: _Turns[asyncio.Future[None]] = _Turns(count, share=share, queue=queue, of=of)
 
     @property
     def waiting(self) -> int:
         """How many requests wait."""
-        return sum(map(len, self._waiting.values()))
+        return self._turns.waiting
 
     @asynccontextmanager
     async def held(self, account: str, *, wait: bool = True) -> AsyncIterator[None]:
@@ -57,67 +130,31 @@ class Places:
 
     async def take(self, account: str, *, wait: bool = True) -> None:
         """A place, which must be given back. Raises Busy as `held` does."""
-        if account not in self._waiting and self._has_room(account):
-            self._hold(account)
+        if self._turns.hold_at_once(account):
             return
-        mine = len(self._waiting.get(account, ()))
-        if not wait or mine >= self._queue or self.waiting >= QUEUES * self._queue:
-            held = f"{self._held.get(account, 0)} of your requests are running and {mine} waiting"
-            raise Busy(f"{self._of} is at capacity: {held}. Try again later.")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(account, deque()).append(turn)
+        self._turns.wait(account, turn, may_wait=wait)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.give(account)
             else:
-                self._forget(account, turn)
+                self._turns.forget(account, turn)
             raise
 
     def give(self, account: str) -> None:
         """Give one back."""
-        self._held[account] -= 1
-        if not self._held[account]:
-            del self._held[account]
-            self._clear(account)
-        while (following := self._following()) is not None:
-            turn = self._waiting[following].popleft()
-            if not self._waiting[following]:
-                del self._waiting[following]
+        self._turns.release(account)
+        while (following := self._turns.take_following()) is not None:
+            account, turn = following
             if not turn.done():
-                self._hold(following)
+                self._turns.hold(account)
                 turn.set_result(None)
-
-    def _has_room(self, account: str) -> bool:
-        return sum(self._held.values()) < self._count and self._held.get(account, 0) < self._share
-
-    def _hold(self, account: str) -> None:
-        self._held[account] = self._held.get(account, 0) + 1
-        self._served[account] = next(self._turns)
-
-    def _following(self) -> str | None:
-        """Whose turn it is."""
-        ready = [account for account in self._waiting if self._has_room(account)]
-        return min(ready, key=lambda one: (self._held.get(one, 0), self._served.get(one, 0)), default=None)
-
-    def _clear(self, account: str) -> None:
-        if account not in self._held and account not in self._waiting:
-            self._served.pop(account, None)
-
-    def _forget(self, account: str, turn: asyncio.Future[None]) -> None:
-        turns = self._waiting.get(account)
-        if turns is None:
-            return
-        with suppress(ValueError):
-            turns.remove(turn)
-        if not turns:
-            del self._waiting[account]
-            self._clear(account)
 
 
 class Lanes:
-    """Threads for work that would hold up the event loop, shared fairly: one account's work waits for its own.
+    """Threads for heavy work, shared fairly: one account's work waits for its own. To be used from any thread.
 
     Args:
         threads: how many; at most all but one of them work for one account, if there are several.
@@ -126,27 +163,55 @@ class Lanes:
     """
 
     def __init__(self, threads: int, *, queue: int, name: str) -> None:
-        self._places = Places(threads, share=max(1, threads - 1), queue=queue, of="The server")
+        self._turns: _Turns[tuple[Future[Any], Callable[[], Any]]] = _Turns(
+            threads, share=max(1, threads - 1), queue=queue, of="The server"
+        )
+        self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def run(self, account: str, work: Callable[[], T]) -> T:
-        """The result of `work`, done in a thread. Raises Busy, and what it raises.
+        """The result of `work`, which would hold up the event loop. Raises Busy, and what it raises.
 
         Work that has begun goes on when nobody waits for it any more, and keeps its place until it is done.
         """
-        await self._places.take(account)
-        loop = asyncio.get_running_loop()
+        return await asyncio.wrap_future(self.submit(account, work))
+
+    def submit(self, account: str, work: Callable[[], T]) -> Future[T]:
+        """The same for callers without an event loop. Raises Busy. What is cancelled before its turn never begins."""
+        future: Future[T] = Future()
+        with self._lock:
+            if self._turns.hold_at_once(account):
+                self._threads.submit(self._work, account, future, work)
+                return future
+            self._turns.wait(account, (future, work))
 
         def done(_: Future[T]) -> None:
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(self._places.give, account)
+            if future.cancelled():
+                with self._lock:
+                    self._turns.forget(account, (future, work))
 
-        future = self._threads.submit(work)
         future.add_done_callback(done)
-        try:
-            return await asyncio.wrap_future(future)
-        finally:
-            del (
-                future,
-                work,
-            )  # an error holds this frame: if that holds the error, only the collector frees them
+        return future
+
+    def _work(self, account: str, future: Future[T], work: Callable[[], T]) -> None:
+        """Do a piece of work, then give its place to the following."""
+        if future.set_running_or_notify_cancel():
+            try:
+                result = work()
+            except BaseException as error:  # a panic of foreign code is no Exception
+                self._go_on(account)
+                future.set_exception(error)
+            else:
+                self._go_on(account)
+                future.set_result(result)
+        else:
+            self._go_on(account)
+
+    def _go_on(self, account: str) -> None:
+        with self._lock:
+            self._turns.release(account)
+            while (following := self._turns.take_following()) is not None:
+                account, (future, work) = following
+                if not future.cancelled():
+                    self._turns.hold(account)
+                    self._threads.submit(self._work, account, future, work)

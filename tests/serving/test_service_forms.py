@@ -137,6 +137,9 @@ async def test_json_that_max_tokens_cut_is_an_error_and_counted(tmp_path: Path) 
         GrammarForm("start: <|im_end|>"),
         GrammarForm("start: a\n// a title\na: %json {"),
         GrammarForm("// a title\nstart: %json " + "[" * 5000),
+        GrammarForm('// a title\nstart: %json {"properties": 5, "anyOf": 5, "$ref": 5}'),
+        GrammarForm('// a title\nstart: %json {"$ref": "#/$defs", "$defs": {"not": {}}}'),
+        GrammarForm('// a title\nstart: %json {"$defs": 5, "oneOf": [{}, {}]}'),
     ],
 )
 async def test_a_form_that_cannot_be_is_an_error_that_uses_nothing(tmp_path: Path, form: AnswerForm) -> None:

@@ -7,16 +7,19 @@ Calls of tools are written as Hermes 2 Pro and its like write them:
     </tool_call>
 """
 
+import hashlib
 import json
 import re
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from llguidance import regex_to_lark
 
 from fireside.engine.grammar.matcher import MAX_GRAMMAR
 from fireside.errors import BadGrammar
+from fireside.lru import Lru
 from fireside.prompting.messages import Tool
 from fireside.prompting.tools import CALL_CLOSE, CALL_OPEN
 from fireside.serving.schemas import ON_ONE_LINE, prepare
@@ -24,25 +27,61 @@ from fireside.serving.types import AnswerForm, ChoiceForm, GrammarForm, JsonForm
 
 _GBNF_RULE = re.compile(r"^\s*[\w-]+\s*::=", re.MULTILINE)
 
+_REMEMBERED = 16 * 1024 * 1024
+"""Bytes of grammars, and of what is wrong with schemas that have none."""
+
 MOST_CALLS = 8
 """Of tools, in one answer: a weak model repeats itself."""
 
 
-def grammar_of(request: TextRequest, *, spaced: bool) -> str | None:
-    """The grammar of a request's answer, or None where anything goes.
+class Grammar(NamedTuple):
+    """A grammar, and what it is known by."""
 
-    Args:
-        spaced: the vocabulary is one whose texts begin with a space that the detokenizer drops (sentencepiece).
+    text: str
+    digest: bytes
 
-    Raises BadGrammar.
-    """
-    if request.form is not None:
-        _check_size(request.form)
-        return form_grammar(request.form, spaced=spaced)
-    if request.offered_tools:
-        _check_size([tool.parameters for tool in request.offered_tools])
-        return tools_grammar(request.offered_tools, request.tool_choice, spaced=spaced)
-    return None
+
+class Grammars:
+    """Grammars of requests, each written once. Safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._written: Lru[Grammar | BadGrammar] = Lru(_REMEMBERED)
+
+    def of(self, request: TextRequest, *, spaced: bool) -> Grammar:
+        """The grammar of the answer to a request that has one.
+
+        Args:
+            spaced: the vocabulary is one whose texts begin with a space that the detokenizer drops (sentencepiece).
+
+        Raises BadGrammar.
+        """
+        tools = [(tool.name, tool.parameters) for tool in request.offered_tools]
+        said = type(request.form).__name__, request.form or tools, request.tool_choice, spaced
+        digest = hashlib.sha256(_encoded(said)).digest()
+        written = self._written.get(digest)
+        if written is None:
+            written = _write(request, spaced)
+            size = sys.getsizeof(written.text if isinstance(written, Grammar) else str(written))
+            self._written.put(digest, written, size)
+        if isinstance(written, BadGrammar):
+            raise BadGrammar(str(written))
+        return written
+
+
+def has_grammar(request: TextRequest) -> bool:
+    """Whether not just any answer will do."""
+    return request.form is not None or bool(request.offered_tools)
+
+
+def _write(request: TextRequest, spaced: bool) -> Grammar | BadGrammar:
+    try:
+        if request.form is not None:
+            text = form_grammar(request.form, spaced=spaced)
+        else:
+            text = tools_grammar(request.offered_tools, request.tool_choice, spaced=spaced)
+    except BadGrammar as error:
+        return BadGrammar(str(error))  # without the frames that it came through, and all that they hold
+    return Grammar(text, hashlib.sha256(text.encode()).digest())
 
 
 def form_grammar(form: AnswerForm, *, spaced: bool) -> str:
@@ -119,14 +158,18 @@ def _without_anchors(pattern: str) -> str:
     return pattern[:-1] if pattern.endswith("$") and backslashes % 2 == 0 else pattern
 
 
-def _check_size(schemas: object) -> None:
-    """Before anything looks at each of their parts. Raises BadGrammar."""
+def _encoded(said: object) -> bytes:
+    """What the client said of the form, before anything looks at each part of it. Raises BadGrammar."""
     try:
-        size = len(msgspec.json.encode(schemas))
+        encoded = msgspec.json.encode(said)
     except RecursionError:
         raise BadGrammar("The JSON schema is nested too deeply. Take levels out of it.") from None
-    if size > MAX_GRAMMAR:
-        raise BadGrammar(f"The JSON schema, pattern or tools have {size} bytes, which is more than {MAX_GRAMMAR}.")
+    if len(encoded) > MAX_GRAMMAR:
+        raise BadGrammar(
+            f"The JSON schema, pattern or tools have {len(encoded)} bytes, which is more than {MAX_GRAMMAR}. Make them "
+            "smaller."
+        )
+    return encoded
 
 
 def _space(spaced: bool) -> str:

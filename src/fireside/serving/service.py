@@ -14,7 +14,8 @@ from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import GenerationRequest, Token
 from fireside.errors import ContextOverflow, EngineLost, FormNotMet, InvalidInput
 from fireside.prompting import PromptTooLong, build_prompt
-from fireside.serving.grammars import grammar_of
+from fireside.serving.checks import GrammarChecks
+from fireside.serving.grammars import Grammars, has_grammar
 from fireside.serving.known_tokens import check_known
 from fireside.serving.notes import note_of
 from fireside.serving.pool import LoadedModel, ModelPool
@@ -41,6 +42,8 @@ class Service:
         self._pool = ModelPool(settings)
         self._previewer = Previewer(settings)
         self._lanes = Lanes(_PROMPT_THREADS, queue=_PROMPT_QUEUE, name="prompt")
+        self._grammars = Grammars()
+        self._checks = GrammarChecks()
 
     def models(self) -> list[ModelSpec]:
         """See `TextService.models`."""
@@ -76,7 +79,8 @@ class Service:
         """See `TextService.generate`."""
         spec = self.resolve(request.model)
         async with self._pool.use(spec) as model:
-            generation, ids = await self._lanes.run(request.tenant, lambda: _prepare(request, model))
+            grammar = await self._grammar(request, model)
+            generation, ids = await self._lanes.run(request.tenant, lambda: _prepare(request, model, grammar))
             meter = request.meter
             reader = AnswerReader(request, model.tokenizer)
             async with (
@@ -109,6 +113,15 @@ class Service:
                     return
         raise EngineLost("The engine ended without finishing this answer. Send the request again.")
 
+    async def _grammar(self, request: TextRequest, model: LoadedModel) -> str | None:
+        """The checked grammar of a request's answer. Before anything else: what is refused should cost little."""
+        if not has_grammar(request):
+            return None
+        spaced = model.tokenizer.strips_leading_space and not request.goes_on
+        grammar = await self._lanes.run(request.tenant, lambda: self._grammars.of(request, spaced=spaced))
+        await self._checks.check(request.tenant, grammar)
+        return grammar.text
+
     async def _prompt_report(
         self, request: TextRequest, model: LoadedModel, ids: "array[int]", first: Token
     ) -> PromptReport:
@@ -120,7 +133,8 @@ class Service:
         )
 
     async def close(self) -> None:
-        """End all engines."""
+        """End all engines, and the processes that check grammars."""
+        self._checks.close()
         await self._pool.close()
 
 
@@ -134,14 +148,13 @@ def _tokens(model: LoadedModel, generation: GenerationRequest, ids: "array[int]"
     return cast(AsyncGenerator[Token, None], model.engine.generate(whole))
 
 
-def _prepare(request: TextRequest, model: LoadedModel) -> tuple[GenerationRequest, "array[int]"]:
+def _prepare(request: TextRequest, model: LoadedModel, grammar: str | None) -> tuple[GenerationRequest, "array[int]"]:
     """The request in the engine's terms, and apart from it the prompt's ids, packed: many requests may have to wait.
 
-    Raises BadGrammar, ContextOverflow, InvalidInput, UnsupportedWeights.
+    Raises ContextOverflow, InvalidInput, UnsupportedWeights.
     """
-    tokenizer, context = model.tokenizer, model.context_length
+    context = model.context_length
     _check_ids(request, model.vocab_size)
-    grammar = grammar_of(request, spaced=tokenizer.strips_leading_space and not request.goes_on)
     least = 1 if request.clip else max(1, request.max_tokens)  # the one token that max_tokens 0 costs is not shown
     ids = _prompt_ids(request, model, least)
     if len(ids) + least > context:

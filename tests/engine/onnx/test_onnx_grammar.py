@@ -147,7 +147,7 @@ def test_a_request_leaves_while_its_grammar_is_compiled(folder: Path) -> None:
 def test_others_go_on_while_a_grammar_is_compiled(folder: Path) -> None:
     runner = open_model(folder)
     held = threading.Event()
-    runner._grammars._thread.submit(held.wait)
+    runner._grammars._lanes.submit("", held.wait)
     runner.submit(0, ask(regex_grammar("abc")))
     runner.submit(1, ask(None, most=4))
     made = []

@@ -1,5 +1,6 @@
 """Every keyword of every draft: what constrains nothing passes, the rest is held to or refused by name and place."""
 
+import json
 from typing import Any, NamedTuple
 
 import pytest
@@ -204,6 +205,8 @@ CONSTRAINING: dict[str, list[Held | Refused]] = {
         Refused({"items": {"$ref": "https://example.com/schema"}}, "/items/$ref"),
         Refused({"items": {"$ref": "file:///etc/passwd"}}, "/items/$ref"),
         Refused({"items": {"$ref": "#/$defs/none"}}, "/items/$ref"),
+        Refused({"$ref": "#/$defs/a/items", "$defs": {"a": {"items": {"minItems": "1"}}}}, "/$defs/a/items/minItems"),
+        Refused({"$ref": "#/$defs/a", "$defs": {"a": {"items": {"pattern": "("}}}}, "/$defs/a/items"),
         Refused({"items": {"$ref": "http://["}}, "/items/$ref"),
         Refused({"$ref": 5}, "/$ref"),
     ],
@@ -276,8 +279,17 @@ ENDLESS = [
 
 @pytest.mark.parametrize("schema", ENDLESS)
 def test_a_schema_that_no_answer_can_end_is_refused(schema: Any) -> None:
-    with pytest.raises(BadGrammar, match="always holds itself again"):
+    with pytest.raises(BadGrammar, match="cannot be used: it always holds itself again"):
         json_grammar(schema)
+    with pytest.raises(
+        BadGrammar, match=r"at /definitions/a~1b(/\$defs/[ab])?, cannot be used: it always holds itself again"
+    ):
+        json_grammar({"items": {"$ref": "#/definitions/a~1b"}, "definitions": {"a/b": _moved(schema)}})
+
+
+def _moved(schema: Any) -> Any:
+    """The same schema as the definition a/b."""
+    return json.loads(json.dumps(schema).replace('"#', '"#/definitions/a~1b'))
 
 
 def test_a_schema_within_itself_passes_where_answers_can_end() -> None:

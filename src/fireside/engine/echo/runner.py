@@ -103,7 +103,9 @@ class EchoRunner:
 
     def submit(self, number: int, request: GenerationRequest) -> None:
         self._prompt_tokens += len(request.prompt_ids)
-        compiling = None if request.grammar is None else self._grammars.compile(request.grammar, VOCAB_SIZE)
+        compiling = (
+            None if request.grammar is None else self._grammars.compile(request.grammar, VOCAB_SIZE, request.tenant)
+        )
         self._runs[number] = _Run(answer_ids(request), request, compiling)
 
     def cancel(self, number: int) -> None:

@@ -1,22 +1,20 @@
-"""The engine's side of `fireside.engine.grammar.check`."""
+"""The server's side of `fireside.engine.grammar.check`."""
 
 import contextlib
-import hashlib
 import subprocess
 import weakref
-from collections import OrderedDict
 
 from fireside import child
 from fireside.engine.grammar.check import NO_LOCKDOWN
+from fireside.engine.grammar.faults import ANYTHING, unusable
 from fireside.engine.messages import HEADER, frame_length
-from fireside.errors import BadGrammar, EngineFailed
+from fireside.errors import EngineFailed
 
-REMEMBERED = 1024
-"""Verdicts kept, by the grammar's digest: most applications send the same few again and again."""
-
-_TOO_COMPLEX = (
-    "The JSON schema, pattern or tools are too complex: working them out took too much time or memory. Use fewer or "
-    "simpler patterns, lists and references."
+TOO_COMPLEX = unusable(
+    ANYTHING,
+    "",
+    "they are too complex: working them out took too much time or memory. Use fewer or simpler patterns, lists and "
+    "references.",
 )
 
 
@@ -29,32 +27,20 @@ class GrammarChecker:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._end: weakref.finalize[..., GrammarChecker] | None = None
-        self._verdicts: OrderedDict[bytes, str] = OrderedDict()
 
-    def check(self, grammar: str) -> None:
-        """Raises BadGrammar when it is not, EngineFailed when there is no process to find out."""
-        digest = hashlib.sha256(grammar.encode()).digest()
-        fault = self._verdicts.get(digest)
-        if fault is None:
-            fault = self._ask(grammar.encode())
-            if fault is None:  # not kept: on a machine with more time or memory it might pass
-                raise BadGrammar(_TOO_COMPLEX)
-        self._verdicts[digest] = fault
-        self._verdicts.move_to_end(digest)
-        if len(self._verdicts) > REMEMBERED:
-            self._verdicts.popitem(last=False)
-        if fault:
-            raise BadGrammar(fault)
+    def fault(self, grammar: str) -> str:
+        """What is wrong with it, or nothing; `TOO_COMPLEX` when the process died of it.
 
-    def _ask(self, grammar: bytes) -> str | None:
-        """What is wrong with it, nothing, or None when the process died of it."""
+        Raises EngineFailed when there is no process to find out.
+        """
+        asked = grammar.encode()
         process = self._process
         if process is None or process.poll() is not None:
             process = self._start()
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            process.stdin.write(HEADER.pack(len(grammar)) + grammar)
+            process.stdin.write(HEADER.pack(len(asked)) + asked)
             process.stdin.flush()
             header = process.stdout.read(HEADER.size)
             if len(header) == HEADER.size:
@@ -64,7 +50,7 @@ class GrammarChecker:
         self.close()
         if process.returncode == NO_LOCKDOWN:
             raise EngineFailed("JSON schemas, patterns and tools need a kernel with seccomp, which this server lacks.")
-        return None
+        return TOO_COMPLEX
 
     def close(self) -> None:
         """End the process, if there is one. It ends with the checker, too."""

@@ -1,18 +1,26 @@
 """From a grammar's text to a `Constraint`, beside the engine's steps."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 from llguidance import LLTokenizer
 
-from fireside.engine.grammar.checker import GrammarChecker
 from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.grammar.matcher import open_matcher, open_vocabulary
 from fireside.engine.messages import TokenTable
 from fireside.errors import BadGrammar, EngineFailed
+from fireside.shares import Lanes
+
+_THREADS = 2
+"""One for each of two accounts: what passed the check may still take as long as that lets it."""
+
+_QUEUE = 1024
 
 
 class GrammarCompiler:
-    """Compiles in one thread, which llguidance lets run beside the others.
+    """Compiles in threads that the accounts share, which llguidance lets run beside the others.
+
+    What was compiled once is compiled again for the next answer: llguidance's copies would share their lexer, and with
+    it the limit of its states.
 
     Reading the vocabulary, which does hold them up for some tenths of a second, begins at once: make this object before
     the engine takes requests.
@@ -22,24 +30,24 @@ class GrammarCompiler:
     """
 
     def __init__(self, table: TokenTable | None) -> None:
-        self._checker = GrammarChecker()
-        self._thread = ThreadPoolExecutor(1, "grammar")
+        self._lanes = Lanes(_THREADS, queue=_QUEUE, name="grammar")
         self._vocabulary: Future[LLTokenizer] | None = None
         if table is not None:
-            self._vocabulary = self._thread.submit(open_vocabulary, table)
+            self._vocabulary = self._lanes.submit("", lambda: open_vocabulary(table))
 
-    def compile(self, grammar: str, vocab_size: int) -> "Future[Constraint]":
+    def compile(self, grammar: str, vocab_size: int, tenant: str = "") -> "Future[Constraint]":
         """A constraint for one answer. The future raises BadGrammar, EngineFailed.
 
         Args:
+            grammar: one that has passed a `GrammarChecker`.
             vocab_size: length of a row of logits.
+            tenant: whose it is: each has a share of the threads, whatever else the name says after a line break.
         """
-        return self._thread.submit(self._compile, grammar, vocab_size)
+        return self._lanes.submit(tenant.partition("\n")[0], lambda: self._compile(grammar, vocab_size))
 
     def _compile(self, grammar: str, vocab_size: int) -> Constraint:
         if self._vocabulary is None:
             raise EngineFailed("This engine was not told what its tokens stand for: it can follow no grammar.")
-        self._checker.check(grammar)
         try:
             return Constraint(open_matcher(self._vocabulary.result(), grammar), vocab_size)
         except BadGrammar:

@@ -24,6 +24,7 @@ _LONGEST_REASON = 200
 
 _UNFIT = "no value fits it: "
 _WORDS = [
+    (r"Unimplemented keys: \[(.*)\]", r"these keywords are not supported: \1."),
     (
         r"oneOf constraints are not supported.*",
         "oneOf is supported only where its schemas can be seen to exclude each other: by type, by constants, or by a "
@@ -160,7 +161,7 @@ def _schema(line: str) -> dict[str, Any] | None:
 
 def _smallest(schema: dict[str, Any], own: str, reason: Reason, deadline: float) -> tuple[Place, str]:
     """Place of the smallest part that cannot be used alone, and llguidance's message for it."""
-    definitions = schema.get("$defs", {})
+    definitions = schema.get("$defs")
     place: Place = ()
     node: Any = {key: value for key, value in schema.items() if key not in ("$defs", "x-guidance")}
     seen = {place}
@@ -169,7 +170,7 @@ def _smallest(schema: dict[str, Any], own: str, reason: Reason, deadline: float)
         for there, child in _parts(place, node, definitions):
             if time.process_time() > deadline:
                 return place, own
-            said = reason(_alone({"allOf": [child], "$defs": definitions})) if there not in seen else ""
+            said = reason(_alone({"allOf": [child], "$defs": definitions or {}})) if there not in seen else ""
             if said and plain(said) == plain(own):
                 found = there, child, said
                 break
@@ -182,10 +183,10 @@ def _smallest(schema: dict[str, Any], own: str, reason: Reason, deadline: float)
         seen.add(place)
 
 
-def _parts(place: Place, node: Any, definitions: dict[str, Any]) -> Iterator[tuple[Place, Any]]:
+def _parts(place: Place, node: Any, definitions: Any) -> Iterator[tuple[Place, Any]]:
     yield from (((*place, *step), child) for step, child in subschemas(node))
-    name = definition(node["$ref"]) if isinstance(node, dict) and "$ref" in node else None
-    if name is not None:
+    name = definition(node.get("$ref")) if isinstance(node, dict) else None
+    if name is not None and isinstance(definitions, dict) and name in definitions:
         yield ("$defs", name), definitions[name]
 
 

@@ -59,16 +59,14 @@ HELD: dict[str, Kind] = {
 
 
 def subschemas(node: Any) -> Iterator[tuple[Place, Any]]:
-    """The schemas directly inside one, with where they are."""
-    if not isinstance(node, dict):
-        return
-    for key, value in node.items():
+    """The schemas directly inside one, with where they are. Takes any value: a client's own grammar may hold any."""
+    for key, value in node.items() if isinstance(node, dict) else ():
         match HELD.get(key):
             case Kind.SCHEMA:
                 yield (key,), value
-            case Kind.SCHEMAS:
+            case Kind.SCHEMAS if isinstance(value, list):
                 yield from (((key, str(number)), child) for number, child in enumerate(value))
-            case Kind.NAMED_SCHEMAS:
+            case Kind.NAMED_SCHEMAS if isinstance(value, dict):
                 yield from (((key, name), child) for name, child in value.items())
 
 
@@ -77,10 +75,10 @@ def reference(name: str) -> str:
     return f"#{quote(pointer(('$defs', name)))}"
 
 
-def definition(reference: str) -> str | None:
-    """The name that such a reference has, or None for the root itself."""
-    steps = unquote(reference[1:]).split("/")[2:]
-    return steps[0].replace("~1", "/").replace("~0", "~") if steps else None
+def definition(reference: Any) -> str | None:
+    """The name that such a reference has, or None for any other one."""
+    place = steps(unquote(reference[1:])) if isinstance(reference, str) else ()
+    return place[1] if len(place) == 2 else None
 
 
 def shown_place(place: Place) -> str:
@@ -88,6 +86,11 @@ def shown_place(place: Place) -> str:
     return place[1] + pointer(place[2:]) if place[:1] == ("$defs",) else pointer(place)
 
 
+def steps(pointer: str) -> Place:
+    """The place that a JSON pointer (RFC 6901) means."""
+    return tuple(step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
+
+
 def pointer(place: Place) -> str:
-    """As a JSON pointer (RFC 6901); empty for the root."""
+    """The JSON pointer to a place; empty for the root."""
     return "".join(f"/{step.replace('~', '~0').replace('/', '~1')}" for step in place)

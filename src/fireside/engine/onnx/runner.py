@@ -102,7 +102,7 @@ class OnnxRunner:
         if request.adapter is not None and self._adapters is None:
             raise ValueError("this model takes no adapters")
         if request.grammar is not None:
-            self._compiling[number] = self._grammars.compile(request.grammar, self._vocab_size)
+            self._compiling[number] = self._grammars.compile(request.grammar, self._vocab_size, request.tenant)
         self._waiting.append((number, request))
 
     def cancel(self, number: int) -> None:

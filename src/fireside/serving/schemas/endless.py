@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from fireside.engine.grammar.keywords import Place, reference
+from fireside.engine.grammar.keywords import Place, reference, steps
 from fireside.serving.schemas.fault import SchemaFault
 from fireside.serving.schemas.rules import Node
 
@@ -14,7 +14,7 @@ def check_endless(root: Node) -> None:
     places: dict[str, Place] = {"#": ()}
     graph = {"#": set(_musts(root))}
     for name, schema in root.get("$defs", {}).items():
-        places[reference(name)] = ("$defs", name)
+        places[reference(name)] = steps(name)
         graph[reference(name)] = set(_musts(schema))
     try:
         TopologicalSorter(graph).prepare()

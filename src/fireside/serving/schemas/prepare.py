@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fireside.engine.grammar.faults import unusable
-from fireside.engine.grammar.keywords import HELD, Kind, shown_place, subschemas
+from fireside.engine.grammar.keywords import HELD, Kind, pointer, subschemas
 from fireside.errors import BadGrammar
 from fireside.serving.schemas.endless import check_endless
 from fireside.serving.schemas.fault import SchemaFault
@@ -40,7 +40,7 @@ def prepare(schema: Mapping[str, Any] | bool, title: str, layout: Mapping[str, A
         check_endless(made)
         closed = made if _combines(made) else _closed(made)
     except SchemaFault as fault:
-        raise BadGrammar(unusable(title, shown_place(fault.place), fault.words)) from None
+        raise BadGrammar(unusable(title, pointer(fault.place), fault.words)) from None
     except RecursionError:
         raise BadGrammar(unusable(title, "", "it is nested too deeply. Take levels out of it.")) from None
     # Also takes the place of a client's own, which could switch checks off.

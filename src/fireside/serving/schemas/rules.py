@@ -146,8 +146,8 @@ def _bounds(node: Node, place: Place) -> None:
             value, sign = node.get(keyword), -1 if bound == "minimum" else 1
             if not isinstance(value, int | float) or isinstance(value, bool):
                 continue
-            if sign * value < -FARTHEST:
-                raise SchemaFault((*place, keyword), f"{value} is too far from 0: bounds reach to {FARTHEST}.")
+            if sign * value <= -FARTHEST:
+                raise SchemaFault((*place, keyword), f"{value} is too far from 0: bounds end before {FARTHEST}.")
             if sign * value > FARTHEST:
                 node[keyword] = sign * FARTHEST
     for keyword, kind in HELD.items():
