@@ -19,12 +19,10 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -32,9 +30,9 @@ from pydantic_core import PydanticCustomError
 from fireside.api.inputs import MAX_TOKENS, NOT_TOO_MANY, WHOLE, Options, problem_lines
 from fireside.api.nullable import NullIsUnset
 from fireside.api.openai.guided import Guided
-from fireside.api.openai.prompts import MOST_CHOICES, Prompts
 from fireside.api.openai.refused import CHAT, COMPLETIONS, Refused, refuse
 from fireside.api.openai.turns import FunctionTool, Turn
+from fireside.api.openai.values import MOST_CHOICES, LogitBias, Prompts, StopTexts, TokenIds
 from fireside.api.tools import MOST_TOOLS, Choice
 from fireside.engine.types import MOST_SCORES, Sampling
 from fireside.errors import InvalidInput
@@ -43,59 +41,14 @@ LONGEST_ANSWER = 4096
 """Tokens of a chat answer when the client sets no limit: a small model may never come to an end."""
 
 COMPLETION_TOKENS = 16
-MOST_IDS = 1024
-"""Entries of a list or map of token ids."""
-
 SEEDS = 2**63
 """The engine counts from 0; of the seeds that clients send, only those beyond 2**63 share an answer."""
 
 _LONGEST_LABEL = 1024
 _LONGEST_NAME = 64
-_LARGEST_ID = 2**31 - 1
 
 
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-_STOP_TEXT = {"type": "string", "minLength": 1, "maxLength": 1000}
-StopTexts = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=1000)]],
-    Field(max_length=16),
-    BeforeValidator(_as_list),
-    WithJsonSchema({"anyOf": [_STOP_TEXT, {"type": "array", "items": _STOP_TEXT, "minItems": 0, "maxItems": 16}]}),
-]
-TokenIds = Annotated[
-    list[Annotated[int, Field(ge=0, le=_LARGEST_ID), WHOLE]], Field(max_length=MOST_IDS, fail_fast=True)
-]
 Label = Annotated[str, Field(max_length=_LONGEST_LABEL)]
-
-
-def _biases(value: object) -> object:
-    """By token id, which JSON can only write as text."""
-    if not isinstance(value, dict) or len(value) > MOST_IDS:
-        raise PydanticCustomError("biases", "should be a map with at most {most} token ids", {"most": MOST_IDS})
-    if not all(
-        key.isascii() and key.isdecimal() and len(key) <= 10 and type(bias) in (int, float) and -100 <= bias <= 100
-        for key, bias in value.items()
-    ):
-        raise PydanticCustomError("bias", "should map token ids to numbers from -100 to 100")
-    return {int(key): float(bias) for key, bias in value.items()}
-
-
-_BIAS = {"type": "number", "minimum": -100, "maximum": 100}
-LogitBias = Annotated[
-    dict[int, float],
-    BeforeValidator(_biases),
-    WithJsonSchema(
-        {
-            "type": "object",
-            "propertyNames": {"pattern": "^[0-9]{1,10}$"},
-            "additionalProperties": _BIAS,
-            "maxProperties": MOST_IDS,
-        }
-    ),
-]
 
 
 class StreamOptions(NullIsUnset):

@@ -1,14 +1,17 @@
-"""What completions take for a prompt: a text, several, or the ids of their tokens."""
+"""Values that have more than one form: prompts, stop texts, and what names tokens."""
 
 from typing import Annotated
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from fireside.api.inputs import MAX_TEXT
+from fireside.api.inputs import MAX_TEXT, WHOLE
 
 MOST_CHOICES = 128
 """Answers to one request, over all its prompts: as many as OpenAI's n allows."""
+
+MOST_IDS = 1024
+"""Entries of a list or map of token ids."""
 
 _LARGEST_ID = 2**31 - 1
 _TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
@@ -54,4 +57,47 @@ Prompts = Annotated[
         }
     ),
     Field(description="Goes to the model as it is, special tokens and all."),
+]
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+_STOP_TEXT = {"type": "string", "minLength": 1, "maxLength": 1000}
+StopTexts = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=1000)]],
+    Field(max_length=16),
+    BeforeValidator(_as_list),
+    WithJsonSchema({"anyOf": [_STOP_TEXT, {"type": "array", "items": _STOP_TEXT, "minItems": 0, "maxItems": 16}]}),
+]
+TokenIds = Annotated[
+    list[Annotated[int, Field(ge=0, le=_LARGEST_ID), WHOLE]], Field(max_length=MOST_IDS, fail_fast=True)
+]
+
+
+def _biases(value: object) -> object:
+    """By token id, which JSON can only write as text."""
+    if not isinstance(value, dict) or len(value) > MOST_IDS:
+        raise PydanticCustomError("biases", "should be a map with at most {most} token ids", {"most": MOST_IDS})
+    if not all(
+        key.isascii() and key.isdecimal() and len(key) <= 10 and type(bias) in (int, float) and -100 <= bias <= 100
+        for key, bias in value.items()
+    ):
+        raise PydanticCustomError("bias", "should map token ids to numbers from -100 to 100")
+    return {int(key): float(bias) for key, bias in value.items()}
+
+
+_BIAS = {"type": "number", "minimum": -100, "maximum": 100}
+LogitBias = Annotated[
+    dict[int, float],
+    BeforeValidator(_biases),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "propertyNames": {"pattern": "^[0-9]{1,10}$"},
+            "additionalProperties": _BIAS,
+            "maxProperties": MOST_IDS,
+        }
+    ),
 ]
