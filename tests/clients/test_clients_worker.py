@@ -305,6 +305,23 @@ def test_the_ai_sdk(workers: Workers, way: str, stream: bool, npm_clients: Path,
 
 
 @pytest.mark.parametrize("stream", [False, True])
+def test_a_signal_of_the_ai_sdk(workers: Workers, way: str, stream: bool, npm_clients: Path, proven: Proven) -> None:
+    """As a chat route passes it on when its page goes away."""
+    service = workers.server.service
+    service.delay = 0.01
+    asked = {"model": PLAIN, "prompt": "!endless", "stream": stream, "abortAfter": 500}
+    try:
+        told = workers.ask(f"{way}/ai_sdk", **asked).json()
+        wait_until(lambda: service.cancelled == 1)
+    finally:
+        service.delay = 0.0
+    assert told["aborted"] > 1 if stream else told["name"] in ("AbortError", "TimeoutError")
+    name, ran = "workers-ai-provider with the Vercel AI SDK", "`streamText`" if stream else "`generateText`"
+    versions = " with ".join(npm_version(npm_clients, package) for package in ("workers-ai-provider", "ai"))
+    proven(name, versions, f"{ran} with `abortSignal`; {WAYS[way]}", "ends the generation on the server")
+
+
+@pytest.mark.parametrize("stream", [False, True])
 def test_run_with_tools(workers: Workers, way: str, stream: bool) -> None:
     """`runWithTools` asks twice: with the tools, and for the last answer."""
     told = workers.ask(f"{way}/tools", model=PLAIN, prompt="hello there", tools=[], stream=stream)

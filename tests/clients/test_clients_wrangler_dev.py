@@ -1,10 +1,11 @@
-"""`wrangler dev`, unmodified, in projects that `fireside worker init` has changed: the seeds' Workers as they are."""
+"""`wrangler dev` and Vite, unmodified, in projects that `fireside worker init` has changed."""
 
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,7 +61,14 @@ def wrangler_dev(folder: Path, environment: dict[str, str], project: Path, confi
     """Run what `init` said, in the project's folder; the URL that it says."""
     command = ["node", str(folder / "node_modules/wrangler/bin/wrangler.js"), "dev", "--port=0", "--inspector-port=0"]
     command += ["-c", config, "--test-scheduled"]
-    log = project / "wrangler.log"
+    with _running(command, environment, project, r"Ready on (http://\S+)") as url:
+        yield url
+
+
+@contextmanager
+def _running(command: list[str], environment: dict[str, str], project: Path, says: str) -> Iterator[str]:
+    """A server of development, in the project's folder; the URL that it says."""
+    log = project / "server.log"
     with log.open("wb") as output:
         # A session of its own, so that wrangler's own children end with it.
         process = subprocess.Popen(
@@ -68,15 +76,15 @@ def wrangler_dev(folder: Path, environment: dict[str, str], project: Path, confi
             start_new_session=True,
         )  # fmt: skip
         try:
-            yield _ready(log, process)
+            yield _ready(log, process, says)
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(timeout=30)
 
 
-def _ready(log: Path, process: subprocess.Popen[bytes]) -> str:
+def _ready(log: Path, process: subprocess.Popen[bytes], says: str) -> str:
     for _ in range(900):
-        found = re.search(r"Ready on (http://\S+)", log.read_text(encoding="utf-8"))
+        found = re.search(says, log.read_text(encoding="utf-8"))
         if found:
             return found[1]
         try:
@@ -147,6 +155,39 @@ def test_the_binding_is_everywhere(
     }
     ran = "`dev`: `env.AI` in handlers, Durable Objects, entrypoints, imported"
     proven("wrangler", npm_version(npm_clients, "wrangler"), ran, "works")
+
+
+VITE = """import { cloudflare } from "@cloudflare/vite-plugin";
+export default { plugins: [cloudflare({ inspectorPort: false })], server: { host: "127.0.0.1", port: PORT } };
+"""
+
+
+def test_vite(
+    server: LiveServer, npm_clients: Path, client_environment: dict[str, str], tmp_path: Path, proven: Proven
+) -> None:
+    """It gives handlers and objects copies of the env. An object of old gets it from workerd alone."""
+    project = make_project(tmp_path / "project", "wrangler.jsonc", "projects/everywhere.ts", server, text=EVERYWHERE)
+    (project / "node_modules").symlink_to(npm_clients / "node_modules")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (project / "vite.config.mjs").write_text(VITE.replace("PORT", str(port)), encoding="utf-8")
+    command = ["node", str(npm_clients / "node_modules/vite/bin/vite.js"), "dev", "--clearScreen=false"]
+    environment = client_environment | {"NO_COLOR": "1"}
+    with _running(command, environment, project, r"Local:\s+(http://\S+?)/?\s") as url:
+        told = httpx.get(f"{url}/?old=no", timeout=60, trust_env=False).json()
+    del told["scheduled"]
+    assert told == {
+        "typeWhenRead": "function",
+        "handler": "handler",
+        "imported": "imported",
+        "object": ["function", "object"],
+        "old": None,
+        "entrypoint": "entrypoint",
+    }
+    version = npm_version(npm_clients, "@cloudflare/vite-plugin")
+    ran = "`vite dev`: `env.AI` in handlers, Durable Objects, entrypoints, imported"
+    proven("@cloudflare/vite-plugin", version, ran, "works")
 
 
 def test_it_can_be_deployed(

@@ -47,7 +47,7 @@ export default {
       handler: await say(env.AI, "handler"),
       imported: await say(imported.AI, "imported"),
       object: await stub(env.CHAT).ask("object"),
-      old: await (await stub(env.OLD).fetch("http://old/")).text(),
+      old: request.url.endsWith("?old=no") ? null : await (await stub(env.OLD).fetch("http://old/")).text(),
       entrypoint: await env.NAMED.ask("entrypoint"),
       scheduled,
     });
