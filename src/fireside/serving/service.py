@@ -163,7 +163,8 @@ def _prepare(request: TextRequest, model: LoadedModel, grammar: str | None) -> t
         prompt_ids=[],
         max_tokens=min(request.max_tokens, context - len(ids)) if request.clip else least,
         sampling=request.sampling,
-        stop_ids=[*([] if request.ignore_end else model.stop_ids), *request.stop_ids],
+        # A form that is complete has an end, whoever ignores the model's.
+        stop_ids=[*([] if request.ignore_end and grammar is None else model.stop_ids), *request.stop_ids],
         adapter=request.adapter,
         tenant=_salted(request),
         grammar=grammar,

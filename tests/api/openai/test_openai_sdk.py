@@ -161,6 +161,8 @@ def test_the_best_of_several(client: OpenAI) -> None:
         ({"ignore_eos": True, "max_tokens": 7}, "abcdabc"),
         ({"ignore_eos": True, "stop_token_ids": [ord("d")]}, "abc"),
         ({"guided_choice": ["abd", "xyz"]}, "abd"),
+        ({"guided_regex": "[a-d]{2,}", "min_tokens": 5}, "abcda"),
+        ({"guided_regex": "[a-d]{2}", "min_tokens": 5, "ignore_eos": True}, "ab"),
         ({"guided_regex": "[a-c]{2}[0-9]"}, "ab0"),
         ({"guided_grammar": 'start: "ab" /[x-z]/'}, "abx"),
         ({"guided_json": '{"type": "object"}'}, "{}"),

@@ -214,6 +214,8 @@ def test_scores_are_those_of_who_is_certain() -> None:
 
 def test_it_goes_on_until_it_may_end() -> None:
     assert answer(request("abc", min_tokens=5)) == ("abcab", "stop")
+    assert answer(request("ab", min_tokens=5, grammar=regex_grammar("[ab]+"))) == ("ababa", "stop")
+    assert answer(request("ab", min_tokens=5, grammar=regex_grammar("[ab]{3}"))) == ("aba", "stop")
     endless = replace(request("abc", max_tokens=7), stop_ids=[])
     [made] = run(open_echo(), [endless])
     assert (bytes(ids(made)), made[-1].finish_reason) == (b"abcabca", "length")
