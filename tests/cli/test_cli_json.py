@@ -33,6 +33,8 @@ def test_show(fireside: Fireside) -> None:
         "@cf/mistralai/mistral-7b-instruct-v0.2-lora",
     ]
     assert (facts["style"], facts["path"], facts["packed_path"]) == ("mistral", None, None)
+    assert facts["stop"] == ["</s>"]
+    assert "<|im_end|>, </s>" in fireside("show", "openhermes").stdout
     assert facts["defaults"] == {"max_tokens": 256, "temperature": 0.6, "top_p": 1.0}
     text = fireside("show", "mistral-7b-instruct").stdout
     for part in (*facts["aliases"], "not downloaded; fireside pull @hf/mistral", "32,768 tokens", "GB for one conv"):

@@ -4,6 +4,7 @@ import os
 import pty
 import select
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -62,7 +63,7 @@ def on_terminal(command: list[str], environment: Mapping[str, str]) -> Iterator[
         f"os.close(os.open({os.ttyname(its)!r}, os.O_RDWR)); os.execvp(sys.argv[1], sys.argv[1:])"
     )
     process = subprocess.Popen(
-        [command[0], "-c", start, *command],
+        [sys.executable, "-c", start, *command],
         stdin=its,
         stdout=its,
         stderr=its,

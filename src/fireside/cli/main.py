@@ -53,7 +53,7 @@ def fireside(
     \b
     Two commands to begin with:
       fireside serve                       fetch a small model, answer on http://127.0.0.1:8787
-      fireside run echo "Hello there"      ask in the terminal, without a server
+      fireside run smollm2                 talk to it in the terminal, with a server or without
     """
     if given := [name for name in os.environ if name.upper().startswith("FIRESIDE_")]:
         from fireside.settings import unknown_settings
