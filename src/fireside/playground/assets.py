@@ -1,9 +1,9 @@
 """The files of the web pages, read once: bytes, type, tag and compressed form of each.
 
-There is no build step: what lies in `static/` is what browsers get. Two things are filled in when the files are read.
-In pages, `{{static}}` is the path of all other files, which has a digest of them all in it, so that browsers may keep
-them for ever. `{{preload}}` names the modules that a page's own one imports, so that they are fetched at once rather
-than one after the other.
+There is no build step: what lies in `static/` is what browsers get. Three things are filled in when the files are read.
+In pages, `{{head}}` is what all of them begin with (`head.part`). `{{static}}` is the path of all other files, which
+has a digest of them all in it, so that browsers may keep them for ever. `{{preload}}` names the modules that a page's
+own one imports, so that they are fetched at once rather than one after the other.
 """
 
 import functools
@@ -21,6 +21,7 @@ STATIC_PATH = "/static"
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
+    ".part": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
@@ -58,7 +59,10 @@ class Assets:
         for name, content in sorted(contents.items()):
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
         self.version = digest.hexdigest()[:16]
-        self._files = {name: _asset(name, body) for name, body in contents.items() if not name.endswith(".html")}
+        self._head = contents.get("head.part", b"")
+        self._files = {
+            name: _asset(name, body) for name, body in contents.items() if not name.endswith((".html", ".part"))
+        }
         self._pages = {
             name: _asset(name, self._filled_in(body)) for name, body in contents.items() if name.endswith(".html")
         }
@@ -85,6 +89,7 @@ class Assets:
     def _filled_in(self, page: bytes) -> bytes:
         names = [name for entry in _ENTRY.findall(page) for name in self.modules(entry.decode())]
         links = [f'<link rel="modulepreload" href="{{{{static}}}}/{name}">' for name in names]
+        page = page.replace(b"{{head}}\n", self._head)
         page = page.replace(b"{{preload}}", "\n".join(links).encode())
         return page.replace(b"{{static}}", f"{STATIC_PATH}/{self.version}".encode())
 
