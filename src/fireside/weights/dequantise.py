@@ -1,6 +1,6 @@
 """The storage types of ggml: their sizes, their values as float32, and which of them are integers times a scale.
 
-The arithmetic of the block formats is the `gguf` package's, which ggml's authors maintain.
+The arithmetic of the block formats is the `gguf` package's, which ggml's authors maintain, but for the newest ones.
 """
 
 from collections.abc import Callable
@@ -61,18 +61,23 @@ GGML_TYPES = {
         GgmlType(34, "TQ1_0", 256, 54),
         GgmlType(35, "TQ2_0", 256, 66),
         GgmlType(39, "MXFP4", 32, 17),
+        GgmlType(41, "Q1_0", 128, 18),
+        GgmlType(42, "Q2_0", 64, 18),
     )
 }
 """By ggml's own numbers: all that llama-quantize writes for a Llama or Mistral."""
 
 UNSUPPORTED_GGML_TYPES = {
-    9: "Q8_1", 15: "Q8_K", 24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 40: "NVFP4", 41: "Q1_0",
+    9: "Q8_1", 15: "Q8_K", 24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 40: "NVFP4",
 }  # fmt: skip
 """Types that exist, for a message that names them."""
 
 
 def dequantise(rows: NDArray[np.uint8], kind: GgmlType) -> NDArray[np.float32]:
     """Values of `rows` (uint8 [n, bytes of a row]) as float32 [n, values of a row]."""
+    if kind.name in _NEWER:
+        with np.errstate(all="ignore"):
+            return _NEWER[kind.name](rows.reshape(-1, kind.block_bytes)).reshape(len(rows), -1)
     # Takes a moment to import, and a file of floats or a look at a header does not need it.
     from gguf.constants import GGMLQuantizationType
     from gguf.quants import dequantize
@@ -142,6 +147,18 @@ def _nibbles(packed: Blocks) -> NDArray[np.uint8]:
     return np.stack((packed & 15, packed >> 4), axis=-1).reshape(len(packed), -1)
 
 
+def _q1_0(blocks: Blocks) -> NDArray[np.float32]:
+    signs = np.unpackbits(blocks[:, 2:], axis=-1, bitorder="little").astype(np.float32) * 2 - 1
+    values: NDArray[np.float32] = _half(blocks) * signs
+    return values
+
+
+def _q2_0(blocks: Blocks) -> NDArray[np.float32]:
+    codes = (blocks[:, 2:, None] >> np.arange(0, 8, 2, dtype=np.uint8)) & 3
+    values: NDArray[np.float32] = _half(blocks) * (codes.reshape(len(blocks), -1).astype(np.float32) - 1)
+    return values
+
+
 def _mxfp4(blocks: Blocks) -> NDArray[Any]:
     scales: NDArray[np.float32] = np.ldexp(np.float32(1), blocks[:, :1].astype(np.int32) - 128)
     return scales
@@ -161,5 +178,9 @@ _SCALES: dict[str, Callable[[Blocks], NDArray[Any]]] = {
     "TQ1_0": lambda blocks: np.repeat(_half(blocks, 52), 8, axis=1),
     "TQ2_0": lambda blocks: np.repeat(_half(blocks, 64), 8, axis=1),
     "MXFP4": _mxfp4,
+    "Q1_0": lambda blocks: np.repeat(_half(blocks), 4, axis=1),
+    "Q2_0": lambda blocks: np.repeat(_half(blocks), 2, axis=1),
 }
-_FOUR_BITS = ("Q4_0", "TQ1_0", "TQ2_0")
+_FOUR_BITS = ("Q4_0", "TQ1_0", "TQ2_0", "Q1_0", "Q2_0")
+# Release 0.19 of gguf does not know their arithmetic yet: ggml's `dequantize_row_q1_0` and `_q2_0` (ggml-quants.c).
+_NEWER: dict[str, Callable[[Blocks], NDArray[np.float32]]] = {"Q1_0": _q1_0, "Q2_0": _q2_0}
