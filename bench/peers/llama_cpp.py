@@ -20,16 +20,17 @@ SDIST = "llama_cpp_python==0.3.36"
 """Carries llama.cpp's sources, so that one package index is enough to get them."""
 
 BINARIES = ("llama-batched-bench", "llama-server")
+QUANTISERS = ("llama-quantize", "llama-imatrix", "llama-perplexity")
 _BUILD_SECONDS, _TURN_SECONDS = 3600.0, 3600.0
 
 
-def find_binaries(work: Path, given: Path | None) -> Path:
-    """The folder of llama.cpp's programs: `given`, or the one in the work folder, built there when it is missing.
+def find_binaries(work: Path, given: Path | None, names: Sequence[str] = BINARIES) -> Path:
+    """The folder of these programs of llama.cpp: `given`, or one in the work folder, built there when it is missing.
 
     Building takes some ten minutes on two cores, and a C++ compiler. Raises Unavailable.
     """
     folder = given or work / "llama.cpp" / "bin"
-    missing = [name for name in BINARIES if shutil.which(name, path=str(folder)) is None]
+    missing = [name for name in names if shutil.which(name, path=str(folder)) is None]
     if missing and given:
         raise Unavailable(f"{folder} has no {' and no '.join(missing)}")
     if missing:
@@ -53,7 +54,11 @@ def _build(folder: Path, log: Path) -> None:
     options = ["GGML_NATIVE=ON", "LLAMA_CURL=OFF", "LLAMA_BUILD_UI=OFF", "BUILD_SHARED_LIBS=OFF"]
     flags = [f"-D{option}" for option in ["CMAKE_BUILD_TYPE=Release", *options]]
     command.run([cmake, "-S", source, "-B", folder / "build", *flags], log, _BUILD_SECONDS)
-    command.run([cmake, "--build", folder / "build", "--target", *BINARIES, f"-j{os.cpu_count()}"], log, _BUILD_SECONDS)
+    command.run(
+        [cmake, "--build", folder / "build", "--target", *BINARIES, *QUANTISERS, f"-j{os.cpu_count()}"],
+        log,
+        _BUILD_SECONDS,
+    )
     (folder / "build" / "bin").rename(folder / "bin")
     for path in (archive, source.parent.parent, folder / "build"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fireside.weights.nbits import unpack_pairs
+
 BLOCK = 32
 """Values that share a scale in what the engine runs: no format here has larger blocks with one scale only."""
 
@@ -116,7 +118,7 @@ def _words(blocks: Blocks, start: int, end: int, dtype: str) -> NDArray[Any]:
 
 def _iq4_xs(blocks: Blocks) -> NDArray[Any]:
     high = (_words(blocks, 2, 4, "<u2") >> np.arange(0, 16, 2, dtype=np.uint16)) & 3
-    scales: NDArray[np.float32] = _half(blocks) * ((_nibbles(blocks[:, 4:8]) | (high << 4)).astype(np.float32) - 32)
+    scales: NDArray[np.float32] = _half(blocks) * ((unpack_pairs(blocks[:, 4:8]) | (high << 4)).astype(np.float32) - 32)
     return scales
 
 
@@ -138,13 +140,8 @@ def _iq3_xxs(blocks: Blocks) -> NDArray[Any]:
 
 
 def _iq3_s(blocks: Blocks) -> NDArray[Any]:
-    scales: NDArray[np.float32] = _half(blocks) * (2 * _nibbles(blocks[:, 106:110]).astype(np.float32) + 1)
+    scales: NDArray[np.float32] = _half(blocks) * (2 * unpack_pairs(blocks[:, 106:110]).astype(np.float32) + 1)
     return scales
-
-
-def _nibbles(packed: Blocks) -> NDArray[np.uint8]:
-    """Two values a byte, the lower one first."""
-    return np.stack((packed & 15, packed >> 4), axis=-1).reshape(len(packed), -1)
 
 
 def _q1_0(blocks: Blocks) -> NDArray[np.float32]:

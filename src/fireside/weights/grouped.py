@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.weights.checkpoint import BlockLinear, Coding
-from fireside.weights.nbits import dense_blocks
+from fireside.weights.nbits import dense_blocks, unpack_pairs
 from fireside.weights.safetensors_file import StoredTensor
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8] | None]
@@ -92,8 +92,7 @@ def read_order(tensor: StoredTensor, group: int) -> NDArray[np.int32] | None:
 
 def unpack_words(words: NDArray[np.int32]) -> NDArray[np.uint8]:
     """Codes [rows, 8 * columns] of words [rows, columns] with eight codes each, the first in the lowest bits."""
-    packed = np.ascontiguousarray(words, "<i4").view(np.uint8)
-    return np.stack((packed & 15, packed >> 4), axis=-1).reshape(len(words), -1)
+    return unpack_pairs(np.ascontiguousarray(words, "<i4").view(np.uint8))
 
 
 def _block(group: int) -> int:

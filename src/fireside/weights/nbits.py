@@ -182,6 +182,11 @@ def _unpack_awq(packed: NDArray[np.int32]) -> NDArray[np.uint8]:
     return codes.reshape(len(words), -1)
 
 
+def unpack_pairs(packed: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Codes [rows, 2 * bytes] of two a byte [rows, bytes], the low nibble first."""
+    return np.stack((packed & 15, packed >> 4), axis=-1).reshape(len(packed), -1)
+
+
 def _pack_pairs(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Two codes a byte along the last axis, the earlier one low; an odd last one gets a zero beside it."""
     packed = codes[..., 0::2].copy()
