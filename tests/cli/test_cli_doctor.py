@@ -9,7 +9,9 @@ from typer.testing import Result
 from fireside.cli.checks import check_memory, cpu_flags
 from fireside.weights.locate import model_dir
 from support.checkpoints import make_tiny_checkpoint
+from support.command import run_command
 from support.model_sources import hub_source, model_spec, write_catalog_file
+from support.serving import serving
 from support.tiny_tokenizers import tiny_byte_level, with_tokens
 from support.user_models import add_model
 
@@ -113,3 +115,11 @@ def test_cpu_flags_of_both_kinds(tmp_path: Path) -> None:
 
 def test_memory_is_told() -> None:
     assert check_memory().text.endswith(" GB")
+
+
+def test_the_port_that_its_own_server_has(tmp_path: Path) -> None:
+    with serving(tmp_path, "echo") as url:
+        port = url.rpartition(":")[2]
+        done = run_command("doctor", "--json", data_dir=tmp_path, FIRESIDE_PORT=port)
+    [found] = [finding for finding in json.loads(done.stdout) if finding["name"] == "port"]
+    assert (found["state"], found["text"]) == ("ok", f"the server of this data folder listens at {url}")

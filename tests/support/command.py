@@ -23,9 +23,14 @@ def environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[
     return {**kept, "FIRESIDE_DATA_DIR": str(data_dir), "NO_PROXY": "127.0.0.1", **(extra or {})}
 
 
-def run_command(*arguments: str, data_dir: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+def run_command(*arguments: str, data_dir: Path, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command_line(*arguments), env=environment(data_dir), input=stdin, capture_output=True, text=True, timeout=60
+        command_line(*arguments),
+        env=environment(data_dir, settings),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
 
 

@@ -60,7 +60,7 @@ def listen(settings: Settings) -> socket.socket:
         sock.close()
         raise ConfigError(
             f"Cannot listen on {place}: {error.strerror}. Is another server running there? "
-            "Set another port (FIRESIDE_PORT)."
+            "(`fireside ps` lists yours.) Set another port (FIRESIDE_PORT)."
         ) from error
     return sock
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from fireside.api.server import listen
 from fireside.catalog.loader import Catalog
@@ -18,6 +19,7 @@ from fireside.engine.memory import machine_memory
 from fireside.errors import FiresideError, for_operators
 from fireside.prompting import Vocabulary, open_tokenizer, stop_ids
 from fireside.prompting.styles import control_texts
+from fireside.running import running_servers
 from fireside.settings import Settings
 from fireside.weights.facts import check_facts
 from fireside.weights.locate import is_downloaded, locate, size_on_disk
@@ -153,7 +155,10 @@ def check_store(settings: Settings) -> Finding:
 
 
 def check_port(settings: Settings) -> Finding:
-    """Whether the server could listen."""
+    """Whether the server could listen, or does so already. Raises ConfigError."""
+    for server in running_servers(settings.data_dir):
+        if urlsplit(server.url).port == settings.port:
+            return Finding("ok", "port", f"the server of this data folder listens at {server.url}")
     listen(settings).close()
     return Finding("ok", "port", f"{settings.host}:{settings.port} is free")
 
