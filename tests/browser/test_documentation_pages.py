@@ -82,7 +82,7 @@ def test_search_finds_a_setting(reader: Visitor) -> None:
     page = reader.open("/")
     page.keyboard.press("Control+k")
     page.keyboard.type("FIRESIDE_WRITE_TIMEOUT")
-    expect(page.get_by_text(re.compile(r"^\d+ results?"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^\d+ results?"))).to_be_visible(timeout=30_000)
     page.keyboard.press("Enter")
     page.wait_for_url("**/configuration/**")
 
