@@ -231,3 +231,23 @@ def test_a_schema_nested_beyond_reason_is_refused() -> None:
         schema = {"items": schema}
     with pytest.raises(BadGrammar, match="nested too deeply"):
         open_constraint(json_grammar(schema))
+
+
+def test_a_schema_that_multiplies_itself_is_refused_before_it_does() -> None:
+    names = {"enum": [str(number) for number in range(10_000)]}
+    chain = {f"d{number}": {"$ref": f"#/$defs/d{number + 1}"} for number in range(50)}
+    for schema in (
+        {"anyOf": [{"propertyNames": {"$ref": "#/$defs/a"}}] * 9000, "$defs": {"a": names}},
+        {"anyOf": [{"oneOf": [{"$ref": "#/$defs/d0"}] * 2}] * 5000, "$defs": {**chain, "d50": {}}},
+        {"properties": {str(number): {} for number in range(30_000)}},
+    ):
+        with pytest.raises(BadGrammar, match="more than 20000 schemas and references"):
+            prepare(schema, "It")
+
+
+def test_a_message_stays_short_whatever_it_names() -> None:
+    long = "x" * 10_000
+    for schema in ({"properties": {long: {"type": long}}}, {"$ref": f"#/{long}"}, {"minimum": long}):
+        with pytest.raises(BadGrammar) as refused:
+            prepare(schema, "It")
+        assert len(str(refused.value)) < 500

@@ -20,7 +20,7 @@ SEARCH_SECONDS = 0.5
 
 _JSON, _TITLE = "%json ", "// "
 ANYTHING = "The JSON schema, pattern or tools"
-_LONGEST_REASON = 200
+_LONGEST_REASON = _LONGEST_PLACE = 200
 
 _UNFIT = "no value fits it: "
 _WORDS = [
@@ -100,6 +100,8 @@ def unusable(title: str, place: str, words: str) -> str:
     Args:
         place: a JSON pointer, empty for all of it.
     """
+    if len(place) > _LONGEST_PLACE:
+        place = f"…{place[-_LONGEST_PLACE:]}"
     return f"{title}{f', at {place},' if place else ''} cannot be used: {words}"
 
 

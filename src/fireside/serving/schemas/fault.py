@@ -1,5 +1,8 @@
 """What is wrong with a schema, and where."""
 
+import json
+from typing import Any
+
 from fireside.engine.grammar.keywords import Place
 
 
@@ -15,3 +18,9 @@ class SchemaFault(Exception):
         super().__init__(words)
         self.place = place
         self.words = words
+
+
+def shown(value: Any) -> str:
+    """A value for a message."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from fireside.engine.grammar.keywords import HELD, Kind, Place, pointer, reference
-from fireside.serving.schemas.fault import SchemaFault
+from fireside.serving.schemas.fault import SchemaFault, shown
 from fireside.serving.schemas.references import References, Target
-from fireside.serving.schemas.rules import UNSUPPORTED, Node, modern, says_nothing, shown
+from fireside.serving.schemas.rules import UNSUPPORTED, Node, modern, says_nothing
 
 MOST_SCHEMAS = 20_000
-"""Schemas inside a schema. llguidance, which takes 50,000 at most, counts each more than once."""
+"""Schemas inside a schema, and references followed. llguidance takes 50,000, and counts each more than once."""
 
 TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
 _MEANT = {
@@ -52,13 +52,11 @@ class _Normaliser:
         return {**made, "$defs": definitions} if isinstance(made, dict) and definitions else made
 
     def _schema(self, given: Any, place: Place, inherited: str) -> Node | bool:
+        self._work()
         if isinstance(given, bool):
             return given
         if not isinstance(given, Mapping):
             raise SchemaFault(place, f"{shown(given)} is no schema: that is an object, true or false.")
-        self._count += 1
-        if self._count > MOST_SCHEMAS:
-            raise SchemaFault((), f"it has more than {MOST_SCHEMAS} schemas inside. Ask for less at once.")
         base = self._references.base(given, inherited)
         node = modern(given, place, lambda schema: self._resolved(schema, base, place), single=self._references.single)
         if "not" in node and says_nothing(node["not"]):
@@ -99,10 +97,17 @@ class _Normaliser:
             self._waiting.append((name, target))
         return reference(name)
 
+    def _work(self) -> None:
+        """Raises SchemaFault when it becomes too much."""
+        self._count += 1
+        if self._count > MOST_SCHEMAS:
+            raise SchemaFault((), f"it has more than {MOST_SCHEMAS} schemas and references. Ask for less at once.")
+
     def _resolved(self, schema: Any, base: str, place: Place) -> Any:
         for _ in range(100):
             if not isinstance(schema, Mapping) or not isinstance(own := schema.get("$ref"), str):
                 break
+            self._work()
             schema, _, base = self._references.find(own, base, (*place, "$ref"))
         return schema
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urldefrag, urljoin
 
 from fireside.engine.grammar.keywords import Place
-from fireside.serving.schemas.fault import SchemaFault
+from fireside.serving.schemas.fault import SchemaFault, shown
 
 _Trail = tuple[()] | tuple[Any, str]
 """A place as the place before it and the last step: of many thousand parts, few are ever asked where they are."""
@@ -56,12 +56,12 @@ class References:
         if resource is None:
             raise SchemaFault(
                 place,
-                f"{reference!r} is another document, and nothing is fetched. Copy it into $defs, and refer to that.",
+                f"{shown(reference)} is another document; nothing is fetched. Copy it into $defs, and refer to that.",
             )
         fragment = unquote(fragment)
         found = self._walk(resource, fragment) if fragment[:1] in ("", "/") else self._anchors.get((uri, fragment))
         if found is None:
-            raise SchemaFault(place, f"{reference!r} is not in the schema. Add it to $defs, or mend its name.")
+            raise SchemaFault(place, f"{shown(reference)} is not in the schema. Add it to $defs, or mend its name.")
         return found
 
     def _walk(self, resource: Target, fragment: str) -> Target | None:

@@ -6,13 +6,12 @@ fits then fits the client's schema. What is left over in `UNSUPPORTED` is refuse
 Sources: JSON Schema drafts 4, 6, 7, 2019-09 and 2020-12; OpenAPI 3.0 for nullable and discriminator.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from fireside.engine.grammar.keywords import HELD, Kind, Place
-from fireside.serving.schemas.fault import SchemaFault
+from fireside.serving.schemas.fault import SchemaFault, shown
 
 Node = dict[str, Any]
 Resolve = Callable[[Any], Any]
@@ -108,10 +107,11 @@ def _required(node: Node) -> None:
         del node["required"]
     properties, required = node.get("properties"), node.get("required", [])
     if isinstance(properties, Mapping) and isinstance(required, list):
+        named = set(filter(_is_text, required))
         own = [
             name
             for name, child in properties.items()
-            if isinstance(child, Mapping) and child.get("required") is True and name not in required
+            if isinstance(child, Mapping) and child.get("required") is True and name not in named
         ]
         if own:
             node["required"] = [*required, *own]
@@ -147,7 +147,7 @@ def _bounds(node: Node, place: Place) -> None:
             if not isinstance(value, int | float) or isinstance(value, bool):
                 continue
             if sign * value <= -FARTHEST:
-                raise SchemaFault((*place, keyword), f"{value} is too far from 0: bounds end before {FARTHEST}.")
+                raise SchemaFault((*place, keyword), f"{shown(value)} is too far from 0: bounds end before {FARTHEST}.")
             if sign * value > FARTHEST:
                 node[keyword] = sign * FARTHEST
     for keyword, kind in HELD.items():
@@ -156,7 +156,7 @@ def _bounds(node: Node, place: Place) -> None:
             value = node[keyword] = int(value)
         if kind is Kind.COUNT and isinstance(value, int) and value > BEYOND:
             if keyword.startswith("min"):
-                raise SchemaFault((*place, keyword), f"{value} is more than any answer has.")
+                raise SchemaFault((*place, keyword), f"{shown(value)} is more than any answer has.")
             del node[keyword]
 
 
@@ -218,7 +218,7 @@ def _names_of_properties(node: Node, resolve: Resolve) -> None:
     elif not isinstance(listed, Mapping) or "patternProperties" in node:
         return
     elif isinstance(values, list):
-        wanted = [value for value in values if _is_text(value)]
+        wanted = dict.fromkeys(value for value in values if _is_text(value))  # in order, and quick to look up
         more = {name: others for name in wanted if name not in listed}
         node["properties"] = {name: child if name in wanted else False for name, child in listed.items()} | more
         node["additionalProperties"] = False
@@ -325,9 +325,3 @@ def _is_idle(keyword: str, value: Any, node: Node) -> bool:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
-
-
-def shown(value: Any) -> str:
-    """A value for a message."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}…"
