@@ -9,9 +9,10 @@ from typer.main import get_command
 
 from fireside.api.errors import WIRE_ERRORS
 from fireside.catalog.loader import Catalog, load_file
-from fireside.catalog.spec import FolderSource, NoSource
+from fireside.catalog.spec import FolderSource, ModelSpec, NoSource
 from fireside.cli.chat import HELP
 from fireside.cli.main import app
+from fireside.serving.costs import cost_of
 from support.documents import ROOT, examples, pages, read
 
 
@@ -31,12 +32,27 @@ def test_every_error_is_in_the_table() -> None:
     assert {(wire.code, wire.status) for wire in WIRE_ERRORS.values()} <= documented
 
 
-def test_every_model_is_in_the_table() -> None:
+def test_every_model_is_in_the_table(tmp_path: Path) -> None:
     text = read("docs/models.md")
     for spec in Catalog.load().all():
         row = next(line for line in text.splitlines() if line.startswith(f"| `{spec.id}`"))
         assert f"{spec.context_length:,}" in row
         assert ("none" in row) == isinstance(spec.source, NoSource)
+        assert costs_of(spec, tmp_path) == [cell.strip().removesuffix(" GB") for cell in row.split("|")[3:6]]
+
+
+def costs_of(spec: ModelSpec, nothing_here: Path) -> list[str]:
+    """Download, disk and memory in GB, or "none"."""
+    cost = cost_of(spec, nothing_here)
+    return [f"{amount / 1e9:.1f}" if amount else "none" for amount in (cost.download, cost.disk, cost.memory)]
+
+
+def test_the_readme_says_what_the_model_costs_that_it_fetches(tmp_path: Path) -> None:
+    spec = Catalog.load().get("@hf/thebloke/openhermes-2.5-mistral-7b-awq")
+    [said] = re.findall(
+        r"That is ([\d.]+) GB to download, ([\d.]+) GB of disk and ([\d.]+) GB of memory", read("README.md")
+    )
+    assert list(said) == costs_of(spec, tmp_path)
 
 
 def test_the_catalog_example_is_a_catalog_file(tmp_path: Path) -> None:
