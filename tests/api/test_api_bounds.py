@@ -187,7 +187,7 @@ def test_large_bodies_of_an_account_are_received_in_turn(tmp_path: Path) -> None
         check_raw_error(answer, 400, 5006)
         wait_until(lambda: not under_way(server)._leases)
         assert under_way(server).turns.waiting == 0
-        assert all(not held for held in under_way(server).turns._held.values())
+        assert all(not held for held in under_way(server).turns._turns._held.values())
 
 
 def test_what_a_refused_request_read_is_forgotten_with_it(server: LiveServer) -> None:
@@ -196,7 +196,7 @@ def test_what_a_refused_request_read_is_forgotten_with_it(server: LiveServer) ->
     gc.disable()
     try:
         check_error(server.run({"prompt": "x" * 700_000}), 400, 5006)
-        wait_until(lambda: not any(isinstance(one, Body) for one in gc.get_objects()))
+        wait_until(lambda: not any(type(one) is Body for one in gc.get_objects()))
     finally:
         gc.enable()
 
