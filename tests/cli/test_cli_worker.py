@@ -195,6 +195,27 @@ def test_a_project_of_an_earlier_fireside(fireside: Fireside, project: Path) -> 
     assert not (project / "fireside-ai/src/worker.js").exists()
 
 
+def test_an_old_project_that_cannot_be_changed_stays_as_it_is(fireside: Fireside, project: Path) -> None:
+    old_project(project)
+    config = project / "wrangler.jsonc"
+    config.write_text(
+        config.read_text(encoding="utf-8").replace('"note"', '"no_bundle": true, "note"'), encoding="utf-8"
+    )
+    before = contents(project)
+    said = fireside("worker", "init", str(project))
+    assert said.exit_code == 1
+    assert "With no_bundle" in said.stderr
+    assert contents(project) == before
+
+
+def test_a_main_module_that_is_gone(fireside: Fireside, project: Path) -> None:
+    config = project / "wrangler.jsonc"
+    config.write_text('{"main": "./fireside-ai/main.js"}', encoding="utf-8")
+    said = fireside("worker", "init", str(project))
+    assert "Its main, fireside-ai/main.js, is gone" in said.output
+    assert "To develop" not in said.output
+
+
 def test_an_old_folder_is_kept_only_once(fireside: Fireside, project: Path) -> None:
     old_project(project)
     (project / "fireside-ai.old").mkdir()

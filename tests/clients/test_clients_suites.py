@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_clients_wrangler_dev import wrangler_dev
 from typer.testing import CliRunner
 
 from fireside.cli.main import app
@@ -18,6 +17,7 @@ from support.live_server import LiveServer, live_server
 from support.obliging_service import ObligingService
 from support.serving import serving
 from support.suites import Bench, Ran, in_miniflare, make_bench
+from support.wrangler import wrangler_dev
 
 ECHO, SMOLLM2 = "@hf/fireside/echo", "@hf/huggingfacetb/smollm2-135m-instruct"
 

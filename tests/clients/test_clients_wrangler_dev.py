@@ -1,14 +1,11 @@
 """`wrangler dev` and Vite, unmodified, in projects that `fireside worker init` has changed."""
 
 import json
-import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -17,6 +14,7 @@ from typer.testing import CliRunner
 from fireside.cli.main import app
 from support.compatibility import npm_version
 from support.live_server import LiveServer
+from support.wrangler import dev_server, wrangler_dev
 
 HERE = Path(__file__).parent
 CONFIGS = {
@@ -54,45 +52,6 @@ EVERYWHERE = """{
 """
 
 Proven = Callable[[str, str, str, str], None]
-
-
-@contextmanager
-def wrangler_dev(folder: Path, environment: dict[str, str], project: Path, config: str) -> Iterator[str]:
-    """Run what `init` said, in the project's folder; the URL that it says."""
-    command = ["node", str(folder / "node_modules/wrangler/bin/wrangler.js"), "dev", "--port=0", "--inspector-port=0"]
-    command += ["-c", config, "--test-scheduled"]
-    with _running(command, environment, project, r"Ready on (http://\S+)") as url:
-        yield url
-
-
-@contextmanager
-def _running(command: list[str], environment: dict[str, str], project: Path, says: str) -> Iterator[str]:
-    """A server of development, in the project's folder; the URL that it says."""
-    log = project / "server.log"
-    with log.open("wb") as output:
-        # A session of its own, so that wrangler's own children end with it.
-        process = subprocess.Popen(
-            command, cwd=project, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            start_new_session=True,
-        )  # fmt: skip
-        try:
-            yield _ready(log, process, says)
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=30)
-
-
-def _ready(log: Path, process: subprocess.Popen[bytes], says: str) -> str:
-    for _ in range(900):
-        found = re.search(says, log.read_text(encoding="utf-8"))
-        if found:
-            return found[1]
-        try:
-            process.wait(timeout=0.1)
-        except subprocess.TimeoutExpired:
-            continue
-        break
-    raise AssertionError(log.read_text(encoding="utf-8"))
 
 
 def make_project(
@@ -174,7 +133,7 @@ def test_vite(
     (project / "vite.config.mjs").write_text(VITE.replace("PORT", str(port)), encoding="utf-8")
     command = ["node", str(npm_clients / "node_modules/vite/bin/vite.js"), "dev", "--clearScreen=false"]
     environment = client_environment | {"NO_COLOR": "1"}
-    with _running(command, environment, project, r"Local:\s+(http://\S+?)/?\s") as url:
+    with dev_server(command, environment, project, r"Local:\s+(http://\S+?)/?\s") as url:
         told = httpx.get(f"{url}/?old=no", timeout=60, trust_env=False).json()
     del told["scheduled"]
     assert told == {

@@ -46,6 +46,7 @@ def init(
     brought up to date; the old folder is kept as fireside-ai.old.
     """
     from fireside.cli import worker_project, wrangler_config
+    from fireside.errors import ConfigError
 
     folder = project / worker_project.FOLDER
     config = wrangler_config.find(project)
@@ -57,6 +58,8 @@ def init(
         files |= worker_project.own_files(folder, change.bound, server)
     if old is None:
         worker_project.check_unchanged(files)
+    elif change is None or change.after is None:
+        raise ConfigError(worker_project.left_to_do(config, change))  # the old folder is what it still goes by
     if change and change.after is not None:
         typer.echo(change.diff())
         files[change.path] = change.after.encode()

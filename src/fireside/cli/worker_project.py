@@ -111,10 +111,14 @@ def old_server(folder: Path) -> Server | None:
     if not config.is_file() or not (folder / "src" / "worker.js").is_file():
         return None
     try:
-        variables = wrangler_config.parse(config.read_text(encoding="utf-8"), False).get("vars", {})
+        data = wrangler_config.parse(config.read_text(encoding="utf-8"), False)
     except ValueError as error:
         raise ConfigError(f"{config} cannot be read: {error}.") from error
-    return Server(variables.get("FIRESIDE_URL", _URL), variables.get("FIRESIDE_ACCOUNT", _ACCOUNT))
+    match data:
+        case {"vars": {"FIRESIDE_URL": str(url), "FIRESIDE_ACCOUNT": str(account)}}:
+            return Server(url, account)
+        case _:
+            return Server()
 
 
 def put_aside(folder: Path, *, dry_run: bool) -> Path:
@@ -140,8 +144,9 @@ def plan_change(config: Path, *, beside: bool) -> Change:
         raise ConfigError(f"{config} is not UTF-8: {error}.") from error
     try:
         data = wrangler_config.parse(before, is_toml)
-        if data.get("main") == MAIN:
-            return Change(path, before)
+        if posixpath.normpath(str(data.get("main"))) == MAIN:
+            gone = f"Its main, {MAIN}, is gone: put your own module there, and run this again."
+            return Change(config, before, None, "" if config.with_name(FOLDER).joinpath("main.js").exists() else gone)
         bound = wrangler_config.read_bound(data)
         after = wrangler_config.replace_main(before, is_toml, MAIN)
     except ConfigError as error:
