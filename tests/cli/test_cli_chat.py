@@ -89,6 +89,7 @@ def test_escape_sequences_of_a_model_are_not_obeyed(terminal: Terminal) -> None:
 class Scripted:
     """Implements `Answerer`: answers from a list, and keeps what it was asked. An error in the list is raised."""
 
+    model = ECHO.id
     where = "scripted"
 
     def __init__(self, *answers: str | Exception, problem: Exception | None = None) -> None:

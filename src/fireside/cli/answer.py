@@ -27,7 +27,7 @@ async def print_answer(answerer: Answerer, body: Body) -> None:
     try:
         deltas = answerer.answer(body)
         if sys.stderr.isatty():
-            await load_shown(answerer.load(), answerer.status)
+            await load_shown(answerer.model, answerer.load(), answerer.status)
         written = Written()
         await write_answer(deltas, written)
         if written.cut:

@@ -22,6 +22,9 @@ Body = Mapping[str, object]
 class Answerer(Protocol):
     """Answers with one model. Every method raises FiresideError leaves."""
 
+    model: str
+    """Its id."""
+
     where: str
     """In words, for people."""
 
@@ -67,17 +70,17 @@ class OwnEngine:
     where = "loaded by this command"
 
     def __init__(self, spec: ModelSpec, settings: Settings, catalog: Catalog) -> None:
-        self._model = spec.id
+        self.model = spec.id
         self._service = Service(settings, catalog)
 
     async def load(self) -> None:
-        await self._service.load(self._model)
+        await self._service.load(self.model)
 
     async def status(self) -> ModelStatus:
-        return await self._service.status(self._model)
+        return await self._service.status(self.model)
 
     def answer(self, body: Body) -> AsyncGenerator[Delta, None]:
-        request = to_request(self._model, parse_input(dict(body)), "")
+        request = to_request(self.model, parse_input(dict(body)), "")
         return cast(AsyncGenerator[Delta, None], self._service.generate(request))
 
     async def close(self) -> None:
@@ -90,7 +93,7 @@ class ServersModel:
     def __init__(self, server: RunningServer, model: str) -> None:
         self.where = f"by the server at {server.url}"
         self._server = server
-        self._model = model
+        self.model = model
 
     async def load(self) -> None:
         await self._ask("POST")
@@ -100,13 +103,13 @@ class ServersModel:
         return ModelStatus(cast(ModelState, said["state"]), said["detail"], said["progress"])
 
     def answer(self, body: Body) -> AsyncGenerator[Delta, None]:
-        return client.stream(self._server, self._model, body)
+        return client.stream(self._server, self.model, body)
 
     async def close(self) -> None:
         pass
 
     async def _ask(self, method: str) -> dict[str, Any]:
-        return await asyncio.to_thread(client.ask, self._server, client.model_path(self._model), method)
+        return await asyncio.to_thread(client.ask, self._server, client.model_path(self.model), method)
 
 
 def is_overflow(error: FiresideError) -> bool:

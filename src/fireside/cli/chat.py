@@ -46,7 +46,6 @@ class Chat:
 
     def __init__(self, answerer: Answerer, spec: ModelSpec, system: str | None, options: dict[str, object]) -> None:
         self.answerer = answerer
-        self.model = spec.id
         self.turns: list[dict[str, str]] = []
         self.options = dict(options)
         self._system = spec.prompt.default_system if system is None else system
@@ -128,8 +127,8 @@ def converse(chat: Chat, read: Callable[[], str] = read_message) -> None:
     """Talk until the input ends, or somebody leaves. Raises FiresideError leaves when the model cannot be loaded."""
     with asyncio.Runner() as runner:
         try:
-            runner.run(load_shown(chat.answerer.load(), chat.answerer.status))
-            typer.echo(f"{chat.model}, {chat.answerer.where}. /help lists commands, Ctrl-D leaves.")
+            runner.run(load_shown(chat.answerer.model, chat.answerer.load(), chat.answerer.status))
+            typer.echo(f"{chat.answerer.model}, {chat.answerer.where}. /help lists commands, Ctrl-D leaves.")
             while (message := _next_message(chat, read)) is not None:
                 try:
                     runner.run(chat.say(message))

@@ -132,7 +132,7 @@ async def _print_all(service: Service, answers: dict[str, TextRequest]) -> None:
         for title, request in answers.items():
             typer.echo(f"--- {title}")
             if sys.stderr.isatty():
-                await load_shown(service.load(request.model), partial(service.status, request.model))
+                await load_shown(request.model, service.load(request.model), partial(service.status, request.model))
             written = Written()
             await write_answer(cast(AsyncGenerator[Delta, None], service.generate(request)), written)
             if written.cut:

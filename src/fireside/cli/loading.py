@@ -9,7 +9,9 @@ from fireside.serving.types import ModelStatus
 POLL_SECONDS = 0.1
 
 
-async def load_shown(load: Coroutine[object, object, None], status: Callable[[], Awaitable[ModelStatus]]) -> None:
+async def load_shown(
+    model: str, load: Coroutine[object, object, None], status: Callable[[], Awaitable[ModelStatus]]
+) -> None:
     """Await the load, and show meanwhile what the model's status says. Raises ModelError leaves and EngineFailed."""
     loading = asyncio.create_task(load)
     try:
@@ -18,7 +20,7 @@ async def load_shown(load: Coroutine[object, object, None], status: Callable[[],
                 now = await status()
                 if now.state == "loading":
                     share = 0 if now.progress is None else round(now.progress * 1000)
-                    progress(f"Loading the model: {now.detail}", share, 0 if now.progress is None else 1000)
+                    progress(f"Loading {model}: {now.detail}", share, 0 if now.progress is None else 1000)
     finally:
         loading.cancel()
         await asyncio.gather(loading, return_exceptions=True)

@@ -112,7 +112,7 @@ class _Preload:
         model = self._service.resolve(self._settings.default_model).id
         began = time.monotonic()
         try:
-            await load_shown(self._service.load(model), lambda: self._service.status(model))
+            await load_shown(model, self._service.load(model), lambda: self._service.status(model))
         except FiresideError as error:
             typer.echo(
                 f"Error: {model} cannot be loaded: {for_operators(error)}\nThe server goes on without it.", err=True
