@@ -245,7 +245,7 @@ def test_a_token_does_what_its_scopes_say(locked: tuple[LiveServer, str], method
     token, _ = server.store.create_token("acc", scope, [scope])
     wanted = "finetunes" if "/finetunes" in path else "admin" if path.endswith("/download") else "run"
     # What two of the routes hand on: the binding's own call, as miniflare and wrangler wrap it.
-    call = "https://workers-binding.ai/run?version=3"
+    call = f"https://workers-binding.ai/{'ai-gateway/gateways/g/logs/1' if method == 'PATCH' else 'run?version=3'}"
     response = server.client.request(method, path, headers={**bearer(token), "mf-url": call, "x-forwarded": call})
     refused = response.status_code == 403 and f"scope {wanted}" in response.text
     assert refused == (scope != wanted), response.text
@@ -363,7 +363,7 @@ def test_loopback_names() -> None:
 
 def test_every_route_has_its_error_shape(shared_server: LiveServer) -> None:
     for path in {re.sub(r"\?.*", "", path) for _, path in ROUTES}:
-        response = shared_server.client.request("PATCH", path)
+        response = shared_server.client.request("PROPFIND", path)
         checker(path)(response, 405, 7001)
         assert response.headers["cf-ai-req-id"]
 

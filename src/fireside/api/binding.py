@@ -24,7 +24,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, QueryParams
-from starlette.routing import Route, Router
+from starlette.routing import Route, Router, request_response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fireside.api import run as native
@@ -52,6 +52,7 @@ _PROXIED = b"mf-header-"
 def routes(context: Context) -> list[Route]:
     """The binding's calls by their own paths, by miniflare, by older wranglers."""
     run, search = Scoped(_BindingRun(context), "run"), search_endpoint(context)
+    log = Scoped(request_response(gateway_log), "run")
     universal = Scoped(Universal(context, [*native.routes(context), *openai.routes(context)]), "run")
 
     def calls(base: str) -> list[Route]:
@@ -61,7 +62,7 @@ def routes(context: Context) -> list[Route]:
             Route(f"{base}/ai-api/models/search", search),
             Route(f"{base}/ai-gateway/universal/run/{{gateway}}", universal, methods=["POST"]),
             Route(f"{base}/ai-gateway/gateways/{{gateway}}/url/{{provider}}", gateway_url),
-            Route(f"{base}/ai-gateway/gateways/{{gateway}}/logs/{{log}}", gateway_log, methods=["GET", "PATCH"]),
+            Route(f"{base}/ai-gateway/gateways/{{gateway}}/logs/{{log}}", log, methods=["GET", "PATCH"]),
         ]
 
     inner = Router(calls(""), redirect_slashes=False, default=_not_offered)
