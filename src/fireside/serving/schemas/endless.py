@@ -6,7 +6,7 @@ from typing import Any
 
 from fireside.engine.grammar.keywords import Place, reference, steps
 from fireside.serving.schemas.fault import SchemaFault
-from fireside.serving.schemas.rules import Node
+from fireside.serving.schemas.nodes import Node
 
 
 def check_endless(root: Node) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 from fireside.engine.grammar.keywords import HELD, Kind, Place, pointer, reference
 from fireside.serving.schemas.fault import SchemaFault, shown
+from fireside.serving.schemas.nodes import Node
 from fireside.serving.schemas.references import References, Target
-from fireside.serving.schemas.rules import UNSUPPORTED, Node, modern, says_nothing
+from fireside.serving.schemas.rules import UNSUPPORTED, modern, says_nothing
 
 MOST_SCHEMAS = 20_000
 """Schemas inside a schema, and references followed. llguidance takes 50,000, and counts each more than once."""

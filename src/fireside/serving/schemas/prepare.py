@@ -8,8 +8,8 @@ from fireside.engine.grammar.keywords import HELD, Kind, pointer, subschemas
 from fireside.errors import BadGrammar
 from fireside.serving.schemas.endless import check_endless
 from fireside.serving.schemas.fault import SchemaFault
+from fireside.serving.schemas.nodes import Node
 from fireside.serving.schemas.normaliser import normalised
-from fireside.serving.schemas.rules import Node
 
 LAID_OUT = {"whitespace_pattern": r"( |\n {0,20})"}
 """Between the parts of JSON: none, one space, or a new line with its indentation. A weak model that may write as much

@@ -7,15 +7,13 @@ Sources: JSON Schema drafts 4, 6, 7, 2019-09 and 2020-12; OpenAPI 3.0 for nullab
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fireside.engine.grammar.keywords import HELD, Kind, Place
+from fireside.serving.schemas.exclusive import exclusive_as_any
 from fireside.serving.schemas.fault import SchemaFault, shown
-
-Node = dict[str, Any]
-Resolve = Callable[[Any], Any]
-"""The schema that one means which may be a `$ref` alone. Raises SchemaFault."""
+from fireside.serving.schemas.nodes import Node, Resolve
 
 FORMATS = frozenset(("date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"))
 """Formats that are held to; any other one is a comment, as JSON Schema has it."""
@@ -83,7 +81,7 @@ def modern(given: Mapping[str, Any], place: Place, resolve: Resolve, *, single: 
     _conditions(node)
     _unevaluated(node)
     _names_of_properties(node, resolve)
-    _one_of(node, resolve)
+    exclusive_as_any(node, resolve)
     _idle(node)
     return node
 
@@ -237,63 +235,6 @@ def _pattern_of(said: Node) -> str | None:
     if said.keys() <= {"minLength", "maxLength"} and re.fullmatch(r"\d+,\d*", f"{least},{most}"):
         return rf"^(.|\n){{{least},{most}}}$"
     return None
-
-
-def _one_of(node: Node, resolve: Resolve) -> None:
-    """Objects that a property of different constants tells apart exclude each other, so that anyOf says the same.
-
-    llguidance sees that, too, but not through a `$ref`, which is where pydantic's tagged unions have it.
-    """
-    given = node.get("oneOf")
-    if not isinstance(given, list) or not given or "anyOf" in node:
-        return
-    options = [resolve(option) for option in given]
-    objects = [option for option in options if isinstance(option, Mapping) and option.get("type") == "object"]
-    others = [option for option in options if not (isinstance(option, Mapping) and option.get("type") == "object")]
-    if len(others) > 1 or not all(
-        isinstance(other, Mapping) and isinstance(other.get("type"), str) and other["type"] != "object"
-        for other in others
-    ):
-        return
-    discriminator = node.get("discriminator")
-    tag = str(discriminator.get("propertyName", "")) if isinstance(discriminator, Mapping) else ""
-    candidates = [tag] if tag else [name for schema in objects[:2] for name in _required_of(schema)]
-    if len(given) > 1 and not any(_tells_apart(name, objects, resolve, tagged=name == tag) for name in candidates):
-        return
-    if tag and len(given) > 1:  # required by OpenAPI, though not always said
-        given = [_requiring(tag, one, option) for one, option in zip(given, options, strict=True)]
-    # In its place: the order of keywords decides on the order of properties.
-    renamed = {
-        ("anyOf" if key == "oneOf" else key): (given if key == "oneOf" else value) for key, value in node.items()
-    }
-    node.clear()
-    node.update(renamed)
-
-
-def _tells_apart(name: str, objects: list[Mapping[str, Any]], resolve: Resolve, *, tagged: bool) -> bool:
-    """Whether a property has different texts in each of these schemas, and two of them never lack it."""
-    seen: set[str] = set()
-    for schema in objects:
-        properties = schema.get("properties")
-        child = resolve(properties.get(name)) if isinstance(properties, Mapping) else None
-        if not isinstance(child, Mapping):
-            return False
-        values = [child["const"]] if "const" in child else child.get("enum")
-        if not isinstance(values, list) or not all(map(_is_text, values)) or not seen.isdisjoint(values):
-            return False
-        seen.update(values)
-    return tagged or sum(name not in _required_of(schema) for schema in objects) <= 1
-
-
-def _required_of(schema: Mapping[str, Any]) -> list[str]:
-    required = schema.get("required")
-    return [name for name in required if _is_text(name)] if isinstance(required, list) else []
-
-
-def _requiring(tag: str, given: Any, option: Any) -> Any:
-    if not isinstance(option, Mapping) or option.get("type") != "object" or tag in _required_of(option):
-        return given
-    return {**given, "required": [*_required_of(given), tag]}
 
 
 def _idle(node: Node) -> None:
