@@ -47,6 +47,7 @@ EVERYWHERE = """{
   },
   "migrations": [{ "tag": "v1", "new_sqlite_classes": ["Chat", "Old"] }],
   "services": [{ "binding": "NAMED", "service": "app", "entrypoint": "Named" }],
+  "workflows": [{ "name": "flow", "binding": "FLOW", "class_name": "Flow" }],
   "triggers": { "crons": ["0 0 * * *"] },
 }
 """
@@ -110,6 +111,7 @@ def test_the_binding_is_everywhere(
         "object": ["function", "object"],
         "old": "old",
         "entrypoint": "entrypoint",
+        "workflow": "workflow",
         "scheduled": "scheduled",
     }
     ran = "`dev`: `env.AI` in handlers, Durable Objects, entrypoints, imported"
@@ -143,6 +145,7 @@ def test_vite(
         "object": ["function", "object"],
         "old": None,
         "entrypoint": "entrypoint",
+        "workflow": "workflow",
     }
     version = npm_version(npm_clients, "@cloudflare/vite-plugin")
     ran = "`vite dev`: `env.AI` in handlers, Durable Objects, entrypoints, imported"
@@ -166,6 +169,7 @@ def test_it_can_be_deployed(
     script = (project / "out/main.js").read_text(encoding="utf-8")
     exported = re.search(r"export \{([^}]*)\};", script)
     assert exported
-    assert {name.split(" as ")[-1].strip() for name in exported[1].split(",")} == {"Chat", "Named", "Old", "default"}
+    names = {name.split(" as ")[-1].strip() for name in exported[1].split(",")}
+    assert names == {"Chat", "Flow", "Named", "Old", "default"}
     assert server.url in script
     proven("wrangler", npm_version(npm_clients, "wrangler"), "`deploy --dry-run`", "works")

@@ -1,5 +1,5 @@
-// A Worker that has its env in every place there is: handlers, a Durable Object (one of old, too), an entrypoint, an import.
-import { DurableObject, WorkerEntrypoint, env as imported } from "cloudflare:workers";
+// A Worker that has its env in every place there is: handlers, Durable Objects (of old, too), an entrypoint, a Workflow, an import.
+import { DurableObject, WorkerEntrypoint, WorkflowEntrypoint, env as imported } from "cloudflare:workers";
 
 const MODEL = "@cf/fireside/echo";
 const typeWhenRead = typeof imported.AI?.run;
@@ -37,6 +37,22 @@ export class Named extends WorkerEntrypoint {
   }
 }
 
+export class Flow extends WorkflowEntrypoint {
+  run(event, step) {
+    return step.do("say", () => say(this.env.AI, "workflow"));
+  }
+}
+
+async function flow(namespace) {
+  const instance = await namespace.create();
+  for (;;) {
+    const { status, output, error } = await instance.status();
+    if (status === "complete") return output;
+    if (status === "errored") throw error;
+    await scheduler.wait(50);
+  }
+}
+
 let scheduled = "";
 
 export default {
@@ -49,6 +65,7 @@ export default {
       object: await stub(env.CHAT).ask("object"),
       old: request.url.endsWith("?old=no") ? null : await (await stub(env.OLD).fetch("http://old/")).text(),
       entrypoint: await env.NAMED.ask("entrypoint"),
+      workflow: await flow(env.FLOW),
       scheduled,
     });
   },
