@@ -1,7 +1,10 @@
 """Places and threads shared between accounts."""
 
 import asyncio
+import gc
 import threading
+import time
+import weakref
 from collections.abc import Awaitable
 
 import pytest
@@ -186,3 +189,44 @@ async def test_work_may_be_given_from_many_threads_at_once() -> None:
 
     await asyncio.gather(*(asyncio.to_thread(give, account) for account in (A, B, C)))
     assert len(counted) == 600
+
+
+async def test_what_failed_work_held_is_freed_without_the_collector() -> None:
+    class Large:
+        pass
+
+    held: list[weakref.ref[Large]] = []
+
+    def work() -> None:
+        large = Large()
+        held.append(weakref.ref(large))
+        raise ValueError(large)
+
+    lanes = Lanes(2, queue=9, name="test")
+    gc.disable()
+    try:
+        # One runs at once, the others wait for it.
+        await asyncio.gather(*(lanes.run(A, work) for _ in range(3)), return_exceptions=True)
+        for _ in range(1000):
+            await asyncio.sleep(0.001)
+            if all(one() is None for one in held):
+                break
+    finally:
+        gc.enable()
+    assert [one() for one in held] == [None] * 3
+
+
+async def test_work_that_rests_leaves_its_place_empty_for_a_while() -> None:
+    lanes = Lanes(3, queue=9, name="test", rest=0.5)
+    ended: list[float] = []
+    begun: list[float] = []
+
+    def work() -> None:
+        begun.append(time.monotonic())
+        time.sleep(0.02)
+        ended.append(time.monotonic())
+
+    await asyncio.gather(*(lanes.run(A, work) for _ in range(6)))
+    # Two at once: the third began when one of the first two had rested.
+    assert begun[2] - min(ended[:2]) >= 0.01
+    assert begun[4] - min(ended[2:4]) >= 0.01

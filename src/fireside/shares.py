@@ -7,6 +7,7 @@ longest ago. So one account with many requests delays another by at most those t
 import asyncio
 import itertools
 import threading
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,6 +17,8 @@ from typing import Any, Generic, TypeVar
 from fireside.errors import Busy
 
 T = TypeVar("T")
+
+LONGEST_REST = 1.0
 
 QUEUES = 4
 """All accounts together may wait with so many times what one may."""
@@ -160,12 +163,15 @@ class Lanes:
         threads: how many; at most all but one of them work for one account, if there are several.
         queue: most pieces of work of one account that may wait.
         name: of the threads.
+        rest: after a piece of work its place stays empty for so many times as long as it took, at most `LONGEST_REST`
+            seconds. For work that holds the interpreter's lock, and so keeps all else waiting.
     """
 
-    def __init__(self, threads: int, *, queue: int, name: str) -> None:
+    def __init__(self, threads: int, *, queue: int, name: str, rest: float = 0.0) -> None:
         self._turns: _Turns[tuple[Future[Any], Callable[[], Any]]] = _Turns(
             threads, share=max(1, threads - 1), queue=queue, of="The server"
         )
+        self._rest = rest
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
@@ -181,29 +187,47 @@ class Lanes:
         future: Future[T] = Future()
         with self._lock:
             if self._turns.hold_at_once(account):
-                self._threads.submit(self._work, account, future, work)
+                self._threads.submit(self._work, [(account, future, work)])
                 return future
             self._turns.wait(account, (future, work))
 
-        def done(_: Future[T]) -> None:
-            if future.cancelled():
+        def done(ended: Future[T]) -> None:
+            if ended.cancelled():
                 with self._lock:
-                    self._turns.forget(account, (future, work))
+                    self._turns.forget(account, (ended, work))
 
         future.add_done_callback(done)
         return future
 
-    def _work(self, account: str, future: Future[T], work: Callable[[], T]) -> None:
-        """Do a piece of work, then give its place to the following."""
-        if future.set_running_or_notify_cancel():
-            try:
-                result = work()
-            except BaseException as error:  # a panic of foreign code is no Exception
-                self._go_on(account)
-                future.set_exception(error)
+    def _work(self, job: list[tuple[str, Future[T], Callable[[], T]]]) -> None:
+        """Do a piece of work, then give its place to the following.
+
+        An error holds this frame and the thread's own, which has `job`: if they held the error, only the collector
+        would free them. So nothing is left in either.
+        """
+        account, future, work = job.pop()
+        began = time.monotonic()
+        try:
+            if future.set_running_or_notify_cancel():
+                try:
+                    result = work()
+                except BaseException as error:  # a panic of foreign code is no Exception
+                    self._go_on_after(account, began)
+                    future.set_exception(error)
+                else:
+                    self._go_on_after(account, began)
+                    future.set_result(result)
             else:
                 self._go_on(account)
-                future.set_result(result)
+        finally:
+            del future, work
+
+    def _go_on_after(self, account: str, began: float) -> None:
+        seconds = min(self._rest * (time.monotonic() - began), LONGEST_REST)
+        if seconds:
+            timer = threading.Timer(seconds, self._go_on, [account])
+            timer.daemon = True
+            timer.start()
         else:
             self._go_on(account)
 
@@ -214,4 +238,4 @@ class Lanes:
                 account, (future, work) = following
                 if not future.cancelled():
                     self._turns.hold(account)
-                    self._threads.submit(self._work, account, future, work)
+                    self._threads.submit(self._work, [(account, future, work)])
