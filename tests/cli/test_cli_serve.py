@@ -80,7 +80,7 @@ def test_serve_prints_a_line_that_works_and_ends_in_peace(tmp_path: Path) -> Non
         rest, errors = process.communicate()
     assert process.returncode == 0
     assert rest == "Fireside has ended.\n"
-    assert errors == "Loading the model: starting\n"
+    assert errors == "Loading @hf/fireside/echo: starting\n"
 
 
 @posix
