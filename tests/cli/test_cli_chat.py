@@ -66,8 +66,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_conversation(terminal: Terminal) ->
     terminal.type(INTERRUPT)
     shown = terminal.wait_for("(stopped)\n>>> ")
     assert "to the end" not in shown
-    terminal.type(INTERRUPT)
-    terminal.wait_for("(Ctrl-D or /exit leaves.)\n>>> ")
+    terminal.type_until(INTERRUPT, "(Ctrl-D or /exit leaves.)\n>>> ")
     terminal.type("/clear\n")
     terminal.wait_for(">>> ")
     terminal.type("still here\n")

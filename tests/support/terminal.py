@@ -28,6 +28,17 @@ class Terminal:
         """Press keys."""
         os.write(self._handle, text.encode())
 
+    def type_until(self, key: str, text: str) -> None:
+        """Press a key until the command shows this: what comes before it reads keys is lost, a Ctrl-C for one."""
+        for _ in range(20):
+            self.type(key)
+            end = time.monotonic() + LIMIT / 20
+            while text not in self.screen[self._read :] and self._more(end):
+                pass
+            if text in self.screen[self._read :]:
+                break
+        self.wait_for(text)
+
     def wait_for(self, text: str) -> str:
         """Wait until the command shows this, after what was waited for before; all that it has shown up to it."""
         end = time.monotonic() + LIMIT
@@ -57,9 +68,10 @@ class Terminal:
 def on_terminal(command: list[str], environment: Mapping[str, str]) -> Iterator[Terminal]:
     """Run the command; it is killed at the end, if it still runs."""
     ours, its = pty.openpty()
-    # In a session of its own the terminal is the process's controlling one, so that Ctrl-C is a signal.
+    # In a session of its own the terminal is the process's controlling one, so that Ctrl-C is a signal; which whoever
+    # runs the tests may ignore, and the command then would, too.
     start = (
-        "import os, sys; os.setsid(); "
+        "import os, signal, sys; os.setsid(); signal.signal(signal.SIGINT, signal.SIG_DFL); "
         f"os.close(os.open({os.ttyname(its)!r}, os.O_RDWR)); os.execvp(sys.argv[1], sys.argv[1:])"
     )
     process = subprocess.Popen(
