@@ -74,25 +74,26 @@ async def read_body(scope: Scope, receive: Receive, settings: Settings) -> Body:
     """
     lease, headers = lease_of(scope), Headers(scope=scope)
     coding = headers.get("content-encoding", "identity").strip().lower()
+    is_plain = coding in ("", "identity")
     pieces = await _receive(headers, receive, lease, settings)
-    is_small = sum(map(len, pieces)) <= SMALL_BYTES
-    sent = b"".join(pieces) if is_small else await lease.owner.lanes.run(lease.account, lambda: b"".join(pieces))
-    pieces.clear()
-    plain = sent if coding in ("", "identity") else None
-    if plain is None and is_small:
-        plain = _decompress(sent, coding, settings.max_body_bytes, stop=SMALL_BYTES)
-    if plain is None:
-        plain = await lease.owner.lanes.run(
-            lease.account, lambda: _decompress(sent, coding, settings.max_body_bytes) or b""
-        )
-        is_small = False
-    if is_small:
-        values = _count(plain)
-    else:
+    plain = None
+    if sum(map(len, pieces)) <= SMALL_BYTES:
+        sent = b"".join(pieces)
+        plain = sent if is_plain else _decompress(sent, coding, settings.max_body_bytes, stop=SMALL_BYTES)
+    is_small = plain is not None
+
+    def read() -> tuple[bytes, int]:
         text = plain
-        values = await lease.owner.lanes.run(lease.account, lambda: _count(text))
-    lease.add(len(plain) - len(sent) * (plain is sent) + values * VALUE_BYTES)
-    return Body(plain, lease, small=is_small and values <= SMALL_VALUES)
+        if text is None:
+            text = b"".join(pieces)
+            pieces.clear()
+            if not is_plain:
+                text = _decompress(text, coding, settings.max_body_bytes) or b""
+        return text, _count(text)
+
+    text, values = read() if is_small else await lease.owner.lanes.run(lease.account, read)
+    lease.add((0 if is_plain else len(text)) + values * VALUE_BYTES)
+    return Body(text, lease, small=is_small and values <= SMALL_VALUES)
 
 
 async def _receive(headers: Headers, receive: Receive, lease: Lease, settings: Settings) -> list[bytes]:
