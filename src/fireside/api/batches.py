@@ -18,6 +18,7 @@ from msgspec import UNSET, UnsetType
 
 from fireside.api.envelope import ErrorInfo, error_envelope
 from fireside.api.inputs import TextInput, parse_input
+from fireside.api.nullable import without_nulls
 from fireside.api.usage import TokenUsage, usage_object
 from fireside.errors import BatchNotFound, Busy, FiresideError, InvalidInput
 from fireside.serving.types import Usage
@@ -96,7 +97,7 @@ def read_run(body: dict[str, Any], *, queue: bool = False) -> TextInput | NewBat
 
     Raises InvalidInput, naming the place of a wrong request in the batch.
     """
-    own = {name: value for name, value in body.items() if value is not None}
+    own = without_nulls(body)
     is_input = "prompt" in own or "messages" in own
     if "requests" in own:
         if is_input:

@@ -17,7 +17,7 @@ from fireside.api.context import Context
 from fireside.api.envelope import Envelope, answer
 from fireside.api.inputs import problem_lines
 from fireside.api.models import exact_model
-from fireside.api.nullable import null_is_unset
+from fireside.api.nullable import null_is_unset, without_nulls
 from fireside.api.operation import Doc, Operation
 from fireside.api.scopes import check_scope
 from fireside.api.upload import receive_file
@@ -154,7 +154,7 @@ def _doc(name: str, summary: str, result: Any, **more: Any) -> Doc:
 def _parse_create(body: dict[str, Any]) -> CreateInput:
     """Raises InvalidInput."""
     try:
-        return CreateInput.model_validate({name: value for name, value in body.items() if value is not None})
+        return CreateInput.model_validate(without_nulls(body))
     except ValidationError as error:
         raise InvalidInput(problem_lines(error)) from None
 

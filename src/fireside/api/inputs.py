@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from fireside.api.nullable import null_is_unset
+from fireside.api.nullable import null_is_unset, without_nulls
 from fireside.api.tools import (
     MOST_TOOLS,
     Choice,
@@ -121,7 +121,7 @@ class ChatMessage(_Input):
         """A turn that calls tools need not say anything."""
         if not isinstance(value, dict):
             return value
-        given = {key: item for key, item in value.items() if item is not None}
+        given = without_nulls(value)
         if given.get("tool_calls"):
             return {"content": "", **given}
         if "content" in value and "content" not in given:
@@ -220,7 +220,7 @@ def parse_input(body: dict[str, Any]) -> TextInput:
     Raises:
         InvalidInput: naming each field that is wrong, and its bound.
     """
-    given = {name: value for name, value in body.items() if value is not None}
+    given = without_nulls(body)
     if ("prompt" in given) == ("messages" in given):
         both = "not both" if "prompt" in given else "one of them is required"
         raise InvalidInput([f"give either prompt or messages: {both}"])

@@ -1,5 +1,6 @@
 """Fields that may be null: the same as not given."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -17,6 +18,11 @@ def null_is_unset(schema: dict[str, Any]) -> None:
             schema["properties"][name] = {"anyOf": [*choices, _NULL], **about}
 
 
+def without_nulls(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that are given."""
+    return {name: value for name, value in given.items() if value is not None}
+
+
 class NullIsUnset(BaseModel):
     """Checks a JSON object strictly; a field that is null counts as not given."""
 
@@ -25,4 +31,4 @@ class NullIsUnset(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_unset(cls, value: object) -> object:
-        return {name: item for name, item in value.items() if item is not None} if isinstance(value, dict) else value
+        return without_nulls(value) if isinstance(value, dict) else value

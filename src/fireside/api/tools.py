@@ -8,7 +8,7 @@ import msgspec
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from fireside.api.nullable import null_is_unset
+from fireside.api.nullable import null_is_unset, without_nulls
 from fireside.errors import InvalidInput
 from fireside.prompting import messages
 from fireside.serving.types import JsonForm, NamedTool, RegexForm, ToolChoice
@@ -31,7 +31,7 @@ def _unwrapped(value: object) -> object:
         return value
     if isinstance(value.get("function"), dict):
         value = {**value["function"], **({"id": value["id"]} if "id" in value else {})}
-    return {key: item for key, item in value.items() if item is not None}
+    return without_nulls(value)
 
 
 class Tool(_Strict):
