@@ -23,6 +23,7 @@ from fireside.engine.memory import resident_memory
 from fireside.errors import NotPermitted
 
 _MODEL = "/api/server/models/{model:path}"
+_Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,6 @@ def routes(context: Context) -> list[Route]:
     began = time.monotonic()
 
     async def state(request: Request) -> Response:
-        _check(request)
         models = [await _model(context, spec.id) for spec in context.service.models()]
         return answer(
             {
@@ -62,38 +62,41 @@ def routes(context: Context) -> list[Route]:
         )
 
     async def stop(request: Request) -> Response:
-        _check(request)
         control.stop()
         return answer({"stopping": True})
 
+    def wanted(request: Request) -> str:
+        return exact_model(context.service, request.path_params["model"]).id
+
     async def state_of_model(request: Request) -> Response:
-        _check(request)
-        spec = exact_model(context.service, request.path_params["model"])
-        return answer(await _model(context, spec.id))
+        return answer(await _model(context, wanted(request)))
 
     async def load(request: Request) -> Response:
-        _check(request)
-        spec = exact_model(context.service, request.path_params["model"])
-        await control.load(spec.id)
-        return answer(await _model(context, spec.id))
+        model = wanted(request)
+        await control.load(model)
+        return answer(await _model(context, model))
 
     async def unload(request: Request) -> Response:
-        _check(request)
-        spec = exact_model(context.service, request.path_params["model"])
-        return answer({"unloaded": await control.unload(spec.id)})
+        return answer({"unloaded": await control.unload(wanted(request))})
 
     return [
-        Route("/api/server", state),
-        Route("/api/server/stop", stop, methods=["POST"]),
-        Route(_MODEL, state_of_model),
-        Route(_MODEL, load, methods=["POST"]),
-        Route(_MODEL, unload, methods=["DELETE"]),
+        Route("/api/server", _for_commands(state)),
+        Route("/api/server/stop", _for_commands(stop), methods=["POST"]),
+        Route(_MODEL, _for_commands(state_of_model)),
+        Route(_MODEL, _for_commands(load), methods=["POST"]),
+        Route(_MODEL, _for_commands(unload), methods=["DELETE"]),
     ]
 
 
-def _check(request: Request) -> None:
-    if request.state.grant is not COMMAND:
-        raise NotPermitted("Only the fireside command of this data folder's owner may do this.")
+def _for_commands(endpoint: _Endpoint) -> _Endpoint:
+    """The endpoint for whoever has the secret. Raises NotPermitted for everybody else."""
+
+    async def checked(request: Request) -> Response:
+        if request.state.grant is not COMMAND:
+            raise NotPermitted("Only the fireside command of this data folder's owner may do this.")
+        return await endpoint(request)
+
+    return checked
 
 
 async def _model(context: Context, model: str) -> dict[str, Any]:
