@@ -1,7 +1,7 @@
 """Prints one answer as it is made."""
 
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ import typer
 
 from fireside.cli.answerers import Answerer, Body
 from fireside.cli.loading import load_shown
-from fireside.serving.types import Delta
+from fireside.serving.types import Delta, ModelStatus
 
 _TERMINAL_CONTROLS = {code: None for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
 
@@ -25,15 +25,24 @@ class Written:
 async def print_answer(answerer: Answerer, body: Body) -> None:
     """Load the model, write its answer to standard output, and give everything back. Raises FiresideError leaves."""
     try:
-        deltas = answerer.answer(body)
-        if sys.stderr.isatty():
-            await load_shown(answerer.model, answerer.load(), answerer.status)
-        written = Written()
-        await write_answer(deltas, written)
-        if written.cut:
-            typer.echo("(cut off; --max-tokens allows more)", err=True)
+        await print_pieces(answerer.answer(body), answerer.model, answerer.load, answerer.status)
     finally:
         await answerer.close()
+
+
+async def print_pieces(
+    deltas: AsyncGenerator[Delta, None],
+    model: str,
+    load: Callable[[], Coroutine[object, object, None]],
+    status: Callable[[], Awaitable[ModelStatus]],
+) -> None:
+    """Load the model, on a terminal in sight, and write an answer of it. Raises FiresideError leaves."""
+    if sys.stderr.isatty():
+        await load_shown(model, load(), status)
+    written = Written()
+    await write_answer(deltas, written)
+    if written.cut:
+        typer.echo("(cut off; --max-tokens allows more)", err=True)
 
 
 async def write_answer(deltas: AsyncGenerator[Delta, None], written: Written) -> None:

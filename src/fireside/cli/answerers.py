@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from fireside.api.errors import WIRE_ERRORS
 from fireside.api.inputs import parse_input, to_request
 from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import ModelSpec
@@ -115,5 +116,5 @@ class ServersModel:
 def is_overflow(error: FiresideError) -> bool:
     """Whether prompt and answer did not fit the context window."""
     return isinstance(error, ContextOverflow) or (
-        isinstance(error, client.ServerRefused) and error.code == client.CONTEXT_OVERFLOW
+        isinstance(error, client.ServerRefused) and error.code == WIRE_ERRORS[ContextOverflow].code
     )

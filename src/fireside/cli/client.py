@@ -15,9 +15,6 @@ _ACCOUNT = "local"
 _PATIENCE = httpx2.Timeout(10.0, read=None)
 """Seconds to connect; an answer may take as long as it takes."""
 
-CONTEXT_OVERFLOW = 5021
-"""The API's code for a prompt and answer that do not fit the context window."""
-
 
 class ServerRefused(FiresideError):
     """What a server said in place of an answer.

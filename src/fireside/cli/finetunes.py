@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import sys
 import tempfile
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
@@ -17,9 +16,8 @@ from pydantic import ValidationError
 from fireside.api.inputs import parse_input, to_request
 from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import HubSource
-from fireside.cli.answer import Written, write_answer
+from fireside.cli.answer import print_pieces
 from fireside.cli.common import fetch, find_model, open_store
-from fireside.cli.loading import load_shown
 from fireside.engine.types import Adapter
 from fireside.errors import ConfigError, FineTuneMismatch
 from fireside.finetunes.checks import FILE_NAMES
@@ -131,11 +129,8 @@ async def _print_all(service: Service, answers: dict[str, TextRequest]) -> None:
     try:
         for title, request in answers.items():
             typer.echo(f"--- {title}")
-            if sys.stderr.isatty():
-                await load_shown(request.model, service.load(request.model), partial(service.status, request.model))
-            written = Written()
-            await write_answer(cast(AsyncGenerator[Delta, None], service.generate(request)), written)
-            if written.cut:
-                typer.echo("(cut off; --max-tokens allows more)", err=True)
+            deltas = cast(AsyncGenerator[Delta, None], service.generate(request))
+            model = request.model
+            await print_pieces(deltas, model, partial(service.load, model), partial(service.status, model))
     finally:
         await service.close()
