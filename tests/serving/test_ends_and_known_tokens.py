@@ -16,7 +16,7 @@ from fireside.serving.service import Service
 from fireside.serving.types import JsonForm, TextRequest
 from support.chain_model import chain, make_chain_model
 from support.tiny_tokenizers import tiny_byte_level, with_tokens
-from support.user_models import add_model, catalog_of, settings_for
+from support.user_models import add_model, opened
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("children")]
 LIMIT = 60.0
@@ -29,13 +29,8 @@ NEWLINE, A, B, C = (VOCAB[token] for token in ("Ċ", "a", "b", "c"))
 
 @asynccontextmanager
 async def serving(data_dir: Path) -> AsyncIterator[Service]:
-    settings = settings_for(data_dir)
-    service = Service(settings, catalog_of(settings))
-    async with asyncio.timeout(LIMIT):
-        try:
-            yield service
-        finally:
-            await service.close()
+    async with asyncio.timeout(LIMIT), opened(data_dir) as service:
+        yield service
 
 
 async def say(service: Service, text: str | None = None, **values: Any) -> tuple[str, str | None]:

@@ -27,7 +27,7 @@ from fireside.serving.types import Delta, Meter, TextRequest, Usage
 from support.chain_model import chain, make_chain_model
 from support.children import Children
 from support.tiny_tokenizers import tiny_byte_level, tiny_sentencepiece
-from support.user_models import add_model, catalog_of, settings_for
+from support.user_models import add_model, opened
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("children")]
 LIMIT = 30.0
@@ -39,13 +39,8 @@ GREEDY = Sampling(temperature=0)
 async def serving(data_dir: Path, **values: object) -> AsyncIterator[Service]:
     """A service whose user added the echo model "echo" and whatever the test did."""
     add_model(data_dir, "echo")
-    settings = settings_for(data_dir, **values)
-    service = Service(settings, catalog_of(settings))
-    async with asyncio.timeout(LIMIT):
-        try:
-            yield service
-        finally:
-            await service.close()
+    async with asyncio.timeout(LIMIT), opened(data_dir, **values) as service:
+        yield service
 
 
 def ask(text: str | None = "hello", name: str = "echo", **values: Any) -> TextRequest:

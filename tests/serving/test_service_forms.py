@@ -28,7 +28,7 @@ from fireside.serving.types import (
 )
 from support.checkpoints import make_tiny_checkpoint
 from support.tiny_tokenizers import tiny_sentencepiece
-from support.user_models import add_model, catalog_of, settings_for
+from support.user_models import add_model, opened
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("children")]
 LIMIT = 120.0
@@ -47,13 +47,8 @@ OTHER = '<tool_call>\n{"name": "say", "arguments": {"words": "</tool_call>"}}\n<
 @asynccontextmanager
 async def serving(data_dir: Path) -> AsyncIterator[Service]:
     add_model(data_dir, "echo")
-    settings = settings_for(data_dir)
-    service = Service(settings, catalog_of(settings))
-    async with asyncio.timeout(LIMIT):
-        try:
-            yield service
-        finally:
-            await service.close()
+    async with asyncio.timeout(LIMIT), opened(data_dir) as service:
+        yield service
 
 
 @dataclass

@@ -1,9 +1,11 @@
 """Models that a user adds: a TOML file in the catalog folder, and for weights a folder."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fireside.catalog.loader import Catalog
+from fireside.serving.service import Service
 from fireside.settings import Settings
 
 
@@ -48,3 +50,14 @@ def settings_for(data_dir: Path, **values: object) -> Settings:
 
 def catalog_of(settings: Settings) -> Catalog:
     return Catalog.from_settings(settings)
+
+
+@asynccontextmanager
+async def opened(data_dir: Path, **values: object) -> AsyncIterator[Service]:
+    """A service of the models in the folder; its engines end with it."""
+    settings = settings_for(data_dir, **values)
+    service = Service(settings, catalog_of(settings))
+    try:
+        yield service
+    finally:
+        await service.close()
