@@ -76,7 +76,7 @@ class FiresideAdapters(EngineContender[AdapterWork, AdapterTurn]):
         memory = 3 * 2 * (STREAMS + 2) * sum(adapter_bytes(work.config, rank) for rank in RANKS)
         options = self._options(
             context_length=_CONTEXT,
-            slots=STREAMS,
+            max_num_seqs=STREAMS,
             threads=work.threads,
             adapter_memory=memory,
         )

@@ -17,7 +17,7 @@ from bench.workload import Turn, Unavailable, Workload
 from fireside.engine.messages import EngineOptions
 from fireside.engine.process import ProcessEngine
 from fireside.engine.types import Adapter, GenerationRequest, Sampling
-from fireside.errors import FiresideError, FormNotMet
+from fireside.errors import ConstraintNotMet, FiresideError
 
 SAMPLING = Sampling(temperature=0.01)
 """All but greedy, and without a seed, like the requests that most people send."""
@@ -65,7 +65,7 @@ class Fireside(EngineContender[Workload, Turn]):
     async def _take_turn(self, workload: Workload, first: bool) -> Turn:
         turn = Turn()
         options = self._options(
-            context_length=workload.context_length, slots=max(workload.batches), threads=workload.threads
+            context_length=workload.context_length, max_num_seqs=max(workload.batches), threads=workload.threads
         )
         if first:
             shutil.rmtree(self._cache, ignore_errors=True)
@@ -133,7 +133,7 @@ async def run_streams(
             prompt_ids=ids, max_tokens=tokens, sampling=sampling, adapter=adapter, grammar=grammar
         )
         times = []
-        with suppress(FormNotMet):
+        with suppress(ConstraintNotMet):
             async with aclosing(engine.generate(request)) as made:  # type: ignore[type-var]
                 async for _ in made:
                     times.append(time.perf_counter())

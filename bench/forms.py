@@ -11,8 +11,8 @@ from bench.rates import decode_rate
 from bench.rounds import Row, Value
 from fireside.engine.messages import TokenTable
 from fireside.engine.process import ProcessEngine
-from fireside.serving.grammars import form_grammar
-from fireside.serving.types import JsonForm
+from fireside.serving.grammars import output_grammar
+from fireside.serving.types import JsonOutput
 
 STREAMS = (1, 8)
 SCHEMA = {
@@ -59,11 +59,11 @@ class FiresideForms(EngineContender[FormWork, FormTurn]):
         turn = FormTurn()
         options = self._options(
             context_length=_CONTEXT,
-            slots=max(STREAMS),
+            max_num_seqs=max(STREAMS),
             threads=work.threads,
             tokens=mistral_vocabulary(),
         )
-        grammar = form_grammar(JsonForm(SCHEMA), spaced=True)
+        grammar = output_grammar(JsonOutput(SCHEMA), spaced=True)
         async with running_engine(options) as (engine, _):
             plain = await _first_token(engine, None)
             turn.first_use = await _first_token(engine, grammar) - plain

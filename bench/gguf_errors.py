@@ -77,7 +77,7 @@ def measure(mixes: Mixes, mix: str, threads: int) -> MixErrors:
 
 def _load(path: Path, mode: WeightsMode, threads: int) -> Loaded:
     options = EngineOptions(
-        kind="onnx", model_path=str(path), weights=mode, slots=2, context_length=CONTEXT, threads=threads
+        kind="onnx", model_path=str(path), weights=mode, max_num_seqs=2, context_length=CONTEXT, threads=threads
     )
     return load_decoder(options, lambda phase, done, total: None)
 

@@ -47,15 +47,15 @@ class FiresideServer:
 
     Args:
         model: folder with the weights and the tokenizer, or with one GGUF file.
-        slots: the catalog file's; the default of 16 would let further streams wait.
+        max_num_seqs: the catalog file's; the default of 16 would let further streams wait.
     """
 
     name = "fireside serve"
 
-    def __init__(self, work: Path, model: Path, slots: int, context_length: int, threads: int) -> None:
+    def __init__(self, work: Path, model: Path, max_num_seqs: int, context_length: int, threads: int) -> None:
         self._data = work / "fireside-server"
         self._model = model
-        self._slots = slots
+        self._max_num_seqs = max_num_seqs
         self._options = ["--context-length", str(context_length), "--threads", str(threads)]
         self._log = work / "logs" / "fireside-server.log"
 
@@ -63,7 +63,7 @@ class FiresideServer:
     async def open(self) -> AsyncIterator[Session]:
         catalog = self._data / "catalog"
         catalog.mkdir(parents=True, exist_ok=True)
-        (catalog / "bench.toml").write_text(_catalog_file(self._model, self._slots))
+        (catalog / "bench.toml").write_text(_catalog_file(self._model, self._max_num_seqs))
         port = free_port()
         arguments = [sys.executable, "-m", "fireside", "serve", _MODEL_ID, "--no-pull", "--port", str(port)]
         arguments += ["--data-dir", str(self._data), *self._options]
@@ -93,10 +93,12 @@ class LlamaServer:
 
     name = "llama-server"
 
-    def __init__(self, work: Path, program: Path, model: Path, slots: int, context_length: int, threads: int) -> None:
+    def __init__(
+        self, work: Path, program: Path, model: Path, max_num_seqs: int, context_length: int, threads: int
+    ) -> None:
         self._log = work / "logs" / "llama-server.log"
-        self._arguments = [str(program), "-m", str(model), "-t", str(threads), "-np", str(slots)]
-        self._arguments += ["-c", str(slots * context_length), "--no-kv-unified", "--cache-ram", "0"]
+        self._arguments = [str(program), "-m", str(model), "-t", str(threads), "-np", str(max_num_seqs)]
+        self._arguments += ["-c", str(max_num_seqs * context_length), "--no-kv-unified", "--cache-ram", "0"]
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Session]:
@@ -119,14 +121,14 @@ class FiresideEngine:
 
     name = "Fireside, no HTTP"
 
-    def __init__(self, work: Path, model: Path, slots: int, context_length: int, threads: int) -> None:
+    def __init__(self, work: Path, model: Path, max_num_seqs: int, context_length: int, threads: int) -> None:
         self._model = model
         self._options = EngineOptions(
             kind="onnx",
             model_path=str(model),
             cache_dir=str(work / "fireside-server" / "cache"),
             context_length=context_length,
-            slots=slots,
+            max_num_seqs=max_num_seqs,
             threads=threads,
         )
 
@@ -150,14 +152,14 @@ class _Direct:
         return Answer(began, times[0], times[-1], len(times))
 
 
-def _catalog_file(model: Path, slots: int) -> str:
+def _catalog_file(model: Path, max_num_seqs: int) -> str:
     return f"""id = "{_MODEL_ID}"
 uuid = "6b52ec3e-5d9c-4a05-9a3e-0d0f9a3f9a54"
 description = "The benchmark's model."
 context_length = 8192
 source = {{ kind = "folder", path = {json.dumps(str(model.absolute()))} }}
 prompt = {{ style = "plain" }}
-engine = {{ kind = "onnx", slots = {slots} }}
+engine = {{ kind = "onnx", max_num_seqs = {max_num_seqs} }}
 """
 
 

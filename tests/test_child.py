@@ -68,7 +68,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def use_engine() -> None:
     async def ask() -> None:
-        engine = ProcessEngine(EngineOptions(kind="echo", context_length=64, slots=1))
+        engine = ProcessEngine(EngineOptions(kind="echo", context_length=64, max_num_seqs=1))
         await engine.start()
         async with aclosing(engine.generate(GenerationRequest(prompt_ids=[65], max_tokens=2))) as tokens:
             assert [token async for token in tokens]
@@ -118,7 +118,7 @@ def test_engines_and_checkers_see_no_secrets(children: Children) -> None:
         assert set(seen) <= set(child.environment({"GLIBC_TUNABLES": ""})), seen
 
     async def engine() -> None:
-        made = ProcessEngine(EngineOptions(kind="echo", context_length=64, slots=1))
+        made = ProcessEngine(EngineOptions(kind="echo", context_length=64, max_num_seqs=1))
         await made.start()
         await asyncio.to_thread(look)
         await made.close()

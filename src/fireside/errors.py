@@ -9,7 +9,7 @@ FiresideError
 │   ├── InvalidDataType         a part of the body cannot be read as the type it claims (bad UTF-8, lone surrogate)
 │   ├── ContextOverflow         prompt tokens + max_tokens exceed the context window
 │   ├── BadGrammar              a JSON schema or pattern that no answer can be held to
-│   ├── FormNotMet              the answer did not get the form that was asked for, or not in time
+│   ├── ConstraintNotMet              the answer did not get the form that was asked for, or not in time
 │   ├── BodyTooLarge            more bytes than the server takes
 │   ├── UnknownModel            no such model in the catalog
 │   ├── InvalidModelId          the model id is not of the form @hf/author/name or @cf/author/name
@@ -48,7 +48,7 @@ The wire code and HTTP status of each leaf stand in one table, `fireside.api.err
 
 from collections.abc import Sequence
 
-MOST_CHARACTERS = 2000
+MAX_CHARACTERS = 2000
 """Of a message, nearly."""
 
 
@@ -58,16 +58,16 @@ class FiresideError(Exception):
     Clients see it, so it names files as their model or fine-tune does, and no folder of this machine. Folders go into
     notes (PEP 678), which only `for_operators` shows.
 
-    It names what was wrong, which may be of any length: of more than `MOST_CHARACTERS` the middle is left out, as the
+    It names what was wrong, which may be of any length: of more than `MAX_CHARACTERS` the middle is left out, as the
     advice is at the end.
     """
 
     def __str__(self) -> str:
         said = super().__str__()
-        left_out = len(said) - MOST_CHARACTERS
+        left_out = len(said) - MAX_CHARACTERS
         if left_out <= 0:
             return said
-        half = MOST_CHARACTERS // 2
+        half = MAX_CHARACTERS // 2
         return f"{said[:half]}… ({left_out} characters left out) …{said[-half:]}"
 
 
@@ -122,7 +122,7 @@ class BadGrammar(RequestError):
     """A JSON schema, pattern or tool that no answer can be held to; the message names what is wrong with it."""
 
 
-class FormNotMet(RequestError):
+class ConstraintNotMet(RequestError):
     """The answer was to have a form (JSON, a pattern, a tool call) and ended before it had."""
 
 

@@ -23,7 +23,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 FOLDER = "servers"
-_MOST_BYTES = 4096
+_MAX_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _read(path: Path, owners: set[int]) -> RunningServer | None:
         with path.open("rb") as file:
             state = os.fstat(file.fileno())
             private = os.name == "nt" or not stat.S_IMODE(state.st_mode) & 0o077
-            data: Any = json.loads(file.read(_MOST_BYTES))
+            data: Any = json.loads(file.read(_MAX_BYTES))
         if not private or _owner(state) not in owners:
             return None
         server = RunningServer(str(data["url"]), int(data["pid"]), float(data["started_at"]), str(data["secret"]))

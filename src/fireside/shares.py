@@ -18,7 +18,7 @@ from fireside.errors import Busy
 
 T = TypeVar("T")
 
-LONGEST_REST = 1.0
+MAX_REST = 1.0
 
 QUEUES = 4
 """All accounts together may wait with so many times what one may."""
@@ -163,7 +163,7 @@ class Lanes:
         threads: how many; at most all but one of them work for one account, if there are several.
         queue: most pieces of work of one account that may wait.
         name: of the threads.
-        rest: after a piece of work its place stays empty for so many times as long as it took, at most `LONGEST_REST`
+        rest: after a piece of work its place stays empty for so many times as long as it took, at most `MAX_REST`
             seconds. For work that holds the interpreter's lock, and so keeps all else waiting.
     """
 
@@ -223,7 +223,7 @@ class Lanes:
             del future, work
 
     def _go_on_after(self, account: str, began: float) -> None:
-        seconds = min(self._rest * (time.monotonic() - began), LONGEST_REST)
+        seconds = min(self._rest * (time.monotonic() - began), MAX_REST)
         if seconds:
             timer = threading.Timer(seconds, self._go_on, [account])
             timer.daemon = True

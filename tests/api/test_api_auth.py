@@ -192,7 +192,7 @@ def test_a_token_is_for_its_own_account(locked: tuple[LiveServer, str]) -> None:
     assert server.service.requests == []
     response = server.client.post(server.run_path(account="other"), json={"prompt": "hi"}, headers=bearer(other))
     assert response.status_code == 200
-    assert [request.tenant for request in server.service.requests] == ["other"]
+    assert [request.account for request in server.service.requests] == ["other"]
     wait_until(lambda: [usage.requests for usage in server.store.usage("other")] == [1])
 
 
@@ -257,7 +257,7 @@ def test_a_token_does_what_its_scopes_say(locked: tuple[LiveServer, str], method
 def test_any_account_is_open_on_loopback(server: LiveServer) -> None:
     for account in ("acc", "0123456789abcdef0123456789abcdef", "A-b_9"):
         assert server.client.post(server.run_path(account=account), json={"prompt": "hi"}).status_code == 200
-    assert [request.tenant for request in server.service.requests][-1] == "A-b_9"
+    assert [request.account for request in server.service.requests][-1] == "A-b_9"
     wrong = server.run({"prompt": "hi"}, headers=bearer("anything"))
     assert wrong.status_code == 200
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from fireside.api.body import MOST_VALUES, SMALL_VALUES, Body
+from fireside.api.body import MAX_VALUES, SMALL_VALUES, Body
 from fireside.api.boundary import Boundary
-from fireside.api.inputs import MAX_TEXT, MOST_MESSAGES, MOST_PARTS
+from fireside.api.inputs import MAX_MESSAGES, MAX_PARTS, MAX_TEXT
 from fireside.api.underway import UnderWay
 from fireside.store.store import Store
 from support.live_server import (
@@ -41,21 +41,21 @@ def zipped(body: object) -> bytes:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/client/v4/accounts/acc/ai/run/@cf/fireside/echo", {"messages": [{}] * MOST_VALUES}),
-        ("/client/v4/accounts/acc/ai/run/@cf/fireside/echo", {"unknown": [1] * (MOST_VALUES + 1)}),
-        ("/client/v4/accounts/acc/ai/run/@cf/fireside/echo", dict.fromkeys(map(str, range(MOST_VALUES + 1)))),
-        (CHAT, {"model": MODEL, "messages": [HI], "metadata": dict.fromkeys(map(str, range(MOST_VALUES + 1)))}),
-        (TEXTS, {"model": MODEL, "prompt": [""] * (MOST_VALUES + 1)}),
-        ("/client/v4/accounts/acc/ai/finetunes", {"name": [[]] * MOST_VALUES}),
-        ("/client/v4/accounts/acc/ai/binding/run", {"inputs": {"messages": [{}] * MOST_VALUES}}),
-        ("/api/models/@cf/fireside/echo/preview", {"messages": [HI], "functions": [{}] * MOST_VALUES}),
+        ("/client/v4/accounts/acc/ai/run/@cf/fireside/echo", {"messages": [{}] * MAX_VALUES}),
+        ("/client/v4/accounts/acc/ai/run/@cf/fireside/echo", {"unknown": [1] * (MAX_VALUES + 1)}),
+        ("/client/v4/accounts/acc/ai/run/@cf/fireside/echo", dict.fromkeys(map(str, range(MAX_VALUES + 1)))),
+        (CHAT, {"model": MODEL, "messages": [HI], "metadata": dict.fromkeys(map(str, range(MAX_VALUES + 1)))}),
+        (TEXTS, {"model": MODEL, "prompt": [""] * (MAX_VALUES + 1)}),
+        ("/client/v4/accounts/acc/ai/finetunes", {"name": [[]] * MAX_VALUES}),
+        ("/client/v4/accounts/acc/ai/binding/run", {"inputs": {"messages": [{}] * MAX_VALUES}}),
+        ("/api/models/@cf/fireside/echo/preview", {"messages": [HI], "functions": [{}] * MAX_VALUES}),
     ],
 )
 def test_counts_the_values_of_every_body(shared_server: LiveServer, path: str, body: object) -> None:
     headers = {"content-encoding": "gzip", "cf-consn-model-id": MODEL}
     response = shared_server.client.post(path, content=zipped(body), headers=headers)
     assert response.status_code == 413
-    assert f"more than {MOST_VALUES} values" in response.text
+    assert f"more than {MAX_VALUES} values" in response.text
 
 
 def test_text_is_not_counted_as_values(server: LiveServer) -> None:
@@ -72,11 +72,11 @@ def test_a_body_with_many_values_is_read_like_any_other(server: LiveServer) -> N
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"messages": [HI] * (MOST_MESSAGES + 1)}, f"messages: should have at most {MOST_MESSAGES} items"),
-        ({"messages": [{}] * MOST_MESSAGES}, "messages.0.role: Field required; messages.0.content: Field required"),
+        ({"messages": [HI] * (MAX_MESSAGES + 1)}, f"messages: should have at most {MAX_MESSAGES} items"),
+        ({"messages": [{}] * MAX_MESSAGES}, "messages.0.role: Field required; messages.0.content: Field required"),
         (
-            {"messages": [{"role": "user", "content": [{"type": "text", "text": ""}] * (MOST_PARTS + 1)}]},
-            f"messages.0.content: should have at most {MOST_PARTS} parts",
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": ""}] * (MAX_PARTS + 1)}]},
+            f"messages.0.content: should have at most {MAX_PARTS} parts",
         ),
         ({"messages": [HI], "tools": [{"name": "f"}] * 129}, "tools: "),
         ({"messages": [HI], "functions": [{"name": "f", "code": ""}] * 129}, "functions: "),
@@ -91,7 +91,7 @@ def test_every_list_has_a_maximum(shared_server: LiveServer, body: dict[str, obj
 @pytest.mark.parametrize(
     ("path", "more", "said"),
     [
-        (CHAT, {"messages": [HI] * (MOST_MESSAGES + 1)}, f"messages: should have at most {MOST_MESSAGES} items"),
+        (CHAT, {"messages": [HI] * (MAX_MESSAGES + 1)}, f"messages: should have at most {MAX_MESSAGES} items"),
         (CHAT, {"messages": [HI], "stop": ["a"] * 17}, "stop: "),
         (CHAT, {"messages": [HI], "tools": [{"type": "function", "function": {"name": "f"}}] * 129}, "tools: "),
         (CHAT, {"messages": [HI], "logit_bias": dict.fromkeys(map(str, range(1025)), 0)}, "logit_bias: "),

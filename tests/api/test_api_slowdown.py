@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from fireside.api.slowdown import LONGEST_DELAY, MOST_DELAYED, MOST_SENDERS, Pace, Seldom, Slowdown
+from fireside.api.slowdown import MAX_DELAY, MAX_DELAYED, MAX_SENDERS, Pace, Seldom, Slowdown
 
 PACE = Pace(burst=5, per_second=10)
 
@@ -32,14 +32,14 @@ def test_a_burst_is_free_and_then_each_waits_longer_up_to_a_bound(clock: Clock) 
     assert delays[:5] == pytest.approx([0] * 5)
     assert delays[5:8] == pytest.approx([0.1, 0.2, 0.3])
     assert delays == sorted(delays)
-    assert delays[-1] == LONGEST_DELAY
+    assert delays[-1] == MAX_DELAY
 
 
 def test_time_forgives(clock: Clock) -> None:
     slowdown = Slowdown()
     for _ in range(1000):
         slowdown.delay("a", PACE)
-    clock.now += LONGEST_DELAY + PACE.burst / PACE.per_second
+    clock.now += MAX_DELAY + PACE.burst / PACE.per_second
     assert slowdown.delay("a", PACE) == pytest.approx(0)
 
 
@@ -52,9 +52,9 @@ def test_others_are_not_slowed(clock: Clock) -> None:
 
 def test_what_is_remembered_is_bounded(clock: Clock) -> None:
     slowdown = Slowdown()
-    for number in range(MOST_SENDERS + 10):
+    for number in range(MAX_SENDERS + 10):
         slowdown.delay(str(number), PACE)
-    assert len(slowdown._free_at) == MOST_SENDERS
+    assert len(slowdown._free_at) == MAX_SENDERS
     assert "0" not in slowdown._free_at
 
 
@@ -62,13 +62,13 @@ def test_only_so_many_refusals_are_held_back_at_once(clock: Clock) -> None:
     slowdown = Slowdown()
     for _ in range(100):
         slowdown.delay("a", PACE)
-    held = [slowdown.held() for _ in range(MOST_DELAYED)]
+    held = [slowdown.held() for _ in range(MAX_DELAYED)]
     for one in held:
         one.__enter__()
     assert slowdown.delay("a", PACE) == 0
     for one in held:
         one.__exit__(None, None, None)
-    assert slowdown.delay("a", PACE) == LONGEST_DELAY
+    assert slowdown.delay("a", PACE) == MAX_DELAY
 
 
 def test_a_line_of_the_log_tells_how_many_it_stands_for(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,15 +5,15 @@ from bench.forms import SCHEMA, FormTurn, form_rows, mistral_vocabulary
 
 from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.grammar.matcher import open_matcher, open_vocabulary
-from fireside.serving.grammars import form_grammar
-from fireside.serving.types import JsonForm
+from fireside.serving.grammars import output_grammar
+from fireside.serving.types import JsonOutput
 
 
 def test_the_vocabulary_spells_an_answer_that_fits() -> None:
     table = mistral_vocabulary()
     assert len(table.bytes_of) == 32_000
     assert table.stop_ids == [2]
-    matcher = open_matcher(open_vocabulary(table), form_grammar(JsonForm(SCHEMA), spaced=True))
+    matcher = open_matcher(open_vocabulary(table), output_grammar(JsonOutput(SCHEMA), spaced=True))
     constraint = Constraint(matcher, len(table.bytes_of))
     for word in (b' {"', b"name", b'":', b' "', b"A", b"nn", b'",'):
         token = table.bytes_of.index(word)

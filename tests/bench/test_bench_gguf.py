@@ -50,7 +50,7 @@ def test_errors_by_type_and_form(mixed: Path) -> None:
 def test_the_engines_answers_are_those_of_the_second_half(mixed: Path) -> None:
     tokens = list(range(1, 17))
     options = EngineOptions(
-        kind="onnx", model_path=str(mixed / "plain"), weights="f32", slots=2, context_length=16, threads=2
+        kind="onnx", model_path=str(mixed / "plain"), weights="f32", max_num_seqs=2, context_length=16, threads=2
     )
     decoder = load_decoder(options, lambda phase, done, total: None).decoder
     found = log_probs(decoder, Told(tokens, np.zeros((7, 101), np.float32)))

@@ -273,7 +273,7 @@ def test_code_runs_as_it_stands(
                 printed = run_sample(language, code, tmp_path, variables)
                 assert said(printed) == ASKED, (mode, language)
                 [request] = service.requests
-                assert (request.tenant, request.model, request.sampling.top_k) == ("team", PLAIN, 7)
+                assert (request.account, request.model, request.sampling.top_k) == ("team", PLAIN, 7)
             page.keyboard.press("Escape")
 
 

@@ -179,7 +179,7 @@ def test_a_token_is_asked_for_and_kept_for_the_tab_alone(visitor: Visitor, site:
     view = Playground(page)
     view.say("hello")
     assert view.text() == "hello"
-    assert site.service.requests[-1].tenant == "team"
+    assert site.service.requests[-1].account == "team"
     assert locked in kept(page, "sessionStorage")
     assert locked not in kept(page, "localStorage")
     stored = databases(page)

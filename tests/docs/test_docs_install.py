@@ -14,7 +14,7 @@ import pytest
 from support.command import environment
 from support.documents import ROOT, examples
 
-MOST_LINES = 25
+MAX_LINES = 25
 
 needs = pytest.mark.skipif(not all(map(shutil.which, ["git", "make", "curl"])), reason="needs git, make and curl")
 
@@ -49,7 +49,7 @@ def test_the_first_commands_of_the_readme_lead_to_an_answer(
     started: tuple[str, dict[str, str]], tmp_path: Path
 ) -> None:
     printed, settings = started
-    assert len(printed.splitlines()) < MOST_LINES, printed
+    assert len(printed.splitlines()) < MAX_LINES, printed
     curl = re.search(r"^ *(curl .*)$", printed, re.MULTILINE)
     assert curl, printed
     answer = subprocess.run(["sh", "-ec", f"{curl[1]} --silent"], capture_output=True, text=True, timeout=60)

@@ -23,11 +23,11 @@ from fireside.engine.types import EngineStats, GenerationRequest, Sampling, Toke
 from fireside.errors import (
     BadGrammar,
     BadWeights,
+    ConstraintNotMet,
     ContextOverflow,
     EngineFailed,
     EngineLost,
     FiresideError,
-    FormNotMet,
     ModelNotDownloaded,
     ModelNotReady,
     UnsupportedWeights,
@@ -42,7 +42,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="signals and /proc"),
 ]
 
-ECHO = EngineOptions(kind="echo", context_length=4096, slots=4)
+ECHO = EngineOptions(kind="echo", context_length=4096, max_num_seqs=4)
 LIMIT = 30.0
 """Seconds after which a test that hangs fails."""
 
@@ -66,8 +66,8 @@ async def running(options: EngineOptions = ECHO) -> AsyncIterator[ProcessEngine]
             await engine.close()
 
 
-def echo(*, slots: int = 4, speed: float = 0.0) -> EngineOptions:
-    return EngineOptions(kind="echo", context_length=4096, slots=slots, tokens_per_second=speed)
+def echo(*, max_num_seqs: int = 4, speed: float = 0.0) -> EngineOptions:
+    return EngineOptions(kind="echo", context_length=4096, max_num_seqs=max_num_seqs, tokens_per_second=speed)
 
 
 def say(text: str = "hello", *, max_tokens: int = 2000) -> GenerationRequest:
@@ -117,7 +117,7 @@ def pid_of(engine: ProcessEngine) -> int:
 async def test_a_process_answers_and_ends() -> None:
     engine = ProcessEngine(ECHO)
     info = await engine.start()
-    assert (info.context_length, info.slots) == (4096, 4)
+    assert (info.context_length, info.max_num_seqs) == (4096, 4)
     child = psutil.Process(pid_of(engine))
     assert await text_of(engine, say("Wärme ☀")) == "Wärme ☀"
     assert await asyncio.gather(*(text_of(engine, say(f"text {number}")) for number in range(9))) == [
@@ -149,7 +149,7 @@ async def test_what_does_not_fit_the_context_is_refused_with_its_numbers() -> No
 
 @both_loops
 async def test_closing_the_iterator_frees_the_slot_at_once() -> None:
-    async with running(echo(slots=1, speed=200)) as engine:
+    async with running(echo(max_num_seqs=1, speed=200)) as engine:
         async with aclosing(engine.generate(say("x" * 1000))) as tokens:  # type: ignore[type-var]
             async for _ in tokens:
                 break
@@ -158,7 +158,7 @@ async def test_closing_the_iterator_frees_the_slot_at_once() -> None:
 
 
 async def test_a_cancelled_task_frees_its_place_in_the_queue() -> None:
-    async with running(echo(slots=1, speed=200)) as engine:
+    async with running(echo(max_num_seqs=1, speed=200)) as engine:
         first = await begun(engine, say("x" * 1000))
         second = asyncio.create_task(collect(engine, say()))
         await until(lambda: len(engine._running) == 2)
@@ -182,7 +182,7 @@ async def test_nothing_can_be_asked_of_an_engine_that_was_not_started() -> None:
 
 @both_loops
 async def test_killed_in_the_middle_of_answers() -> None:
-    async with running(echo(slots=2, speed=100)) as engine:
+    async with running(echo(max_num_seqs=2, speed=100)) as engine:
         tasks = [await begun(engine, say("x" * 1000)) for _ in range(2)]
         waiting = asyncio.create_task(collect(engine, say()))
         await until(lambda: len(engine._running) == 3)
@@ -220,8 +220,8 @@ async def test_pauses_grow_while_it_keeps_crashing(tmp_path: Path, monkeypatch: 
         send(Ready(INFO))
         """,
     )
-    monkeypatch.setattr(process, "FIRST_PAUSE", 0.02)
-    monkeypatch.setattr(process, "LONGEST_PAUSE", 0.08)
+    monkeypatch.setattr(process, "MIN_RESTART_DELAY", 0.02)
+    monkeypatch.setattr(process, "MAX_RESTART_DELAY", 0.08)
     async with running() as engine:
         await until(lambda: starts.exists() and len(starts.read_text().split()) >= 5)
         await engine.close()
@@ -245,7 +245,7 @@ async def test_an_answer_ends_the_growing_of_pauses(caplog: pytest.LogCaptureFix
 
 @both_loops
 async def test_close_while_answers_run() -> None:
-    async with running(echo(slots=1, speed=100)) as engine:
+    async with running(echo(max_num_seqs=1, speed=100)) as engine:
         first = await begun(engine, say("x" * 1000))
         second = asyncio.create_task(collect(engine, say()))
         await until(lambda: len(engine._running) == 2)
@@ -260,7 +260,7 @@ async def test_close_while_answers_run() -> None:
 
 
 async def test_close_while_requests_wait_for_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "FIRST_PAUSE", 1000.0)
+    monkeypatch.setattr(process, "MIN_RESTART_DELAY", 1000.0)
     async with running() as engine:
         ready = engine._ready
         os.kill(pid_of(engine), signal.SIGKILL)
@@ -276,7 +276,7 @@ async def test_close_while_requests_wait_for_a_restart(monkeypatch: pytest.Monke
 @both_loops
 async def test_close_with_output_that_nobody_has_read() -> None:
     """asyncio stops reading at 128 KiB, and then never sees that the process has ended."""
-    async with running(EngineOptions(kind="echo", context_length=200_000, slots=32)) as engine:
+    async with running(EngineOptions(kind="echo", context_length=200_000, max_num_seqs=32)) as engine:
         tasks = [await begun(engine, say("x" * 90_000, max_tokens=100_000)) for _ in range(16)]
         time.sleep(0.5)  # noqa: ASYNC251 - the loop must fall behind
         await engine.close()
@@ -302,7 +302,7 @@ from fireside.engine.host import Channel
 from fireside.engine.messages import *
 from fireside.engine.types import *
 
-INFO = EngineInfo(context_length=4096, slots=4, load_seconds=0.0)
+INFO = EngineInfo(context_length=4096, max_num_seqs=4, load_seconds=0.0)
 channel = Channel(sys.stdin.buffer, sys.stdout.buffer)
 assert isinstance(channel.read(), Load)
 send = channel.write
@@ -401,9 +401,9 @@ async def test_late_messages_do_no_harm(tmp_path: Path, monkeypatch: pytest.Monk
         send(Stats(EngineStats()))
         send(Loading("again", 1, 0))
         send(GenerationFailed(12345, "unknown"))
-        send(Tokens([(99, Token(1)), (submit.number, Token(7)), (submit.number, Token(8, "stop"))]))
-        send(Tokens([(submit.number, Token(9))]))
-        send(GenerationFailed(submit.number, "over"))
+        send(Tokens([(99, Token(1)), (submit.request_id, Token(7)), (submit.request_id, Token(8, "stop"))]))
+        send(Tokens([(submit.request_id, Token(9))]))
+        send(GenerationFailed(submit.request_id, "over"))
         channel.read()
         """,
     )
@@ -417,10 +417,10 @@ async def test_one_failed_generation(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch,
         """
         send(Ready(INFO))
-        send(GenerationFailed(channel.read().number, "not today"))
+        send(GenerationFailed(channel.read().request_id, "not today"))
         while message := channel.read():
             if isinstance(message, Submit):
-                send(Tokens([(message.number, Token(1, "stop"))]))
+                send(Tokens([(message.request_id, Token(1, "stop"))]))
         """,
     )
     async with running() as engine:
@@ -548,7 +548,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def onnx(path: Path, cache: Path | None = None) -> EngineOptions:
     return EngineOptions(
-        kind="onnx", model_path=str(path), context_length=512, slots=2, threads=1, cache_dir=str(cache) if cache else ""
+        kind="onnx",
+        model_path=str(path),
+        context_length=512,
+        max_num_seqs=2,
+        threads=1,
+        cache_dir=str(cache) if cache else "",
     )
 
 
@@ -560,7 +565,7 @@ async def test_a_checkpoint_answers_as_it_does_in_this_process(folder: Path, tmp
     async with asyncio.timeout(LIMIT):
         try:
             info = await engine.start(lambda *step: seen.append(step))
-            assert (info.context_length, info.slots, info.warm) == (512, 2, False)
+            assert (info.context_length, info.max_num_seqs, info.warm) == (512, 2, False)
             assert info.load_seconds > 0
             assert await collect(engine, request) == expected
             with pytest.raises(EngineFailed, match="outside the vocabulary"):
@@ -644,13 +649,13 @@ async def test_weights_that_are_no_numbers_fail_requests_not_the_process(tmp_pat
 
 
 async def test_a_grammar_fails_its_own_request_and_not_the_process() -> None:
-    options = EngineOptions(kind="echo", context_length=4096, slots=4, tokens=BYTES)
+    options = EngineOptions(kind="echo", context_length=4096, max_num_seqs=4, tokens=BYTES)
     async with running(options) as engine:
         pid = engine.pid
         for grammar, error in (
             (regex_grammar("["), BadGrammar),
             (json_grammar({"oneOf": [{}, {}]}), BadGrammar),
-            (regex_grammar("a{9999}"), FormNotMet),
+            (regex_grammar("a{9999}"), ConstraintNotMet),
         ):
             with pytest.raises(error):
                 await collect(engine, msgspec.structs.replace(say("x", max_tokens=5), grammar=grammar))

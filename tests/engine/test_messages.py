@@ -31,7 +31,7 @@ from fireside.engine.messages import (
     to_engine_decoder,
 )
 from fireside.engine.types import (
-    MOST_SCORES,
+    MAX_SCORES,
     Adapter,
     EngineInfo,
     EngineStats,
@@ -60,7 +60,7 @@ REQUESTS = st.builds(
     sampling=SAMPLINGS,
     stop_ids=st.lists(NUMBERS, max_size=3),
     adapter=st.none() | st.builds(Adapter, TEXTS, TEXTS),
-    tenant=TEXTS,
+    account=TEXTS,
 )
 OPTIONS = st.builds(
     EngineOptions, kind=st.sampled_from(["onnx", "echo"]), model_path=TEXTS, tokens_per_second=st.floats(0, 1e6)
@@ -76,7 +76,9 @@ TOKENS = st.builds(
     scores=st.none() | SCORES,
     prompt=st.lists(SCORES, max_size=3).map(pack_scores),
 )
-INFOS = st.builds(EngineInfo, context_length=NUMBERS, slots=NUMBERS, load_seconds=st.floats(0, 1e6), warm=st.booleans())
+INFOS = st.builds(
+    EngineInfo, context_length=NUMBERS, max_num_seqs=NUMBERS, load_seconds=st.floats(0, 1e6), warm=st.booleans()
+)
 FROM_ENGINE = st.one_of(
     st.builds(Loading, TEXTS, NUMBERS, NUMBERS),
     st.builds(Ready, INFOS),
@@ -158,7 +160,7 @@ def test_packed_scores_arrive_as_they_were(scores: list[Scores]) -> None:
 
 
 def test_the_longest_prompts_scores_fit_into_a_frame() -> None:
-    scores = Scores(-1.5, [(2**31 - 1, -1.5)] * MOST_SCORES)
+    scores = Scores(-1.5, [(2**31 - 1, -1.5)] * MAX_SCORES)
     [size] = {len(encode_frame(Tokens([(1, Token(1, prompt=pack_scores([scores] * 1000)))])))}
     assert size * 131 < MAX_FRAME
 

@@ -17,7 +17,7 @@ from support.live_server import wait_until
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 
 SECONDS = 1.5
-MOST_MB = 500
+MAX_MB = 500
 APART = {"idle_connections"}
 REFUSALS = {"400", "401", "413", "429", "408", "given up", "reset", "open"}
 """What an attack may come to, beside an answer."""
@@ -40,14 +40,14 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Views]:
     with attacked_server(tmp_path_factory.mktemp("attacked"), settings) as views:
         idle = memory_mb(views.quiet.pid)
         yield views
-        wait_until(lambda: memory_mb(views.quiet.pid) < idle + MOST_MB / 2, seconds=30)
+        wait_until(lambda: memory_mb(views.quiet.pid) < idle + MAX_MB / 2, seconds=30)
 
 
 @pytest.mark.parametrize("attack", sorted(ATTACKS.keys() - APART))
 def test_another_account_is_served_while_one_attacks(attacked: Views, attack: str) -> None:
     seen = observe(attacked, attack, SECONDS, requests=4, settle=False)
     assert set(seen.statuses) == {"200"}
-    assert seen.peak < seen.idle + MOST_MB
+    assert seen.peak < seen.idle + MAX_MB
     allowed = REFUSALS if attack in NEVER_ANSWERED else REFUSALS | {"200"}
     assert set(seen.attack) <= allowed, seen.attack
 

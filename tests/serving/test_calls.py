@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fireside.errors import FormNotMet
+from fireside.errors import ConstraintNotMet
 from fireside.prompting.messages import ToolCall
 from fireside.prompting.tools import CALL_CLOSE, CALL_OPEN
 from fireside.serving.calls import CallReader
@@ -75,5 +75,5 @@ def test_a_call_that_repeats_itself_is_the_last() -> None:
 
 
 def test_a_number_that_no_reader_takes_is_an_error() -> None:
-    with pytest.raises(FormNotMet, match="a number that no reader of JSON takes"):
+    with pytest.raises(ConstraintNotMet, match="a number that no reader of JSON takes"):
         CallReader().push(f'{CALL_OPEN}\n{{"name": "add", "arguments": {{"a": 1e999}}}}\n{CALL_CLOSE}')

@@ -13,7 +13,7 @@ from fireside.engine.types import Sampling
 from fireside.errors import InvalidInput, UnsupportedWeights
 from fireside.prompting.messages import Message
 from fireside.serving.service import Service
-from fireside.serving.types import JsonForm, TextRequest
+from fireside.serving.types import JsonOutput, TextRequest
 from support.chain_model import chain, make_chain_model
 from support.tiny_tokenizers import tiny_byte_level, with_tokens
 from support.user_models import add_model, opened
@@ -90,7 +90,7 @@ async def test_tokens_that_the_weights_lack(tmp_path: Path, caplog: pytest.LogCa
         # Without raw, such texts are only text.
         assert await say(service, "x<|pad|><tool>") == ("ab", "stop")
         assert await say(service, "x\n", raw=True) == ("ab", "stop")
-        assert await say(service, "x\n", raw=True, form=JsonForm({"const": 1})) == ("1", "stop")
+        assert await say(service, "x\n", raw=True, structured_output=JsonOutput({"const": 1})) == ("1", "stop")
 
 
 async def test_a_style_whose_tokens_the_weights_lack(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ async def test_what_only_begins_like_a_stop_text_is_said(tmp_path: Path) -> None
 
 
 async def test_a_stop_text_cancels_the_generation(tmp_path: Path) -> None:
-    add_model(tmp_path, "single", slots=1)
+    add_model(tmp_path, "single", max_num_seqs=1)
     async with serving(tmp_path, echo_tokens_per_second=200) as service:
         assert (
             await say(service, ask("say no more" + "x" * 3000, "single", stop=(" more",), max_tokens=1000)) == "say no"
@@ -141,7 +141,7 @@ async def test_answers_side_by_side_are_those_of_each_alone(tmp_path: Path) -> N
 
 
 async def test_a_client_that_goes_away_frees_the_slot_and_is_counted(tmp_path: Path) -> None:
-    add_model(tmp_path, "single", slots=1)
+    add_model(tmp_path, "single", max_num_seqs=1)
     async with serving(tmp_path, echo_tokens_per_second=200) as service:
         request = ask("x" * 1000, "single")
         async with aclosing(service.generate(request)) as deltas:  # type: ignore[type-var]
@@ -156,7 +156,7 @@ async def test_a_client_that_goes_away_frees_the_slot_and_is_counted(tmp_path: P
 
 
 async def test_a_full_model_is_busy_and_uses_nothing(tmp_path: Path) -> None:
-    add_model(tmp_path, "single", slots=1)
+    add_model(tmp_path, "single", max_num_seqs=1)
     async with serving(tmp_path, echo_tokens_per_second=50, queue_size=0) as service:
         running = await begun(service, ask("x" * 1000, "single"))
         for wait in (True, False):
@@ -286,8 +286,8 @@ async def test_usage_counts_what_the_cache_held(tmp_path: Path, warm_words: Path
     add_model(tmp_path, "words", folder=warm_words, stop=["<|end|>"])
     async with serving(tmp_path) as service:
         cached = []
-        for tenant in ("one", "one", "two", "one"):
-            request = ask("W" * 40, "words", raw=True, tenant=tenant)
+        for account in ("one", "one", "two", "one"):
+            request = ask("W" * 40, "words", raw=True, account=account)
             usage = (await collect(service, request))[-1].usage
             assert usage is not None
             assert usage.cached_tokens == request.meter.cached_tokens
@@ -295,7 +295,7 @@ async def test_usage_counts_what_the_cache_held(tmp_path: Path, warm_words: Path
         assert cached == [(0, 40), (39, 40), (0, 40), (39, 40)]
         salted = []
         for salt in ("a", "a", "b", ""):
-            request = ask("W" * 30, "words", raw=True, tenant="three", cache_salt=salt)
+            request = ask("W" * 30, "words", raw=True, account="three", cache_salt=salt)
             salted.append((await collect(service, request))[-1].usage)
         assert [usage.cached_tokens for usage in salted if usage] == [0, 29, 0, 0]
 
@@ -319,7 +319,7 @@ async def test_an_answer_of_weights(tmp_path: Path, warm_words: Path) -> None:
 
 
 async def test_many_answers_at_once_and_some_that_leave(tmp_path: Path, warm_words: Path) -> None:
-    add_model(tmp_path, "words", folder=warm_words, slots=3, stop=["<|end|>"])
+    add_model(tmp_path, "words", folder=warm_words, max_num_seqs=3, stop=["<|end|>"])
     async with serving(tmp_path) as service:
         requests = [ask("x" * (number * 7 % 50) + "W", "words") for number in range(20)]
         tasks = [asyncio.create_task(say(service, request)) for request in requests]

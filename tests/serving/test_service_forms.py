@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from fireside.engine.types import Adapter, Sampling
-from fireside.errors import BadGrammar, FiresideError, FormNotMet
+from fireside.errors import BadGrammar, ConstraintNotMet, FiresideError
 from fireside.prompting.messages import Message, Tool, ToolCall
 from fireside.serving.service import Service
 from fireside.serving.types import (
-    AnswerForm,
-    ChoiceForm,
-    GrammarForm,
-    JsonForm,
+    ChoiceOutput,
+    GrammarOutput,
+    JsonOutput,
     Meter,
     NamedTool,
-    RegexForm,
+    RegexOutput,
+    StructuredOutput,
     TextRequest,
     Usage,
 )
@@ -87,59 +87,61 @@ async def answer(service: Service, request: TextRequest) -> Answer:
 @pytest.mark.parametrize(
     ("form", "prompt", "said"),
     [
-        (JsonForm(), "hello", "{}"),
-        (JsonForm(), '{"any": [1, {"thing": null}]} and more', '{"any": [1, {"thing": null}]}'),
+        (JsonOutput(), "hello", "{}"),
+        (JsonOutput(), '{"any": [1, {"thing": null}]} and more', '{"any": [1, {"thing": null}]}'),
         (
-            JsonForm({"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}),
+            JsonOutput({"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}),
             "Ann",
             '{"name":"Ann"}',
         ),
-        (JsonForm({"enum": [4, 8]}), "8", "8"),
-        (JsonForm(True), "[1]", "[1]"),
-        (RegexForm("(yes|no)!"), "no, never", "no!"),
-        (RegexForm(" ?a"), " a", " a"),
-        (ChoiceForm(("yes", 'n"\\o\n')), 'n"\\o\n', 'n"\\o\n'),
-        (ChoiceForm(("yes", "yesterday")), "yest", "yesterday"),
-        (GrammarForm('start: "a" B+\nB: "b" | "c"'), "abcd", "abc"),
+        (JsonOutput({"enum": [4, 8]}), "8", "8"),
+        (JsonOutput(True), "[1]", "[1]"),
+        (RegexOutput("(yes|no)!"), "no, never", "no!"),
+        (RegexOutput(" ?a"), " a", " a"),
+        (ChoiceOutput(("yes", 'n"\\o\n')), 'n"\\o\n', 'n"\\o\n'),
+        (ChoiceOutput(("yes", "yesterday")), "yest", "yesterday"),
+        (GrammarOutput('start: "a" B+\nB: "b" | "c"'), "abcd", "abc"),
     ],
 )
-async def test_an_answer_has_its_form(tmp_path: Path, form: AnswerForm, prompt: str, said: str) -> None:
+async def test_an_answer_has_its_form(tmp_path: Path, form: StructuredOutput, prompt: str, said: str) -> None:
     async with serving(tmp_path) as service:
-        made = await answer(service, ask(prompt, form=form))
+        made = await answer(service, ask(prompt, structured_output=form))
         assert made == Answer(said, [], "stop", Usage(len(prompt), len(said)))
-        assert (await answer(service, chat(prompt, form=form))).text == said
+        assert (await answer(service, chat(prompt, structured_output=form))).text == said
 
 
 async def test_json_that_max_tokens_cut_is_an_error_and_counted(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
-        request = ask('{"name": "Ann"}', form=JsonForm(), max_tokens=9)
-        with pytest.raises(FormNotMet, match=r"JSON Mode couldn't be met: the answer reached max_tokens \(9\)"):
+        request = ask('{"name": "Ann"}', structured_output=JsonOutput(), max_tokens=9)
+        with pytest.raises(ConstraintNotMet, match=r"JSON Mode couldn't be met: the answer reached max_tokens \(9\)"):
             await answer(service, request)
         assert request.meter == Meter(15, 9)
-        assert (await answer(service, ask('{"name": "Ann"}', form=JsonForm(), max_tokens=15))).finish == "stop"
+        assert (
+            await answer(service, ask('{"name": "Ann"}', structured_output=JsonOutput(), max_tokens=15))
+        ).finish == "stop"
 
 
 @pytest.mark.parametrize(
     "form",
     [
-        JsonForm({"not": {}}),
-        RegexForm("("),
-        JsonForm({"minProperties": 2}),
-        JsonForm({"$ref": "#"}),
-        GrammarForm("start: nothing"),
-        GrammarForm('root ::= "a"'),
-        GrammarForm('%llguidance {}\nstart: "a"'),
-        GrammarForm("start: <|im_end|>"),
-        GrammarForm("start: a\n// a title\na: %json {"),
-        GrammarForm("// a title\nstart: %json " + "[" * 5000),
-        GrammarForm('// a title\nstart: %json {"properties": 5, "anyOf": 5, "$ref": 5}'),
-        GrammarForm('// a title\nstart: %json {"$ref": "#/$defs", "$defs": {"not": {}}}'),
-        GrammarForm('// a title\nstart: %json {"$defs": 5, "oneOf": [{}, {}]}'),
+        JsonOutput({"not": {}}),
+        RegexOutput("("),
+        JsonOutput({"minProperties": 2}),
+        JsonOutput({"$ref": "#"}),
+        GrammarOutput("start: nothing"),
+        GrammarOutput('root ::= "a"'),
+        GrammarOutput('%llguidance {}\nstart: "a"'),
+        GrammarOutput("start: <|im_end|>"),
+        GrammarOutput("start: a\n// a title\na: %json {"),
+        GrammarOutput("// a title\nstart: %json " + "[" * 5000),
+        GrammarOutput('// a title\nstart: %json {"properties": 5, "anyOf": 5, "$ref": 5}'),
+        GrammarOutput('// a title\nstart: %json {"$ref": "#/$defs", "$defs": {"not": {}}}'),
+        GrammarOutput('// a title\nstart: %json {"$defs": 5, "oneOf": [{}, {}]}'),
     ],
 )
-async def test_a_form_that_cannot_be_is_an_error_that_uses_nothing(tmp_path: Path, form: AnswerForm) -> None:
+async def test_a_form_that_cannot_be_is_an_error_that_uses_nothing(tmp_path: Path, form: StructuredOutput) -> None:
     async with serving(tmp_path) as service:
-        request = ask(form=form)
+        request = ask(structured_output=form)
         with pytest.raises(BadGrammar, match="cannot be used"):
             await answer(service, request)
         assert request.meter == Meter()
@@ -149,21 +151,23 @@ async def test_a_form_that_cannot_be_is_an_error_that_uses_nothing(tmp_path: Pat
 async def test_schemas_beyond_all_measure_are_refused_before_anything_looks_into_them(tmp_path: Path) -> None:
     many = {"enum": [f"value {number}" for number in range(50_000)]}
     async with serving(tmp_path) as service:
-        for values in ({"form": JsonForm(many)}, {"tools": (Tool("f", "", many),)}):
+        for values in ({"structured_output": JsonOutput(many)}, {"tools": (Tool("f", "", many),)}):
             with pytest.raises(BadGrammar, match="more than 524288"):
                 await answer(service, chat("x", **values))
 
 
 async def test_a_number_beyond_all_readers_is_an_error(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
-        with pytest.raises(FormNotMet, match="no reader of JSON"):
-            await answer(service, ask('{"a": 1e999}', form=JsonForm()))
-        assert (await answer(service, ask('{"a": 1e99}', form=JsonForm()))).text == '{"a": 1e99}'
+        with pytest.raises(ConstraintNotMet, match="no reader of JSON"):
+            await answer(service, ask('{"a": 1e999}', structured_output=JsonOutput()))
+        assert (await answer(service, ask('{"a": 1e99}', structured_output=JsonOutput()))).text == '{"a": 1e99}'
 
 
 async def test_stop_texts_end_words_but_no_json(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
-        assert (await answer(service, ask('{"a": 1}', form=JsonForm(), stop=("a", ":")))).text == '{"a": 1}'
+        assert (
+            await answer(service, ask('{"a": 1}', structured_output=JsonOutput(), stop=("a", ":")))
+        ).text == '{"a": 1}'
         made = await answer(service, chat(f"One. Two. {CALL}", tools=(ADD,), stop=("Two",)))
         assert (made.text, made.calls, made.finish) == ("One. ", [], "stop")
         made = await answer(service, chat(CALL, tools=(ADD,), stop=("arguments",)))
@@ -172,8 +176,8 @@ async def test_stop_texts_end_words_but_no_json(tmp_path: Path) -> None:
 
 async def test_forms_side_by_side_are_those_of_each_alone(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
-        requests = [ask(f"name {number}", form=JsonForm({"type": "string"})) for number in range(8)]
-        requests += [ask("words", form=form) for form in (None, RegexForm("["), JsonForm())]
+        requests = [ask(f"name {number}", structured_output=JsonOutput({"type": "string"})) for number in range(8)]
+        requests += [ask("words", structured_output=form) for form in (None, RegexOutput("["), JsonOutput())]
         outcomes = await asyncio.gather(*(answer(service, request) for request in requests), return_exceptions=True)
         texts = [outcome.text for outcome in outcomes if isinstance(outcome, Answer)]
         assert texts == [*(f'"name {number}"' for number in range(8)), "words", "{}"]
@@ -229,7 +233,7 @@ async def test_arguments_fit_their_schema_whatever_the_model_would_rather_say(tm
 
 async def test_a_call_that_max_tokens_cut_is_an_error_but_whole_ones_before_it_stand(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
-        with pytest.raises(FormNotMet, match="max_tokens"):
+        with pytest.raises(ConstraintNotMet, match="max_tokens"):
             await answer(service, chat(CALL, tools=(ADD,), max_tokens=len(CALL) - 1))
         made = await answer(service, chat(f"{CALL}\n{OTHER}", tools=(ADD, SAY), max_tokens=len(CALL) + 20))
         assert (made.asked, made.finish) == ([("add", {"a": 1, "b": 2})], "length")
@@ -283,14 +287,20 @@ async def test_the_space_that_a_text_begins_with_is_no_part_of_its_form(tmp_path
         for seeded in sampling:
             for raw in (False, True):
                 values = {"name": "spaced", "sampling": seeded, "raw": raw}
-                assert (await answer(service, ask(form=RegexForm("[ab]b"), **values))).text in ("ab", "bb")
-                assert (await answer(service, ask(form=RegexForm(" ab"), **values))).text == " ab"
-                assert (await answer(service, ask(form=ChoiceForm(("ab", "bb")), **values))).text in ("ab", "bb")
+                assert (await answer(service, ask(structured_output=RegexOutput("[ab]b"), **values))).text in (
+                    "ab",
+                    "bb",
+                )
+                assert (await answer(service, ask(structured_output=RegexOutput(" ab"), **values))).text == " ab"
+                assert (await answer(service, ask(structured_output=ChoiceOutput(("ab", "bb")), **values))).text in (
+                    "ab",
+                    "bb",
+                )
                 for text in ("ab", " ab"):
-                    assert (await answer(service, ask(form=ChoiceForm((text,)), **values))).text == text
-                    lark = GrammarForm(f'start: "{text}"')
-                    assert (await answer(service, ask(form=lark, **values))).text == text
-                said = (await answer(service, ask(form=JsonForm({"const": [1]}), **values))).text
+                    assert (await answer(service, ask(structured_output=ChoiceOutput((text,)), **values))).text == text
+                    lark = GrammarOutput(f'start: "{text}"')
+                    assert (await answer(service, ask(structured_output=lark, **values))).text == text
+                said = (await answer(service, ask(structured_output=JsonOutput({"const": [1]}), **values))).text
                 assert json.loads(said) == [1]
                 assert said[0] == "["
         (call,) = (
@@ -346,7 +356,7 @@ async def test_a_small_model_answers_in_json_with_a_fine_tune_and_without(smollm
     for adapter in (None, pirate):
         for sampling in (Sampling(temperature=0), Sampling(temperature=1.0, seed=3)):
             text = "Tell me about France."
-            request = ask(text, "smollm2", form=JsonForm(schema), adapter=adapter, sampling=sampling)
+            request = ask(text, "smollm2", structured_output=JsonOutput(schema), adapter=adapter, sampling=sampling)
             made = json.loads((await answer(smollm2, request)).text)
             assert set(made) == {"country", "capital"}
             if sampling.temperature == 0 and adapter is None:

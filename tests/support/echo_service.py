@@ -13,7 +13,7 @@ from fireside import errors
 from fireside.catalog.spec import EngineSpec, ModelSpec, NoSource, PromptSpec
 from fireside.prompting import ByteTokenizer, build_prompt, prompt_pieces
 from fireside.prompting.messages import ToolCall
-from fireside.serving.types import Delta, JsonForm, ModelStatus, Preview, TextRequest, Usage
+from fireside.serving.types import Delta, JsonOutput, ModelStatus, Preview, TextRequest, Usage
 
 PLAIN = "@cf/fireside/echo"
 LORA = "@hf/mistral/mistral-7b-instruct-v0.2"
@@ -101,7 +101,7 @@ class EchoService:
             order = words[0].strip()
             if order in ORDERS:
                 raise ORDERS[order]
-            if isinstance(request.form, JsonForm):
+            if isinstance(request.structured_output, JsonOutput):
                 words = ["{}"]  # what is JSON, whatever was asked
             limit = min(request.max_tokens, CONTEXT_LENGTH - len(words)) if request.clip else request.max_tokens
             if len(words) + limit > CONTEXT_LENGTH or limit < 1:

@@ -11,8 +11,8 @@ from fireside.engine.echo.runner import shortest_byte
 from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.grammar.matcher import open_matcher, open_vocabulary
 from fireside.engine.messages import TokenTable
-from fireside.serving.grammars import form_grammar
-from fireside.serving.types import JsonForm, RegexForm
+from fireside.serving.grammars import output_grammar
+from fireside.serving.types import JsonOutput, RegexOutput
 
 STOP = 256
 BYTES = TokenTable(bytes_of=[*(bytes([byte]) for byte in range(256)), b""], stop_ids=[STOP])
@@ -23,11 +23,11 @@ _VOCABULARY = open_vocabulary(BYTES)
 
 
 def json_grammar(schema: Mapping[str, Any] | bool | None = None) -> str:
-    return form_grammar(JsonForm(schema), spaced=False)
+    return output_grammar(JsonOutput(schema), spaced=False)
 
 
 def regex_grammar(pattern: str) -> str:
-    return form_grammar(RegexForm(pattern), spaced=False)
+    return output_grammar(RegexOutput(pattern), spaced=False)
 
 
 def open_constraint(grammar: str) -> Constraint:

@@ -14,15 +14,15 @@ def open_runner(
     *,
     weights: WeightsMode = "auto",
     exact: bool = False,
-    slots: int = 8,
+    max_num_seqs: int = 8,
     context: int = 512,
     kv_memory: int = 0,
     adapter_memory: int = 0,
     tokens: TokenTable | None = None,
 ) -> OnnxRunner:
     options = EngineOptions(
-        kind="onnx", model_path=str(path), weights=weights, exact=exact, slots=slots, context_length=context,
-        kv_memory=kv_memory, adapter_memory=adapter_memory, threads=2, tokens=tokens,
+        kind="onnx", model_path=str(path), weights=weights, exact=exact, context_length=context,
+        max_num_seqs=max_num_seqs, kv_memory=kv_memory, adapter_memory=adapter_memory, threads=2, tokens=tokens,
     )  # fmt: skip
     return OnnxRunner(options, lambda phase, done, total: None)
 

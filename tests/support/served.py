@@ -63,7 +63,7 @@ def served(data_dir: Path, log: int | None = None, *, tokens_per_second: float =
         log: file descriptor for what it and its engines log; None for the tests' own standard error.
         tokens_per_second: of each answer; 0 is as fast as it can be.
     """
-    slow = add_model(data_dir, "slow", slots=1)
+    slow = add_model(data_dir, "slow", max_num_seqs=1)
     short = add_model(data_dir, "short", context_length=64)
     mistral = add_model(data_dir, "mistral")
     store = data_dir / "store.db"

@@ -15,7 +15,7 @@ def add_model(
     *,
     folder: Path | None = None,
     context_length: int = 4096,
-    slots: int = 4,
+    max_num_seqs: int = 4,
     style: str = "plain",
     stop: Sequence[str] = (),
     architecture: str = "",
@@ -35,7 +35,7 @@ style = "{style}"
 stop = [{texts}]
 [engine]
 kind = "{"echo" if folder is None else "onnx"}"
-slots = {slots}
+max_num_seqs = {max_num_seqs}
 {architecture}
 """
     path = data_dir / "catalog" / f"{name}.toml"

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 4
 """Requests of an account's batches that run at the same time."""
 
-LONGEST_REFERENCE = 256
+MAX_REFERENCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +134,8 @@ def _items(requests: object) -> tuple[BatchItem, ...]:
 
 def _item(request: dict[str, Any]) -> BatchItem:
     reference = request.get("external_reference")
-    if reference is not None and not (isinstance(reference, str) and len(reference) <= LONGEST_REFERENCE):
-        raise InvalidInput([f"external_reference: should be a string of at most {LONGEST_REFERENCE} characters"])
+    if reference is not None and not (isinstance(reference, str) and len(reference) <= MAX_REFERENCE):
+        raise InvalidInput([f"external_reference: should be a string of at most {MAX_REFERENCE} characters"])
     if parse_input(request).stream:
         raise InvalidInput(["stream: not in a batch, which is answered as a whole"])
     return BatchItem(msgspec.json.encode(request), reference)

@@ -19,7 +19,7 @@ from fireside.settings import Settings
 _UTF8_BOM = b"\xef\xbb\xbf"
 _decode = msgspec.json.Decoder().decode
 
-MOST_VALUES = 131_072
+MAX_VALUES = 131_072
 """Of a body: numbers, texts, lists, maps, all counted."""
 
 VALUE_BYTES = 128
@@ -65,7 +65,7 @@ async def read_body(scope: Scope, receive: Receive, settings: Settings) -> Body:
     """The whole body, decompressed, its memory counted to the request's account.
 
     Raises:
-        BodyTooLarge: more than `max_body_bytes`, as sent or decompressed, or more than `MOST_VALUES`. Before anything
+        BodyTooLarge: more than `max_body_bytes`, as sent or decompressed, or more than `MAX_VALUES`. Before anything
             is read, if the declared length says so already.
         RequestTimeout: the body came too slowly.
         BadBody, FeatureUnavailable: the content coding is broken, or not one that this server takes.
@@ -155,9 +155,9 @@ def _count(text: bytes) -> int:
     """How many values. Raises BodyTooLarge as soon as there are too many."""
     count = ValueCount()
     for found in count.add(text):
-        if found > MOST_VALUES:
+        if found > MAX_VALUES:
             raise BodyTooLarge(
-                f"The request body holds more than {MOST_VALUES} values (texts, numbers, lists and maps): send less at "
+                f"The request body holds more than {MAX_VALUES} values (texts, numbers, lists and maps): send less at "
                 "once."
             )
     return count.found

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 OWN_FILES = 256
 """Open files that the server keeps for itself: its database, engines, uploads."""
 
-MOST_FILES = 65_536
+MAX_FILES = 65_536
 CROWD = 64
 """Connections beyond the limit that wait to ask for the server's health."""
 
@@ -130,7 +130,7 @@ def connections_for(settings: Settings) -> Connections:
     most = settings.connections
     if sys.platform != "win32":
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+        wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
         if soft < wanted:
             with suppress(ValueError, OSError):  # macOS takes fewer than it says
                 resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

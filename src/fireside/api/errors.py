@@ -25,7 +25,7 @@ WIRE_ERRORS: dict[type[e.FiresideError], WireError] = {
     e.InvalidDataType: WireError(5004, 400),
     e.ContextOverflow: WireError(5021, 400),
     e.BadGrammar: WireError(5006, 400),
-    e.FormNotMet: WireError(5024, 400),
+    e.ConstraintNotMet: WireError(5024, 400),
     e.BodyTooLarge: WireError(3006, 413),
     e.UnknownModel: WireError(5007, 400),
     e.InvalidModelId: WireError(3042, 404),

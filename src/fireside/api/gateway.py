@@ -18,7 +18,7 @@ from fireside.api.envelope import answer
 from fireside.api.paths import canonical
 from fireside.errors import FeatureUnavailable, FiresideError, InvalidInput, NoSuchRoute
 
-MOST_STEPS = 10
+MAX_STEPS = 10
 """Requests that one call may bring."""
 
 _PROVIDER = "workers-ai"
@@ -98,8 +98,8 @@ def _read_steps(given: Any) -> list[Step]:
         steps = msgspec.convert(given if isinstance(given, list) else [given], list[Step])
     except msgspec.ValidationError as error:
         raise InvalidInput([f"a request of the gateway has provider, endpoint and query: {error}"]) from None
-    if not 1 <= len(steps) <= MOST_STEPS:
-        raise InvalidInput([f"the gateway takes 1 to {MOST_STEPS} requests at once, not {len(steps)}"])
+    if not 1 <= len(steps) <= MAX_STEPS:
+        raise InvalidInput([f"the gateway takes 1 to {MAX_STEPS} requests at once, not {len(steps)}"])
     return steps
 
 

@@ -29,7 +29,7 @@ from fireside.serving.types import Delta, FinishReason, FunctionCall, TextReques
 logger = logging.getLogger(__name__)
 
 
-MOST_LOGPROBS = 1 << 18
+MAX_LOGPROBS = 1 << 18
 """That an answer tells which is no stream, over all its choices."""
 
 LOGPROB_BYTES = 400
@@ -61,7 +61,7 @@ async def respond(
 
     Args:
         spec: the model that answers, as `request.model` was resolved.
-        choices: requests without an adapter; their tenant is the account.
+        choices: requests without an adapter; their account is set.
         lora: id or name of a fine-tune.
         functions: what the model may call and runs here, where there is one choice.
 
@@ -112,7 +112,7 @@ async def _generation(
     if lora is not None:
         if not spec.lora:
             raise LoraUnsupported(f"The model {spec.id} does not support LoRA inference: leave out lora.")
-        adapter = await asyncio.to_thread(context.finetunes.local, choices.requests[0].tenant, lora, spec)
+        adapter = await asyncio.to_thread(context.finetunes.local, choices.requests[0].account, lora, spec)
         files = Adapter(adapter.version, str(adapter.folder))
         choices = replace(choices, requests=tuple(replace(one, adapter=files) for one in choices.requests))
     try:
@@ -134,7 +134,7 @@ def _deltas(context: Context, choices: Choices, functions: Sequence[Function]) -
 
 async def _record(context: Context, spec: ModelSpec, choices: Choices) -> None:
     """Add to the account's usage. The client has its answer by now: a failure here is for the log alone."""
-    account, usage = choices.requests[0].tenant, choices.usage()
+    account, usage = choices.requests[0].account, choices.usage()
     if not usage.prompt_tokens:
         return
     try:
@@ -201,9 +201,9 @@ async def _collect(
                 pieces[delta.choice].add(delta)
                 if delta.tokens is not None and (more := delta.tokens.logprobs):
                     logprobs += more
-                    if logprobs > MOST_LOGPROBS:
+                    if logprobs > MAX_LOGPROBS:
                         raise InvalidInput(
-                            [f"logprobs: these are more than {MOST_LOGPROBS}: ask for fewer at once, or for a stream"]
+                            [f"logprobs: these are more than {MAX_LOGPROBS}: ask for fewer at once, or for a stream"]
                         )
                     if hold is not None:
                         hold(more * LOGPROB_BYTES)

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from fireside.api.nullable import null_is_unset, without_nulls
 from fireside.api.tools import (
-    MOST_TOOLS,
+    MAX_TOOLS,
     Choice,
     EarlierCall,
     GuidedJson,
@@ -29,14 +29,14 @@ from fireside.serving.types import TextRequest, ToolChoice
 MAX_TEXT = 131_072
 """Most characters (code points) of a prompt, and of one message's content."""
 
-MOST_MESSAGES = 16_384
+MAX_MESSAGES = 16_384
 """More turns than any context window has room for."""
 
-MOST_PARTS = 4096
+MAX_PARTS = 4096
 """Of one message's content."""
 
-MOST_FUNCTIONS = 128
-LONGEST_LABEL = 1000
+MAX_FUNCTIONS = 128
+MAX_LABEL = 1000
 """Most characters of ids and names that are only handed on."""
 
 MAX_TOKENS = 2**31 - 1
@@ -57,8 +57,8 @@ def _text(content: object) -> object:
     """Content given as an array of text parts, as one string."""
     if not isinstance(content, list):
         return content
-    if len(content) > MOST_PARTS:
-        raise PydanticCustomError("text_parts", "should have at most {most} parts", {"most": MOST_PARTS})
+    if len(content) > MAX_PARTS:
+        raise PydanticCustomError("text_parts", "should have at most {most} parts", {"most": MAX_PARTS})
     texts = []
     for part in content:
         if not (isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str)):
@@ -75,14 +75,14 @@ Flag = Annotated[
 
 
 def _not_too_many(messages: object) -> object:
-    if isinstance(messages, list) and len(messages) > MOST_MESSAGES:
-        raise PydanticCustomError("too_many", "should have at most {most} items", {"most": MOST_MESSAGES})
+    if isinstance(messages, list) and len(messages) > MAX_MESSAGES:
+        raise PydanticCustomError("too_many", "should have at most {most} items", {"most": MAX_MESSAGES})
     return messages
 
 
 # Not in the published schema, where the bound would only make tests and forms of it unwieldy.
 NOT_TOO_MANY = BeforeValidator(_not_too_many)
-"""At most `MOST_MESSAGES` of them."""
+"""At most `MAX_MESSAGES` of them."""
 
 WHOLE = BeforeValidator(_whole)
 """1.0 is an integer."""
@@ -111,9 +111,9 @@ class ChatMessage(_Input):
 
     role: Literal[Role, "developer"]
     content: Content
-    tool_calls: Annotated[list[EarlierCall], Field(max_length=MOST_TOOLS, fail_fast=True)] = []
-    tool_call_id: Annotated[str, Field(max_length=LONGEST_LABEL)] | None = None
-    name: Annotated[str, Field(max_length=LONGEST_LABEL)] | None = None
+    tool_calls: Annotated[list[EarlierCall], Field(max_length=MAX_TOOLS, fail_fast=True)] = []
+    tool_call_id: Annotated[str, Field(max_length=MAX_LABEL)] | None = None
+    name: Annotated[str, Field(max_length=MAX_LABEL)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -146,7 +146,7 @@ class ChatMessage(_Input):
 class CodeFunction(_Input):
     """A function given by its code."""
 
-    name: Annotated[str, Field(max_length=LONGEST_LABEL)]
+    name: Annotated[str, Field(max_length=MAX_LABEL)]
     code: Annotated[str, Field(max_length=MAX_TEXT)]
 
 
@@ -206,8 +206,8 @@ class MessagesInput(_Common):
     """A conversation."""
 
     messages: Annotated[list[ChatMessage], Field(min_length=1, fail_fast=True), NOT_TOO_MANY]
-    functions: Annotated[list[CodeFunction], Field(max_length=MOST_FUNCTIONS, fail_fast=True)] = []
-    tools: Annotated[list[Tool], Field(max_length=MOST_TOOLS, fail_fast=True)] = []
+    functions: Annotated[list[CodeFunction], Field(max_length=MAX_FUNCTIONS, fail_fast=True)] = []
+    tools: Annotated[list[Tool], Field(max_length=MAX_TOOLS, fail_fast=True)] = []
     tool_choice: Choice | None = None
 
 
@@ -262,9 +262,9 @@ def to_request(model: str, parsed: TextInput, account: str, adapter: Adapter | N
         max_tokens=parsed.max_tokens,
         sampling=parsed.sampling(),
         adapter=adapter,
-        tenant=account,
+        account=account,
         wait=not parsed.options.reject_if_busy,
-        form=form,
+        structured_output=form,
         tools=tuple(tool.typed() for tool in tools),
         tool_choice=choice,
     )

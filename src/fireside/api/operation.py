@@ -19,7 +19,7 @@ GENERATING = (
     e.InvalidModelId,
     e.ContextOverflow,
     e.BadGrammar,
-    e.FormNotMet,
+    e.ConstraintNotMet,
     e.LoraUnsupported,
     e.FineTuneNotFound,
     e.FineTuneIncomplete,

@@ -29,7 +29,7 @@ from fireside.api.usage import TokenUsage, usage_object
 from fireside.catalog.spec import ModelSpec
 from fireside.prompting.messages import ToolCall
 from fireside.serving.choices import Choices
-from fireside.serving.types import Delta, FinishReason, JsonForm, TextRequest, Usage
+from fireside.serving.types import Delta, FinishReason, JsonOutput, TextRequest, Usage
 
 
 def routes(context: Context) -> list[Route]:
@@ -187,7 +187,7 @@ class _RunForm:
     def result(self, delta: Delta) -> RunResult:
         """The whole answer, of its only piece."""
         response: object = delta.text
-        if isinstance(self._request.form, JsonForm):
+        if isinstance(self._request.structured_output, JsonOutput):
             response = msgspec.Raw(delta.text.encode())  # as the model wrote it
         elif delta.tool_calls:
             response = delta.text.strip() or None

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 logger = logging.getLogger(__name__)
 
-LONGEST_DELAY = 2.0
-MOST_SENDERS = 4096
-MOST_DELAYED = 512
+MAX_DELAY = 2.0
+MAX_SENDERS = 4096
+MAX_DELAYED = 512
 """Refusals held back at once; more of them are answered without delay."""
 
 _LOG_SECONDS = 10.0
@@ -55,7 +55,7 @@ REQUESTS = Pace(burst=200, per_second=50)
 
 
 class Slowdown:
-    """Remembers who was refused, the last `MOST_SENDERS` of them. For one event loop."""
+    """Remembers who was refused, the last `MAX_SENDERS` of them. For one event loop."""
 
     def __init__(self) -> None:
         self._free_at: OrderedDict[str, float] = OrderedDict()
@@ -75,12 +75,12 @@ class Slowdown:
         """Seconds to hold the sender's refusal back."""
         now = time.monotonic()
         free_at = max(now, self._free_at.pop(sender, now)) + 1 / pace.per_second
-        self._free_at[sender] = min(free_at, now + pace.burst / pace.per_second + LONGEST_DELAY)
-        if len(self._free_at) > MOST_SENDERS:
+        self._free_at[sender] = min(free_at, now + pace.burst / pace.per_second + MAX_DELAY)
+        if len(self._free_at) > MAX_SENDERS:
             self._free_at.popitem(last=False)
-        if self._delayed >= MOST_DELAYED:
+        if self._delayed >= MAX_DELAYED:
             return 0.0
-        return min(max(0.0, free_at - now - pace.burst / pace.per_second), LONGEST_DELAY)
+        return min(max(0.0, free_at - now - pace.burst / pace.per_second), MAX_DELAY)
 
     def note(self, address: str, reason: str) -> None:
         """Say in the log that a token was refused."""

@@ -11,14 +11,14 @@ from pydantic_core import PydanticCustomError
 from fireside.api.nullable import null_is_unset, without_nulls
 from fireside.errors import InvalidInput
 from fireside.prompting import messages
-from fireside.serving.types import JsonForm, NamedTool, RegexForm, ToolChoice
+from fireside.serving.types import JsonOutput, NamedTool, RegexOutput, ToolChoice
 
-MOST_TOOLS = 128
-LONGEST_NAME = 128
-LONGEST_PATTERN = 32_768
-LONGEST_TEXT = 131_072
+MAX_TOOLS = 128
+MAX_NAME = 128
+MAX_PATTERN = 32_768
+MAX_DESCRIPTION = 131_072
 
-Name = Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 
 
 class _Strict(BaseModel):
@@ -38,7 +38,7 @@ class Tool(_Strict):
     """A tool the model may call; also accepted inside `{"type": "function", "function": {…}}`."""
 
     name: Name
-    description: Annotated[str, Field(max_length=LONGEST_TEXT)] = ""
+    description: Annotated[str, Field(max_length=MAX_DESCRIPTION)] = ""
     parameters: dict[str, Any] = {}
 
     @model_validator(mode="before")
@@ -54,7 +54,7 @@ class Tool(_Strict):
 class EarlierCall(_Strict):
     """A call in an assistant's turn: arguments as an object, or as its JSON text inside OpenAI's `function`."""
 
-    id: Annotated[str, Field(max_length=LONGEST_TEXT)] = ""
+    id: Annotated[str, Field(max_length=MAX_DESCRIPTION)] = ""
     name: Name
     arguments: Annotated[str, WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}]})]
 
@@ -100,7 +100,7 @@ class ResponseFormat(_Strict):
 
     type: Literal["text", "json_object", "json_schema", "regex"]
     json_schema: dict[str, Any] | bool | None = None
-    regex: Annotated[str, Field(min_length=1, max_length=LONGEST_PATTERN)] | None = None
+    regex: Annotated[str, Field(min_length=1, max_length=MAX_PATTERN)] | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "ResponseFormat":
@@ -111,13 +111,13 @@ class ResponseFormat(_Strict):
             raise PydanticCustomError("missing", "json_schema.schema is required beside json_schema.name")
         return self
 
-    def typed(self) -> JsonForm | RegexForm | None:
+    def typed(self) -> JsonOutput | RegexOutput | None:
         """For serving; None is text like any other."""
         if self.type == "text":
             return None
         if self.type == "regex":
-            return RegexForm(self.regex or "")
-        return JsonForm(_inner_schema(self.json_schema))
+            return RegexOutput(self.regex or "")
+        return JsonOutput(_inner_schema(self.json_schema))
 
 
 GuidedJson = Annotated[
@@ -128,13 +128,13 @@ GuidedJson = Annotated[
 
 def answer_form(
     response_format: ResponseFormat | None, guided_json: dict[str, Any] | None
-) -> JsonForm | RegexForm | None:
+) -> JsonOutput | RegexOutput | None:
     """The form that either of the two asks for. Raises InvalidInput for both at once."""
     if guided_json is None:
         return response_format.typed() if response_format else None
     if response_format is not None:
         raise InvalidInput(["guided_json: not with response_format; leave one out"])
-    return JsonForm(guided_json or None)
+    return JsonOutput(guided_json or None)
 
 
 def tool_choice(choice: Choice | None, names: Sequence[str]) -> ToolChoice:

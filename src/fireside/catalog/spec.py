@@ -3,7 +3,7 @@
 from typing import Annotated, Literal, Self
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 MODEL_ID_PATTERN = r"^@(hf|cf)/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$"
 
@@ -99,12 +99,12 @@ class EngineSpec(_Strict):
     Args:
         kind: engine name.
         weights: how weights are held on the CPU; "auto" is 4-bit codes as they are, else int8, or f32 for small models.
-        slots: most requests that generate at the same time.
+        max_num_seqs: most requests that generate at the same time (`slots` in older files).
     """
 
     kind: Literal["onnx", "echo"]
     weights: Literal["auto", "int8", "int4", "f32"] = "auto"
-    slots: int = Field(default=16, ge=1, le=256)
+    max_num_seqs: int = Field(default=16, ge=1, le=256, validation_alias=AliasChoices("max_num_seqs", "slots"))
 
 
 class ArchitectureFacts(_Strict):

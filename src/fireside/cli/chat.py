@@ -14,7 +14,7 @@ from fireside.cli.chat_input import read_message
 from fireside.cli.loading import load_shown
 from fireside.errors import FiresideError, RequestError
 
-MOST_TOKENS = 1024
+MAX_TOKENS = 1024
 """Of an answer, where nobody says otherwise and the context window is not too small for that."""
 
 PARAMETERS = {
@@ -49,7 +49,7 @@ class Chat:
         self.turns: list[dict[str, str]] = []
         self.options = dict(options)
         self._system = spec.prompt.default_system if system is None else system
-        self._most = min(MOST_TOKENS, max(1, spec.context_length // 2))
+        self._most = min(MAX_TOKENS, max(1, spec.context_length // 2))
 
     async def say(self, text: str) -> None:
         """Print the answer to the next message; both are remembered, the answer as far as it came.

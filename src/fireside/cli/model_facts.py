@@ -45,7 +45,7 @@ def facts_of(spec: ModelSpec, settings: Settings) -> dict[str, Any]:
         "packed_bytes": None if packed is None else packed.stat().st_size,
         "engine": spec.engine.kind,
         "weights": spec.engine.weights,
-        "slots": spec.engine.slots,
+        "max_num_seqs": spec.engine.max_num_seqs,
         "style": spec.prompt.style,
         "default_system": spec.prompt.default_system,
         "stop": [text for text in dict.fromkeys((turn_end(spec.prompt), *spec.prompt.stop)) if text is not None],

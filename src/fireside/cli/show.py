@@ -53,7 +53,7 @@ def _lines(facts: dict[str, Any]) -> dict[str, str]:
         "speed": "" if speed is None else f"at most about {speed:g} tokens per second on this machine",
         "context": f"{facts['context_length']:,} tokens",
         "LoRA": "yes" if facts["lora"] else "no",
-        "engine": f"{facts['engine']}, weights {facts['weights']}, {facts['slots']} answers at once",
+        "engine": f"{facts['engine']}, weights {facts['weights']}, {facts['max_num_seqs']} answers at once",
         "prompt style": facts["style"],
         "system": facts["default_system"] or "",
         "stops at": ", ".join(facts["stop"]),

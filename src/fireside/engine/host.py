@@ -16,7 +16,7 @@ import msgspec
 from fireside.engine.memory import resident_memory
 from fireside.engine.messages import (
     HEADER,
-    MOST_AHEAD,
+    MAX_STEPS_AHEAD,
     AskStats,
     Cancel,
     FromEngine,
@@ -38,7 +38,7 @@ from fireside.engine.runner import Runner, make_runner
 from fireside.engine.types import Token
 from fireside.errors import FiresideError
 
-log = logging.getLogger("fireside.engine")
+logger = logging.getLogger(__name__)
 
 
 class Channel:
@@ -80,15 +80,15 @@ def _pump(channel: Channel, inbox: "queue.SimpleQueue[ToEngine]") -> None:
 
 def _handle(message: ToEngine, runner: Runner, channel: Channel) -> None:
     match message:
-        case Submit(number, request):
+        case Submit(request_id, request):
             try:
-                runner.submit(number, request)
+                runner.submit(request_id, request)
             except Exception as error:
-                log.exception("generation %d was refused", number)
+                logger.exception("generation %d was refused", request_id)
                 is_known = isinstance(error, FiresideError | ValueError)
-                channel.write(GenerationFailed(number, str(error) if is_known else type(error).__name__))
-        case Cancel(number):
-            runner.cancel(number)
+                channel.write(GenerationFailed(request_id, str(error) if is_known else type(error).__name__))
+        case Cancel(request_id):
+            runner.cancel(request_id)
         case AskStats():
             channel.write(Stats(msgspec.structs.replace(runner.stats(), memory=resident_memory())))
         case Taken():
@@ -100,11 +100,11 @@ def _handle(message: ToEngine, runner: Runner, channel: Channel) -> None:
 def _step(runner: Runner, channel: Channel) -> int:
     """Returns how many messages of tokens were written."""
     outcomes = runner.step()
-    if tokens := [(number, outcome) for number, outcome in outcomes if isinstance(outcome, Token)]:
+    if tokens := [(request_id, outcome) for request_id, outcome in outcomes if isinstance(outcome, Token)]:
         channel.write(Tokens(tokens))
-    for number, outcome in outcomes:
+    for request_id, outcome in outcomes:
         if not isinstance(outcome, Token):
-            channel.write(GenerationFailed(number, str(outcome), type(outcome).__name__))
+            channel.write(GenerationFailed(request_id, str(outcome), type(outcome).__name__))
     return 1 if tokens else 0
 
 
@@ -121,7 +121,7 @@ def run(channel: Channel) -> None:
         channel.write(LoadFailed(type(error).__name__, str(error)))
         return
     except Exception as error:
-        log.exception("loading failed")
+        logger.exception("loading failed")
         channel.write(
             LoadFailed("EngineFailed", f"Loading failed ({type(error).__name__}). The server's log says more.")
         )
@@ -129,7 +129,7 @@ def run(channel: Channel) -> None:
     channel.write(Ready(runner.info))
     ahead = 0
     while True:
-        if not runner.busy or ahead >= MOST_AHEAD or not inbox.empty():
+        if not runner.busy or ahead >= MAX_STEPS_AHEAD or not inbox.empty():
             message = inbox.get()
             ahead -= isinstance(message, Taken)
             _handle(message, runner, channel)

@@ -14,7 +14,7 @@ from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, To
 HEADER = struct.Struct("<I")
 MAX_FRAME = 64 * 1024 * 1024
 
-MOST_AHEAD = 2
+MAX_STEPS_AHEAD = 2
 """Steps whose tokens may be on their way: what is made faster than it can be sent only delays what comes after it."""
 
 EngineKind = Literal["onnx", "echo"]
@@ -41,7 +41,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
         model_path: folder or file of the weights ("" for echo).
         cache_dir: where repacked weights are kept ("" for nowhere).
         context_length: most tokens of prompt and answer together; the checkpoint's own length if that is less.
-        slots: most requests that generate at the same time.
+        max_num_seqs: most requests that generate at the same time.
         threads: arithmetic threads; 0 is one per core.
         kv_memory: most bytes of KV cache; 0 is a quarter of the machine's memory.
         weights: how f32/f16/bf16 weights are held.
@@ -55,7 +55,7 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     model_path: str = ""
     cache_dir: str = ""
     context_length: int = 4096
-    slots: int = 16
+    max_num_seqs: int = 16
     threads: int = 0
     kv_memory: int = 0
     weights: WeightsMode = "auto"
@@ -72,16 +72,16 @@ class Load(msgspec.Struct, frozen=True, tag=True):
 
 
 class Submit(msgspec.Struct, frozen=True, tag=True):
-    """Start a generation under a number that the server chose."""
+    """Start a generation. The server chooses its `request_id`."""
 
-    number: int
+    request_id: int
     request: GenerationRequest
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
-    """Stop a generation; unknown numbers are ignored, since its last token may be on the way."""
+    """Stop a generation; unknown ids are ignored, since its last token may be on the way."""
 
-    number: int
+    request_id: int
 
 
 class AskStats(msgspec.Struct, frozen=True, tag=True):
@@ -89,7 +89,7 @@ class AskStats(msgspec.Struct, frozen=True, tag=True):
 
 
 class Taken(msgspec.Struct, frozen=True, tag=True):
-    """One `Tokens` message has been handed on. The engine is never more than `MOST_AHEAD` of them ahead."""
+    """One `Tokens` message has been handed on. The engine is never more than `MAX_STEPS_AHEAD` of them ahead."""
 
 
 ToEngine = Load | Submit | Cancel | AskStats | Taken
@@ -117,7 +117,7 @@ class LoadFailed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Tokens(msgspec.Struct, frozen=True, tag=True):
-    """What one step made: pairs of generation number and token."""
+    """What one step made: pairs of request_id and token."""
 
     items: list[tuple[int, Token]]
 
@@ -125,7 +125,7 @@ class Tokens(msgspec.Struct, frozen=True, tag=True):
 class GenerationFailed(msgspec.Struct, frozen=True, tag=True):
     """One generation failed; the engine goes on. `error` is the name of a leaf of `fireside.errors`."""
 
-    number: int
+    request_id: int
     message: str
     error: str = "EngineFailed"
 

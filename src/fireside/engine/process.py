@@ -36,19 +36,19 @@ from fireside.engine.messages import (
 from fireside.engine.protocol import Progress
 from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
 
-log = logging.getLogger("fireside.engine")
+logger = logging.getLogger(__name__)
 
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 """Weights in huge pages are quicker to allocate and to read. Other C libraries than glibc do not look at it."""
 
-FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 30.0
+MIN_RESTART_DELAY = 0.2
+MAX_RESTART_DELAY = 30.0
 """Seconds between an engine's end and its next start."""
 
 PATIENCE = 5.0
 """Seconds that a process has to end by itself."""
 
-LONGEST_BREATH = 0.02
+MAX_YIELD = 0.02
 """Seconds."""
 
 READ_SIZE = 1 << 16
@@ -72,7 +72,7 @@ class ProcessEngine:
         self._supervisor: asyncio.Task[None] | None = None
         self._ready: asyncio.Future[EngineInfo] | None = None
         self._progress: Progress | None = None
-        self._pause = FIRST_PAUSE
+        self._pause = MIN_RESTART_DELAY
 
     @property
     def pid(self) -> int | None:
@@ -91,12 +91,12 @@ class ProcessEngine:
         info = await self._loaded()
         if len(request.prompt_ids) + request.max_tokens > info.context_length:
             raise errors.ContextOverflow(len(request.prompt_ids), request.max_tokens, info.context_length)
-        number = next(self._numbers)
+        request_id = next(self._numbers)
         inbox: _Inbox = asyncio.Queue()
-        self._running[number] = inbox
+        self._running[request_id] = inbox
         finished = False
         try:
-            self._send(Submit(number, request))
+            self._send(Submit(request_id, request))
             while not finished:
                 item = await inbox.get()
                 if isinstance(item, errors.FiresideError):
@@ -105,9 +105,9 @@ class ProcessEngine:
                 finished = item.finish_reason is not None
                 yield item
         finally:
-            self._running.pop(number, None)
+            self._running.pop(request_id, None)
             if not finished:
-                self._send(Cancel(number))
+                self._send(Cancel(request_id))
 
     async def stats(self) -> EngineStats:
         """See `Engine.stats`."""
@@ -153,9 +153,9 @@ class ProcessEngine:
                 return
             self._ready = asyncio.get_running_loop().create_future()
             self._fail_running(failure)
-            log.warning("%s Starting it again in %.1f s.", failure, self._pause)
+            logger.warning("%s Starting it again in %.1f s.", failure, self._pause)
             await asyncio.sleep(self._pause)
-            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+            self._pause = min(self._pause * 2, MAX_RESTART_DELAY)
 
     async def _run_once(self) -> errors.FiresideError:
         """One life of the process; returns why it ended."""
@@ -176,7 +176,7 @@ class ProcessEngine:
             pass
         except Exception:
             # Bytes that are no message, or a fault in what listens to progress: nobody may wait for ever because of it.
-            log.exception("the engine process cannot be understood; it is stopped")
+            logger.exception("the engine process cannot be understood; it is stopped")
             broken = True
             _kill(process)
         finally:
@@ -203,7 +203,7 @@ class ProcessEngine:
         began = loop.time()
         self._deliver(message)
         await asyncio.sleep(0)
-        await asyncio.sleep(min(loop.time() - began, LONGEST_BREATH))
+        await asyncio.sleep(min(loop.time() - began, MAX_YIELD))
         if isinstance(message, Tokens):
             self._send(Taken())
 
@@ -217,12 +217,12 @@ class ProcessEngine:
     def _deliver(self, message: FromEngine) -> None:
         match message:
             case Tokens(items):
-                self._pause = FIRST_PAUSE
-                for number, token in items:
-                    if inbox := self._running.get(number):
+                self._pause = MIN_RESTART_DELAY
+                for request_id, token in items:
+                    if inbox := self._running.get(request_id):
                         inbox.put_nowait(token)
-            case GenerationFailed(number, text, name):
-                if inbox := self._running.get(number):
+            case GenerationFailed(request_id, text, name):
+                if inbox := self._running.get(request_id):
                     inbox.put_nowait(_error(name, text))
             case Loading(phase, done, total):
                 if self._progress:

@@ -19,10 +19,10 @@ class Engine(Protocol):
     def generate(self, request: GenerationRequest) -> AsyncIterator[Token]:
         """Yield the answer's tokens as they are made; closing the iterator cancels within one step.
 
-        More of them than the engine has slots wait for one in the order in which they came. Who may come at all, and
+        Those beyond `max_num_seqs` wait in the order in which they came. Who may come at all, and
         how many, is for the caller to say.
 
-        Raises, from the first or a later step: ContextOverflow, BadGrammar, FormNotMet, EngineLost, EngineFailed.
+        Raises, from the first or a later step: ContextOverflow, BadGrammar, ConstraintNotMet, EngineLost, EngineFailed.
         """
         ...
 

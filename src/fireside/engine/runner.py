@@ -22,16 +22,16 @@ class Runner(Protocol):
         """Whether `step` has anything to do."""
         ...
 
-    def submit(self, number: int, request: GenerationRequest) -> None:
+    def submit(self, request_id: int, request: GenerationRequest) -> None:
         """Queue a generation."""
         ...
 
-    def cancel(self, number: int) -> None:
+    def cancel(self, request_id: int) -> None:
         """Forget a generation, wherever it is."""
         ...
 
     def step(self) -> list[tuple[int, Outcome]]:
-        """Advance; return what came of it by generation number, in order, nothing when this step only prefilled."""
+        """Advance; return what came of it by request_id, in order, nothing when this step only prefilled."""
         ...
 
     def stats(self) -> EngineStats: ...

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fireside.engine.steps import Logits, Setup, steps_for
-from fireside.engine.types import LEAST_LOGPROB, Sampling, Scores
+from fireside.engine.types import MIN_LOGPROB, Sampling, Scores
 from fireside.errors import EngineFailed
 
 FIRST_CANDIDATES = 256
 """top-p looks at this many best tokens before it sorts the whole vocabulary."""
 
-COLDEST = 1e-5
+MIN_TEMPERATURE = 1e-5
 """Lower temperatures are greedy, as in vLLM: a draw could not tell them from 0, but float32 overflows."""
 
 
@@ -35,7 +35,7 @@ class Sampler:
         self, sampling: Sampling, prompt_ids: list[int], vocab_size: int, stop_ids: Sequence[int] = ()
     ) -> None:
         self._sampling = sampling
-        self._coldest = sampling.temperature < COLDEST
+        self._coldest = sampling.temperature < MIN_TEMPERATURE
         self._random = np.random.Generator(np.random.PCG64(sampling.seed))
         self._steps = steps_for(Setup(sampling, prompt_ids, list(stop_ids), vocab_size))
 
@@ -99,12 +99,12 @@ def scores(logits: Logits, token: int, count: int) -> Scores:
 
 
 def _logprob(logits: Logits, token: int, shift: float) -> float:
-    return max(float(logits[token]) - shift, LEAST_LOGPROB)
+    return max(float(logits[token]) - shift, MIN_LOGPROB)
 
 
 def is_reproducible(sampling: Sampling) -> bool:
     """Whether the same request is to give the same answer again: greedy, or with a seed."""
-    return sampling.seed is not None or sampling.temperature < COLDEST
+    return sampling.seed is not None or sampling.temperature < MIN_TEMPERATURE
 
 
 def check_best(logits: Logits, best: int) -> None:

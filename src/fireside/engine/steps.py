@@ -16,7 +16,7 @@ Logits = NDArray[np.float32]
 BANNED = np.float32(-1e9)
 """The logit of a token that must not be chosen. Finite: where a grammar allows nothing else, it still can be."""
 
-SMALLEST_PENALTY = 0.01
+MIN_PENALTY = 0.01
 """Lower repetition penalties act as this one, which nothing but a repetition survives; float32 overflows below."""
 
 
@@ -122,7 +122,7 @@ class RepetitionPenalty:
     form."""
 
     def __init__(self, setup: Setup) -> None:
-        self._penalty = np.float32(max(setup.sampling.repetition_penalty, SMALLEST_PENALTY))
+        self._penalty = np.float32(max(setup.sampling.repetition_penalty, MIN_PENALTY))
         self._seen = np.zeros(setup.vocab_size, dtype=np.bool_)
         self._seen[setup.prompt_ids] = True
 

@@ -31,10 +31,10 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     min_tokens: int = 0
 
 
-MOST_SCORES = 20
+MAX_SCORES = 20
 """Likeliest tokens that are told at most, as in OpenAI's API."""
 
-LEAST_LOGPROB = -9999.0
+MIN_LOGPROB = -9999.0
 """Stands for what JSON cannot write, minus infinity, as in OpenAI's API."""
 
 
@@ -59,10 +59,11 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
         sampling: see `Sampling`.
         stop_ids: tokens that end the answer (end of sequence, end of turn).
         adapter: a LoRA adapter, or None for the base model.
-        tenant: whose request it is; only requests of one tenant share cached prefixes, so that timing tells nobody what
+        account: whose request it is.
+        cache_salt: only requests of one account and one salt share cached prefixes, so that timing tells nobody what
             others asked (CVE-2025-46570).
         grammar: the answer fits this grammar (llguidance's dialect of Lark), or the generation fails with BadGrammar
-            (the grammar cannot be used) or FormNotMet (max_tokens came first). None: anything goes.
+            (the grammar cannot be used) or ConstraintNotMet (max_tokens came first). None: anything goes.
         keep_cut: an answer that max_tokens cuts before it fits its grammar is no failure, but ends with "length".
         scores: tell how likely each token of the answer was, and so many of the likeliest; None: nothing.
         score_prompt: tell the same of the prompt's tokens; nothing of the prompt is then reused.
@@ -73,7 +74,8 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
     sampling: Sampling = Sampling()
     stop_ids: list[int] = []
     adapter: Adapter | None = None
-    tenant: str = ""
+    account: str = ""
+    cache_salt: str = ""
     grammar: str | None = None
     keep_cut: bool = False
     scores: int | None = None
@@ -131,14 +133,14 @@ class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         context_length: most tokens of prompt and answer together.
-        slots: most requests that generate at the same time.
+        max_num_seqs: most requests that generate at the same time.
         vocab_size: ids that the weights have an embedding for begin at 0 and end before this; None: any id will do.
         load_seconds: how long loading took.
         warm: whether the cache of repacked weights was used.
     """
 
     context_length: int
-    slots: int
+    max_num_seqs: int
     vocab_size: int | None = None
     load_seconds: float
     warm: bool = False

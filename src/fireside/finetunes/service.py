@@ -42,7 +42,7 @@ from fireside.weights.checkpoint import Checkpoint
 from fireside.weights.locate import is_downloaded, locate
 from fireside.weights.open import open_checkpoint
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 3 * 3600
 """What a killed process may have left is removed this much later: it could be another server's that is at work."""
@@ -212,7 +212,7 @@ class FineTunes:
         try:
             self._sweep(grace)
         except (StoreUnavailable, OSError) as error:  # it will be tried again, and nobody waits for it
-            log.warning("What fine-tunes left behind could not be removed: %s", error)
+            logger.warning("What fine-tunes left behind could not be removed: %s", error)
 
     def _sweep(self, grace: float) -> None:
         self._readers.remove_ended()
@@ -257,7 +257,7 @@ class FineTunes:
             path = locate(data_dir, spec)
             return None if path is None else open_checkpoint(path)
         except ModelError as error:
-            log.warning("A fine-tune is not compared with %s, whose files cannot be read: %s", spec.id, error)
+            logger.warning("A fine-tune is not compared with %s, whose files cannot be read: %s", spec.id, error)
             return None
 
     def _activate(self, finetune: FineTune, base: Base) -> None:

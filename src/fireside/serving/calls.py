@@ -7,7 +7,7 @@ import secrets
 
 import msgspec
 
-from fireside.errors import FormNotMet
+from fireside.errors import ConstraintNotMet
 from fireside.prompting.messages import ToolCall
 from fireside.prompting.tools import CALL_CLOSE, CALL_OPEN
 from fireside.serving.stops import first_beginning
@@ -86,7 +86,7 @@ class CallReader:
         return self._calling or bool(self._held and (self.made or self._nothing_else))
 
     def _take_call(self) -> ToolCall | None:
-        """The call in the held text, if it is complete. Raises FormNotMet for numbers that are out of range."""
+        """The call in the held text, if it is complete. Raises ConstraintNotMet for numbers that are out of range."""
         while (end := self._held.find(CALL_CLOSE, self._searched)) >= 0:
             self._searched = end + len(CALL_CLOSE)
             try:
@@ -106,8 +106,8 @@ def _tool_call(name: str, arguments: str) -> ToolCall:
 
 
 def check_numbers(text: bytes | str) -> None:
-    """Raises FormNotMet when numbers in a JSON text are beyond what its readers can hold: 1e999, for one."""
+    """Raises ConstraintNotMet when numbers in a JSON text are beyond what its readers can hold: 1e999, for one."""
     try:
         msgspec.json.decode(text)
     except msgspec.DecodeError:
-        raise FormNotMet(NO_NUMBER) from None
+        raise ConstraintNotMet(NO_NUMBER) from None

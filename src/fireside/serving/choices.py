@@ -11,7 +11,7 @@ from fireside.serving.types import Delta, TextRequest, TextService, Usage
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """All requests of one answer; they have one model, tenant and adapter.
+    """All requests of one answer; they have one model, account and adapter.
 
     Args:
         requests: at least one, those of one prompt together; each has a meter of its own.

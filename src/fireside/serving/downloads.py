@@ -11,7 +11,7 @@ from fireside.settings import Settings
 from fireside.weights.download.pull import pull
 from fireside.weights.locate import is_downloaded
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ class Downloads:
         except FiresideError as failure:
             error = str(failure)
         except Exception:
-            log.exception("The download of %s broke off", spec.id)
+            logger.exception("The download of %s broke off", spec.id)
             error = "The download broke off because of a fault in Fireside; the server's log says more."
         with self._lock:
             if self._running.get(spec.id) is not download:

@@ -23,14 +23,14 @@ from fireside.lru import Lru
 from fireside.prompting.messages import Tool
 from fireside.prompting.tools import CALL_CLOSE, CALL_OPEN
 from fireside.serving.schemas import ON_ONE_LINE, prepare
-from fireside.serving.types import AnswerForm, ChoiceForm, GrammarForm, JsonForm, TextRequest, ToolChoice
+from fireside.serving.types import ChoiceOutput, GrammarOutput, JsonOutput, StructuredOutput, TextRequest, ToolChoice
 
 _GBNF_RULE = re.compile(r"^\s*[\w-]+\s*::=", re.MULTILINE)
 
 _REMEMBERED = 16 * 1024 * 1024
 """Bytes of grammars, and of what is wrong with schemas that have none."""
 
-MOST_CALLS = 8
+MAX_CALLS = 8
 """Of tools, in one answer: a weak model repeats itself."""
 
 
@@ -56,7 +56,7 @@ class Grammars:
         Raises BadGrammar.
         """
         tools = [(tool.name, tool.parameters) for tool in request.offered_tools]
-        said = type(request.form).__name__, request.form or tools, request.tool_choice, spaced
+        said = type(request.structured_output).__name__, request.structured_output or tools, request.tool_choice, spaced
         digest = hashlib.sha256(_encoded(said)).digest()
         written = self._written.get(digest)
         if written is None:
@@ -70,13 +70,13 @@ class Grammars:
 
 def has_grammar(request: TextRequest) -> bool:
     """Whether not just any answer will do."""
-    return request.form is not None or bool(request.offered_tools)
+    return request.structured_output is not None or bool(request.offered_tools)
 
 
 def _write(request: TextRequest, spaced: bool) -> Grammar | BadGrammar:
     try:
-        if request.form is not None:
-            text = form_grammar(request.form, spaced=spaced)
+        if request.structured_output is not None:
+            text = output_grammar(request.structured_output, spaced=spaced)
         else:
             text = tools_grammar(request.offered_tools, request.tool_choice, spaced=spaced)
     except BadGrammar as error:
@@ -84,15 +84,15 @@ def _write(request: TextRequest, spaced: bool) -> Grammar | BadGrammar:
     return Grammar(text, hashlib.sha256(text.encode()).digest())
 
 
-def form_grammar(form: AnswerForm, *, spaced: bool) -> str:
+def output_grammar(form: StructuredOutput, *, spaced: bool) -> str:
     """The grammar of JSON, of a pattern or of some texts; one that was given stays as it is."""
-    if isinstance(form, GrammarForm):
+    if isinstance(form, GrammarOutput):
         return _own_grammar(form.lark)
-    if isinstance(form, JsonForm):
+    if isinstance(form, JsonOutput):
         schema = {"type": "object"} if form.schema is None else form.schema
         title = "The JSON schema"
         return f"start: {_space(spaced)}body\n// {title}\nbody: %json {_json(prepare(schema, title))}\n"
-    if isinstance(form, ChoiceForm):
+    if isinstance(form, ChoiceOutput):
         body = f"// The choice\nBODY: {' | '.join(map(_text, form.texts))}\n"
     else:
         # As in JavaScript and JSON Schema: \d and \w are ASCII.
@@ -121,9 +121,9 @@ def tools_grammar(tools: Sequence[Tool], choice: ToolChoice, *, spaced: bool) ->
     opening, closing = _text(CALL_OPEN), _text(CALL_CLOSE)
     if choice == "auto":
         # Lazy: from the first opening on, the text is over.
-        start = f"start: TEXT | head call more{{0,{MOST_CALLS - 1}}}\nhead[lazy]: TEXT {opening}\nTEXT: /(.|\\n)*/"
+        start = f"start: TEXT | head call more{{0,{MAX_CALLS - 1}}}\nhead[lazy]: TEXT {opening}\nTEXT: /(.|\\n)*/"
     elif choice == "required":
-        start = f"start: {_space(spaced)}{opening} call more{{0,{MOST_CALLS - 1}}}"
+        start = f"start: {_space(spaced)}{opening} call more{{0,{MAX_CALLS - 1}}}"
     else:
         start = f"start: {_space(spaced)}{opening} call"
     numbers = range(len(tools))

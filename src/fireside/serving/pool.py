@@ -23,7 +23,7 @@ from fireside.shares import Places
 from fireside.weights.facts import check_facts
 from fireside.weights.locate import is_downloaded, locate
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 FAILURE_SECONDS = 1.0
 """For so long a failed load answers every request for the model; then the next request tries again."""
@@ -180,16 +180,16 @@ class ModelPool:
         except Exception as error:
             if path is not None:
                 error.add_note(f"Its files: {path}")
-            log.error("%s cannot be loaded: %s", spec.id, for_operators(error))
+            logger.error("%s cannot be loaded: %s", spec.id, for_operators(error))
             self._failures[spec.id] = _told(error)
             # The entry is not kept: once the operator has mended it, the next request must find it well.
             asyncio.get_running_loop().call_later(FAILURE_SECONDS, self._forget_failed, spec.id)
             raise
-        share = max(1, info.slots - spare_slots(spec.engine.slots))
-        places = Places(info.slots, share=share, queue=self.settings.queue_size, of=f"The model {spec.id}")
+        share = max(1, info.max_num_seqs - spare_seqs(spec.engine.max_num_seqs))
+        places = Places(info.max_num_seqs, share=share, queue=self.settings.queue_size, of=f"The model {spec.id}")
         known = min(tokenizer.vocab_size, info.vocab_size or tokenizer.vocab_size)
         if known < tokenizer.vocab_size:
-            log.warning(
+            logger.warning(
                 "%s: the tokenizer has %d tokens, and the weights have embeddings for %d. Prompts with one of the "
                 "others, such as %s, are refused.",
                 spec.id,
@@ -217,7 +217,7 @@ class ModelPool:
             model_path=path,
             cache_dir=str(settings.cache_dir),
             context_length=min(limit, spec.context_length),
-            slots=spec.engine.slots + spare_slots(spec.engine.slots),
+            max_num_seqs=spec.engine.max_num_seqs + spare_seqs(spec.engine.max_num_seqs),
             threads=settings.threads,
             kv_memory=settings.kv_memory_mb * 1024 * 1024,
             weights=spec.engine.weights,
@@ -227,9 +227,9 @@ class ModelPool:
         )
 
 
-def spare_slots(slots: int) -> int:
+def spare_seqs(max_num_seqs: int) -> int:
     """Slots beside those that a model has for one account: in them others begin at once, however many it has sent."""
-    return 0 if slots == 1 else max(1, slots // 4)
+    return 0 if max_num_seqs == 1 else max(1, max_num_seqs // 4)
 
 
 def _told(error: BaseException) -> str:

@@ -17,7 +17,7 @@ KEPT_TOKENIZERS = 2
 """Of models that are not loaded; each takes some tens of MB."""
 
 
-MOST_CONTEXTS = 4
+MAX_CONTEXTS = 4
 """A prompt of so many context windows is shown with its length; of a longer one only that it does not fit is said."""
 
 
@@ -49,7 +49,7 @@ class Previewer:
         pieces = prompt_pieces(**given, tokenizer=tokenizer)
         tokens = None
         if tokenizer is not None:
-            most = MOST_CONTEXTS * spec.context_length
+            most = MAX_CONTEXTS * spec.context_length
             try:
                 tokens = len(build_prompt(**given, tokenizer=tokenizer, most=most))
             except PromptTooLong as error:

@@ -6,7 +6,7 @@ from fireside.prompting.messages import ToolCall
 from fireside.serving.calls import CallReader, check_numbers
 from fireside.serving.stops import StopTexts
 from fireside.serving.tokens import AnswerScores, TokenReport
-from fireside.serving.types import Delta, FinishReason, GrammarForm, JsonForm, TextRequest
+from fireside.serving.types import Delta, FinishReason, GrammarOutput, JsonOutput, TextRequest
 
 
 class AnswerReader:
@@ -15,17 +15,17 @@ class AnswerReader:
     def __init__(self, request: TextRequest, tokenizer: Vocabulary) -> None:
         self._request = request
         # A grammar of the client's own says itself with what the answer begins.
-        keeps_space = request.goes_on or isinstance(request.form, GrammarForm)
+        keeps_space = request.goes_on or isinstance(request.structured_output, GrammarOutput)
         self._detokenizer = Detokenizer(tokenizer, strip_leading_space=not keeps_space, special=request.write_special)
         self._calls = CallReader(nothing_else=request.tool_choice != "auto") if request.offered_tools else None
-        self._stops = StopTexts(() if request.form else request.stop, keep=request.keep_stop)
-        self._json: list[str] | None = [] if isinstance(request.form, JsonForm) else None
+        self._stops = StopTexts(() if request.structured_output else request.stop, keep=request.keep_stop)
+        self._json: list[str] | None = [] if isinstance(request.structured_output, JsonOutput) else None
         self._scores = None if request.scores is None else AnswerScores(tokenizer)
         self._unstoppable = request.sampling.min_tokens
 
     def push(self, token: Token) -> Delta:
         """The piece that is certain with this token; perhaps an empty one. After one that has a `finish_reason` no
-        token is wanted. Raises FormNotMet."""
+        token is wanted. Raises ConstraintNotMet."""
         finish: FinishReason | None = token.finish_reason
         is_text = finish != "stop" or self._request.keep_stop
         said = self._detokenizer.push(token.id) if is_text else ""

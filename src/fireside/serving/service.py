@@ -12,7 +12,7 @@ import msgspec
 from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import GenerationRequest, Token
-from fireside.errors import ContextOverflow, EngineLost, FormNotMet, InvalidInput
+from fireside.errors import ConstraintNotMet, ContextOverflow, EngineLost, InvalidInput
 from fireside.prompting import PromptTooLong, build_prompt
 from fireside.serving.checks import GrammarChecks
 from fireside.serving.grammars import Grammars, has_grammar
@@ -64,7 +64,7 @@ class Service:
         """See `TextService.preview`."""
         spec = self.resolve(request.model)
         loaded = self._pool.tokenizer(spec)
-        return await self._lanes.run(request.tenant, lambda: self._previewer.preview(request, spec, loaded))
+        return await self._lanes.run(request.account, lambda: self._previewer.preview(request, spec, loaded))
 
     async def load(self, model: str) -> None:
         """Load a model before anyone asks for it. Raises as `generate` does."""
@@ -80,11 +80,11 @@ class Service:
         spec = self.resolve(request.model)
         async with self._pool.use(spec) as model:
             grammar = await self._grammar(request, model)
-            generation, ids = await self._lanes.run(request.tenant, lambda: _prepare(request, model, grammar))
+            generation, ids = await self._lanes.run(request.account, lambda: _prepare(request, model, grammar))
             meter = request.meter
             reader = AnswerReader(request, model.tokenizer)
             async with (
-                model.places.held(request.tenant, wait=request.wait),
+                model.places.held(request.account, wait=request.wait),
                 aclosing(_tokens(model, generation, ids)) as tokens,
             ):
                 try:
@@ -105,7 +105,7 @@ class Service:
                             return
                         if is_first or delta.text or delta.tool_calls or delta.tokens:
                             yield delta  # the first one even where it is empty: the answer has begun
-                except FormNotMet:
+                except ConstraintNotMet:
                     if not reader.has_calls:
                         raise
                     # Calls that are whole are not lost with one that max_tokens cut.
@@ -118,8 +118,8 @@ class Service:
         if not has_grammar(request):
             return None
         spaced = model.tokenizer.strips_leading_space and not request.goes_on
-        grammar = await self._lanes.run(request.tenant, lambda: self._grammars.of(request, spaced=spaced))
-        await self._checks.check(request.tenant, grammar)
+        grammar = await self._lanes.run(request.account, lambda: self._grammars.of(request, spaced=spaced))
+        await self._checks.check(request.account, grammar)
         return grammar.text
 
     async def _prompt_report(
@@ -129,7 +129,7 @@ class Service:
             return PromptReport(ids)
         scores = None if request.scores is None else first.prompt
         return await self._lanes.run(
-            request.tenant, lambda: prompt_report(model.tokenizer, ids, request.prompt, scores)
+            request.account, lambda: prompt_report(model.tokenizer, ids, request.prompt, scores)
         )
 
     async def close(self) -> None:
@@ -166,7 +166,8 @@ def _prepare(request: TextRequest, model: LoadedModel, grammar: str | None) -> t
         # A form that is complete has an end, whoever ignores the model's.
         stop_ids=[*([] if request.ignore_end and grammar is None else model.stop_ids), *request.stop_ids],
         adapter=request.adapter,
-        tenant=_salted(request),
+        account=request.account,
+        cache_salt=_digest(request.cache_salt),
         grammar=grammar,
         keep_cut=request.keep_cut,
         scores=request.scores,
@@ -195,10 +196,8 @@ def _prompt_ids(request: TextRequest, model: LoadedModel, least: int) -> "array[
     return array("i", ids)
 
 
-def _salted(request: TextRequest) -> str:
-    if not request.cache_salt:
-        return request.tenant
-    return f"{request.tenant}\n{hashlib.sha256(request.cache_salt.encode()).hexdigest()}"
+def _digest(cache_salt: str) -> str:
+    return hashlib.sha256(cache_salt.encode()).hexdigest() if cache_salt else ""
 
 
 def _check_ids(request: TextRequest, vocab_size: int) -> None:

@@ -24,34 +24,34 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
-class JsonForm:
+class JsonOutput:
     """The answer is to be JSON. `schema` is the JSON schema it fits, or None for any object."""
 
     schema: Mapping[str, Any] | bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class RegexForm:
+class RegexOutput:
     """The answer is to match this regular expression from its beginning to its end."""
 
     pattern: str
 
 
 @dataclass(frozen=True, slots=True)
-class ChoiceForm:
+class ChoiceOutput:
     """The answer is to be one of these texts."""
 
     texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class GrammarForm:
+class GrammarOutput:
     """The answer is to fit this grammar, in llguidance's dialect of Lark."""
 
     lark: str
 
 
-AnswerForm = JsonForm | RegexForm | ChoiceForm | GrammarForm
+StructuredOutput = JsonOutput | RegexOutput | ChoiceOutput | GrammarOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class TextRequest:
         max_tokens: 0 goes with `echo`.
         clip: max_tokens that the context window has no room for are no error: then its end ends the answer.
         adapter: a fine-tune's files, or None.
-        tenant: the account; requests of different ones share no cached prefixes.
+        account: whose it is; requests of different ones share no cached prefixes.
         wait: False asks to be refused with Busy rather than queued.
         cache_salt: requests with different ones share no cached prefixes either.
         stop: texts that end the answer; none of them is part of it.
@@ -83,8 +83,8 @@ class TextRequest:
         ignore_end: the model's own end the answer no more.
         keep_stop: the text or token that ended the answer is part of it after all.
         write_special: special tokens in the answer are written out.
-        form: what the answer must look like, or None. Not together with tools that may be called.
-        keep_cut: JSON or a call that max_tokens cut is answered as far as it came, instead of failing with FormNotMet.
+        structured_output: what the answer must look like, or None. Not together with tools that may be called.
+        keep_cut: JSON or a call that max_tokens cut is answered as far as it came; else it fails with ConstraintNotMet.
         tools: what the model may call, or nothing.
         tool_choice: whether it may, must not or must.
         scores: tell how likely the answer's tokens were, and so many of the likeliest; None: nothing.
@@ -102,7 +102,7 @@ class TextRequest:
     clip: bool = False
     sampling: Sampling = field(default=Sampling())
     adapter: Adapter | None = None
-    tenant: str = ""
+    account: str = ""
     wait: bool = True
     cache_salt: str = ""
     stop: tuple[str, ...] = ()
@@ -110,7 +110,7 @@ class TextRequest:
     ignore_end: bool = False
     keep_stop: bool = False
     write_special: bool = False
-    form: AnswerForm | None = None
+    structured_output: StructuredOutput | None = None
     keep_cut: bool = False
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = "auto"

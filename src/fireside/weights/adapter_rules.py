@@ -14,9 +14,9 @@ from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 _Value = TypeVar("_Value")
 
-MOST_PATTERNS = 1024
+MAX_PATTERNS = 1024
 """Of a rank_pattern or alpha_pattern; large models have some hundreds of modules."""
-_LONGEST = 200
+_MAX_LENGTH = 200
 # What names of modules are matched with: one name, alternatives, digits, "anything". Counted repetitions, which make a
 # small pattern a large automaton, are not among it.
 _MODEST = re.compile(r"(?:[A-Za-z0-9_.|()?:*+^$\[\]-]|\\[.d_-])*")
@@ -92,8 +92,8 @@ class PatternTable(Generic[_Value]):
     """
 
     def __init__(self, values: Mapping[str, _Value]) -> None:
-        if len(values) > MOST_PATTERNS:
-            raise BadPattern(f"it has more than {MOST_PATTERNS} patterns")
+        if len(values) > MAX_PATTERNS:
+            raise BadPattern(f"it has more than {MAX_PATTERNS} patterns")
         self.values = values
         self._rows = [(end_pattern(pattern), value) for pattern, value in values.items()]
 
@@ -105,7 +105,7 @@ class PatternTable(Generic[_Value]):
 def end_pattern(pattern: str, after: str = "") -> NamePattern:
     """A pattern for the end of a name after a dot, followed by `after`. Raises BadPattern, naming it."""
     fault = "which is too elaborate. Write the modules' names"
-    if len(pattern) <= _LONGEST and _MODEST.fullmatch(pattern):
+    if len(pattern) <= _MAX_LENGTH and _MODEST.fullmatch(pattern):
         try:
             return NamePattern(rf"(?:.*\.)?(?:{pattern}){after}")
         except BadPattern as error:

@@ -6,7 +6,7 @@ from fireside.errors import BadWeights
 from fireside.weights.gguf import GgufFile, read_gguf
 from fireside.weights.gguf_names import PART, all_parts
 
-_MOST_PARTS = 1000
+_MAX_PARTS = 1000
 
 
 def read_parts(path: Path) -> list[GgufFile]:
@@ -24,7 +24,7 @@ def read_parts(path: Path) -> list[GgufFile]:
     if count <= 1:
         return [first]
     name = PART.fullmatch(path.name)
-    if name is None or int(name[3]) != count or count > _MOST_PARTS:
+    if name is None or int(name[3]) != count or count > _MAX_PARTS:
         raise BadWeights(
             f"{path.name}: one of {count} parts, and not named so. Name the files as llama-gguf-split does "
             f"(…-00001-of-{count:05}.gguf), or join them: llama-gguf-split --merge."

@@ -6,7 +6,7 @@ from typing import Any
 
 from fireside.errors import BadWeights
 
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 """Of a config."""
 
 
@@ -26,7 +26,7 @@ def parse_json(content: bytes) -> Any:
     return values
 
 
-def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
+def read_json(path: Path, most_bytes: int = MAX_BYTES) -> Any:
     """What the file says. Raises BadWeights, which names the file, for one that is missing, broken or larger."""
     try:
         with path.open("rb") as file:
@@ -40,7 +40,7 @@ def read_json(path: Path, most_bytes: int = MOST_BYTES) -> Any:
         raise BadWeights(f"{path.name}: cannot be read as JSON: {error}. Fetch the model again.") from error
 
 
-def read_json_object(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
+def read_json_object(path: Path, most_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """The object in the file. Raises BadWeights as `read_json` does, and for a file that holds anything else."""
     values = read_json(path, most_bytes)
     if not isinstance(values, dict):

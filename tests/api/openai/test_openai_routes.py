@@ -145,7 +145,7 @@ def test_every_field_arrives(server: LiveServer) -> None:
         Message("tool", "42", tool_call_id="call_1"),
     )
     assert (request.max_tokens, request.clip, request.stop) == (7, False, ("END", "\n\n"))
-    assert (request.tenant, request.raw, request.wait) == ("acc", False, False)
+    assert (request.account, request.raw, request.wait) == ("acc", False, False)
     assert request.sampling == Sampling(
         temperature=5, top_p=0.5, seed=11, frequency_penalty=-2, presence_penalty=2, top_k=0, repetition_penalty=1
     )
@@ -156,7 +156,7 @@ def test_defaults(server: LiveServer) -> None:
     [request] = server.service.requests
     assert (request.max_tokens, request.clip, request.stop) == (4096, True, ())
     assert request.sampling == Sampling(temperature=0.6)
-    assert (request.form, request.tools, request.tool_choice) == (None, (), "auto")
+    assert (request.structured_output, request.tools, request.tool_choice) == (None, (), "auto")
 
 
 @pytest.mark.parametrize(("given", "engine"), [(0, 0), (7, 7), (-1, 2**63 - 1), (2**63 - 1, 2**63 - 1), (-(2**63), 0)])
@@ -394,7 +394,7 @@ def test_usage_goes_to_the_account(tmp_path: Path) -> None:
         assert error(post(server, "chat/completions", SAY, "/v1"), 401)["code"] == "invalid_api_key"
         server.client.headers["authorization"] = f"Bearer {token}"
         wait_until(lambda: post(server, "chat/completions", SAY, "/v1").status_code == 200)
-        assert server.service.requests[-1].tenant == "mine"
+        assert server.service.requests[-1].account == "mine"
         wait_until(lambda: bool(server.store.usage("mine")))
         assert error(post(server, "chat/completions", SAY), 403)["message"] == "Authentication error"
 

@@ -10,7 +10,7 @@ from fireside.api.openai.inputs import ChatInput, parse
 from fireside.api.openai.requests import chat_choices
 from fireside.errors import FeatureUnavailable, InvalidInput
 from fireside.prompting.messages import Message, Tool, ToolCall
-from fireside.serving.types import Delta, JsonForm, NamedTool, TextRequest, Usage
+from fireside.serving.types import Delta, JsonOutput, NamedTool, TextRequest, Usage
 from support.live_server import LiveServer
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
@@ -41,7 +41,11 @@ def test_they_reach_the_model(shared_server: LiveServer, change: dict[str, Any])
     assert said.status_code == 200, said.text
     expected = request(**change)
     seen = shared_server.service.requests[-1]
-    assert (seen.tools, seen.form, seen.messages) == (expected.tools, expected.form, expected.messages)
+    assert (seen.tools, seen.structured_output, seen.messages) == (
+        expected.tools,
+        expected.structured_output,
+        expected.messages,
+    )
 
 
 def test_tools_and_choices() -> None:
@@ -66,10 +70,12 @@ def test_turns_with_calls() -> None:
 
 def test_answer_forms() -> None:
     wrapped = {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA, "strict": True}}
-    assert request(response_format={"type": "json_object"}).form == JsonForm()
-    assert request(response_format=wrapped).form == JsonForm(SCHEMA)
-    assert request(response_format={"type": "json_schema", "json_schema": SCHEMA}).form == JsonForm(SCHEMA)
-    assert request(response_format={"type": "text"}).form is None
+    assert request(response_format={"type": "json_object"}).structured_output == JsonOutput()
+    assert request(response_format=wrapped).structured_output == JsonOutput(SCHEMA)
+    assert request(response_format={"type": "json_schema", "json_schema": SCHEMA}).structured_output == JsonOutput(
+        SCHEMA
+    )
+    assert request(response_format={"type": "text"}).structured_output is None
     with pytest.raises(InvalidInput, match=r"json_schema.schema is required beside json_schema.name"):
         request(response_format={"type": "json_schema", "json_schema": {"name": "place"}})
     with pytest.raises(FeatureUnavailable, match="response_format: not together with tools"):

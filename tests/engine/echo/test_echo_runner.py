@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from fireside.engine.echo.runner import EchoRunner
 from fireside.engine.messages import EngineOptions, TokenTable
 from fireside.engine.types import EngineStats, GenerationRequest, Sampling, Scores, Token, unpack_scores
-from fireside.errors import BadGrammar, FormNotMet
+from fireside.errors import BadGrammar, ConstraintNotMet
 from support.grammars import BYTES, json_grammar, regex_grammar
 from support.running import ids, run
 
@@ -18,9 +18,11 @@ STOP = 257
 TOKENS = TokenTable(bytes_of=[*BYTES.bytes_of, b""], stop_ids=[STOP])
 
 
-def open_echo(*, slots: int = 16, speed: float = 0.0, context: int = 4096) -> EchoRunner:
+def open_echo(*, max_num_seqs: int = 16, speed: float = 0.0, context: int = 4096) -> EchoRunner:
     return EchoRunner(
-        EngineOptions(kind="echo", slots=slots, context_length=context, tokens_per_second=speed, tokens=TOKENS)
+        EngineOptions(
+            kind="echo", max_num_seqs=max_num_seqs, context_length=context, tokens_per_second=speed, tokens=TOKENS
+        )
     )
 
 
@@ -86,7 +88,7 @@ def test_seeds_differ_and_mean_the_same_for_ever() -> None:
 
 
 def test_only_slots_run_and_the_rest_wait_their_turn() -> None:
-    runner = open_echo(slots=2)
+    runner = open_echo(max_num_seqs=2)
     for number, text in enumerate(("aaaa", "bb", "cc")):
         runner.submit(number, request(text))
     assert [number for number, _ in runner.step()] == [0, 1]
@@ -96,7 +98,7 @@ def test_only_slots_run_and_the_rest_wait_their_turn() -> None:
 
 
 def test_cancelled_requests_are_gone_at_once() -> None:
-    runner = open_echo(slots=1)
+    runner = open_echo(max_num_seqs=1)
     for number in range(3):
         runner.submit(number, request("abc"))
     runner.step()
@@ -122,7 +124,7 @@ def test_the_speed_is_that_of_each_request() -> None:
     run(open_echo(speed=100), [request("a" * 10), request("b" * 10)])
     together = time.monotonic() - began
     began = time.monotonic()
-    run(open_echo(slots=1, speed=100), [request("a" * 10), request("b" * 10)])
+    run(open_echo(max_num_seqs=1, speed=100), [request("a" * 10), request("b" * 10)])
     one_by_one = time.monotonic() - began
     # 10 letters and the end at 100 tokens a second; lower bounds only, a busy machine may take longer.
     assert together >= 0.11
@@ -140,8 +142,8 @@ def test_a_slow_answer_does_not_keep_the_runner_from_its_inbox() -> None:
 
 
 def test_what_it_says_of_itself() -> None:
-    info = open_echo(slots=3, context=77).info
-    assert (info.slots, info.context_length, info.load_seconds) == (3, 77, 0.0)
+    info = open_echo(max_num_seqs=3, context=77).info
+    assert (info.max_num_seqs, info.context_length, info.load_seconds) == (3, 77, 0.0)
 
 
 PERSON = {
@@ -181,7 +183,7 @@ def test_an_answer_under_a_grammar_ends_with_the_prompt() -> None:
 
 
 def test_grammars_fail_their_own_requests_alone() -> None:
-    runner = open_echo(slots=2)
+    runner = open_echo(max_num_seqs=2)
     cut, bad, good = run(
         runner,
         [
@@ -191,7 +193,7 @@ def test_grammars_fail_their_own_requests_alone() -> None:
         ],
     )
     assert ids(cut[:-1]) == list(b'{"na')
-    assert isinstance(cut[-1], FormNotMet)
+    assert isinstance(cut[-1], ConstraintNotMet)
     assert [type(outcome) for outcome in bad] == [BadGrammar]
     assert bytes(ids(good[:-1])) == b"fine"
     assert not runner.busy
@@ -229,5 +231,5 @@ def test_a_stop_token_of_its_own_ends_it() -> None:
 
 def test_a_cut_answer_may_be_kept() -> None:
     wanted = request('{"a": 1}', max_tokens=4, grammar=json_grammar({"type": "object"}))
-    assert isinstance(run(open_echo(), [wanted])[0][-1], FormNotMet)
+    assert isinstance(run(open_echo(), [wanted])[0][-1], ConstraintNotMet)
     assert answer(replace(wanted, keep_cut=True)) == ('{"a"', "length")

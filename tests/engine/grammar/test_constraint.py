@@ -5,7 +5,7 @@ import pytest
 from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.grammar.matcher import MAX_GRAMMAR, open_matcher, open_vocabulary
 from fireside.engine.messages import TokenTable
-from fireside.errors import BadGrammar, FormNotMet
+from fireside.errors import BadGrammar, ConstraintNotMet
 from support.grammars import STOP, json_grammar, open_constraint, regex_grammar, table_of, takes
 
 # Pieces of several bytes, a byte that is half a character, a control token, a piece that is there twice.
@@ -47,7 +47,7 @@ def test_control_tokens_and_pieces_that_look_like_them_are_text_or_nothing() -> 
 def test_no_token_beyond_the_logits_is_allowed() -> None:
     assert after("start: /(ab|c)/") == [2, 3, 9, 11]
     assert after("start: /(ab|c)/", vocab_size=9) == [2, 3]
-    with pytest.raises(FormNotMet, match="characters that are in no token of this model"):
+    with pytest.raises(ConstraintNotMet, match="characters that are in no token of this model"):
         after("start: /c/", vocab_size=9)
 
 
@@ -85,7 +85,7 @@ def test_an_answer_cut_before_it_fits_says_by_what() -> None:
     constraint = open_constraint(regex_grammar("ab"))
     constraint.accept(ord("a"))
     cut = constraint.cut(1)
-    assert isinstance(cut, FormNotMet)
+    assert isinstance(cut, ConstraintNotMet)
     assert str(cut).startswith("JSON Mode couldn't be met: the answer reached max_tokens (1)")
 
 
@@ -144,5 +144,5 @@ def test_there_is_no_endless_space_between_the_parts_of_json() -> None:
 
 def test_an_answer_that_becomes_too_complex_to_follow_fails_alone() -> None:
     runs = table_of([letter * length for letter in (b"a", b"ab") for length in range(1, 100)], 0)
-    with pytest.raises(FormNotMet, match="too complex to follow"):
+    with pytest.raises(ConstraintNotMet, match="too complex to follow"):
         constraint_over(runs, regex_grammar("(((a{1,100}){1,100}){1,100}){1,100}b")).allowed()

@@ -37,7 +37,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 def all_logits(folder: Path, prompt: list[int], **options: Any) -> Any:
     """Logits after each token of the prompt, prefilled in pieces of every size from one token up, then decoded."""
     decoder = load_decoder(
-        EngineOptions(kind="onnx", model_path=str(folder), slots=2, context_length=512, threads=2, **options),
+        EngineOptions(kind="onnx", model_path=str(folder), max_num_seqs=2, context_length=512, threads=2, **options),
         lambda phase, done, total: None,
     ).decoder
     logits, past = [], 0

@@ -10,7 +10,7 @@ import pytest
 
 from fireside.engine.onnx.runner import OnnxRunner
 from fireside.engine.types import GenerationRequest, Sampling, Token
-from fireside.errors import BadGrammar, EngineFailed, FormNotMet
+from fireside.errors import BadGrammar, ConstraintNotMet, EngineFailed
 from support.checkpoints import make_tiny_checkpoint
 from support.grammars import BYTES, STOP, json_grammar, regex_grammar
 from support.running import answers, ids, open_runner, run
@@ -91,7 +91,7 @@ def test_an_answer_does_not_depend_on_its_neighbours_grammars_or_none(folder: Pa
     alone = [answers(open_model(folder), [request])[0] for request in requests]
     assert answers(open_model(folder), requests) == alone
     assert answers(open_model(folder), requests[::-1], stagger=2)[::-1] == alone
-    assert answers(open_model(folder, slots=2), requests) == alone
+    assert answers(open_model(folder, max_num_seqs=2), requests) == alone
 
 
 def test_a_pattern_is_met(folder: Path) -> None:
@@ -119,7 +119,7 @@ def test_an_answer_cut_in_the_middle_fails_after_its_last_token(folder: Path, mo
     runner = open_model(folder)
     made = run(runner, [ask(json_grammar(PERSON), most=most), ask(None, most=20)])
     *tokens, cut = made[0]
-    assert isinstance(cut, FormNotMet)
+    assert isinstance(cut, ConstraintNotMet)
     assert [token.finish_reason for token in tokens] == [None] * most
     assert made[1] == run(open_model(folder), [ask(None, most=20)])[0]
     assert not runner.busy

@@ -58,7 +58,7 @@ def test_an_answer_does_not_depend_on_its_neighbours(model: Model) -> None:
     assert run(model.open(), requests()) == alone
     assert run(model.open(), requests(), stagger=3) == alone
     assert run(model.open(), requests()[::-1], stagger=1) == alone[::-1]
-    assert run(model.open(slots=3), requests()) == alone
+    assert run(model.open(max_num_seqs=3), requests()) == alone
     assert [len(tokens) for tokens in alone] == [request.max_tokens for request in requests()]
 
 
@@ -89,10 +89,10 @@ def test_the_next_turn_prefills_only_what_is_new(model: Model) -> None:
 
 def test_tenants_share_no_prefix(model: Model) -> None:
     runner = model.open()
-    for tenant in ("one", "two"):
-        run(runner, [GenerationRequest(prompt_ids=prompt(100), max_tokens=2, tenant=tenant)])
+    for account in ("one", "two"):
+        run(runner, [GenerationRequest(prompt_ids=prompt(100), max_tokens=2, account=account)])
     assert runner.stats().reused_tokens == 0
-    run(runner, [GenerationRequest(prompt_ids=prompt(100), max_tokens=2, tenant="one")])
+    run(runner, [GenerationRequest(prompt_ids=prompt(100), max_tokens=2, account="one")])
     assert runner.stats().reused_tokens == 99
 
 
@@ -113,7 +113,7 @@ def test_stop_tokens_end_an_answer(model: Model) -> None:
 
 
 def test_a_cancelled_request_leaves_at_once(model: Model) -> None:
-    runner = model.open(slots=2)
+    runner = model.open(max_num_seqs=2)
     expected = run(model.open(), requests()[:1])[0]
     for number in range(3):
         runner.submit(number, GenerationRequest(prompt_ids=prompt(300, number), max_tokens=100))
@@ -130,7 +130,7 @@ def test_a_cancelled_request_leaves_at_once(model: Model) -> None:
 
 
 def test_requests_join_and_leave_between_steps(model: Model) -> None:
-    runner = model.open(slots=4)
+    runner = model.open(max_num_seqs=4)
     long = GenerationRequest(prompt_ids=prompt(8), max_tokens=60, sampling=Sampling(temperature=0))
     short = GenerationRequest(prompt_ids=prompt(300, 1), max_tokens=3, sampling=Sampling(temperature=0))
     runner.submit(0, long)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from fireside.engine.onnx.kv_cache import KvCache
-from fireside.engine.onnx.rows import SHORTEST_REUSE, RowTable
+from fireside.engine.onnx.rows import MIN_REUSE, RowTable
 from fireside.weights.checkpoint import ModelConfig
 
 CONTEXT = 48
@@ -57,41 +57,43 @@ def marks(ids: list[int]) -> list[int]:
 
 
 class Request:
-    def __init__(self, prompt: list[int], max_tokens: int, tenant: str) -> None:
+    def __init__(self, prompt: list[int], max_tokens: int, account: str) -> None:
         self.prompt = prompt
         self.reserve = len(prompt) + max_tokens
-        self.tenant = tenant
+        self.account = account
 
 
 class Rows(RuleBasedStateMachine):
-    @initialize(slots=st.integers(1, 4), capacity=st.integers(CONTEXT, 2 * CONTEXT))
-    def begin(self, slots: int, capacity: int) -> None:
-        self.cache = WatchedCache(slots + slots % 2)
-        self.table = RowTable(self.cache, slots, capacity)
+    @initialize(max_num_seqs=st.integers(1, 4), capacity=st.integers(CONTEXT, 2 * CONTEXT))
+    def begin(self, max_num_seqs: int, capacity: int) -> None:
+        self.cache = WatchedCache(max_num_seqs + max_num_seqs % 2)
+        self.table = RowTable(self.cache, max_num_seqs, capacity)
         self.running: dict[int, Request] = {}
         self.computed: dict[str, set[int]] = {"one": set(), "two": set()}
 
-    @rule(data=st.data(), tenant=st.sampled_from(["one", "two"]))
-    def place(self, data: st.DataObject, tenant: str) -> None:
+    @rule(data=st.data(), account=st.sampled_from(["one", "two"]))
+    def place(self, data: st.DataObject, account: str) -> None:
         """A new conversation, or the next turn of one that some row holds, or a branch of it."""
         row = self.table.rows[data.draw(st.integers(0, len(self.table.rows) - 1), "next turn of")]
         known = row.tokens[: data.draw(st.integers(0, row.length), "kept")].tolist()
         new = data.draw(st.lists(st.integers(0, 3), min_size=0 if known else 1, max_size=CONTEXT - 1), "new")
         prompt = (known + new)[: CONTEXT - 1]
-        request = Request(prompt, data.draw(st.integers(1, CONTEXT - len(prompt)), "max_tokens"), tenant)
+        request = Request(prompt, data.draw(st.integers(1, CONTEXT - len(prompt)), "max_tokens"), account)
         running = sum(max(row.reserved, row.touched) for row in self.table.rows if not row.idle)
 
-        index = self.table.place(request.prompt, request.reserve, request.tenant)
+        index = self.table.place(request.prompt, request.reserve, (request.account, "", ""))
 
         if index is None:
             room = self.table.capacity - running
-            assert len(self.running) == self.table.slots or request.reserve > room, "was made to wait for nothing"
+            assert len(self.running) == self.table.max_num_seqs or request.reserve > room, (
+                "was made to wait for nothing"
+            )
             return
-        assert index < self.table.slots
+        assert index < self.table.max_num_seqs
         assert index not in self.running, "two requests in one row"
         reused = self.table.rows[index].length
-        assert reused == 0 or SHORTEST_REUSE <= reused < len(prompt)
-        assert reused == 0 or marks(prompt)[reused - 1] in self.computed[tenant], "what another tenant computed"
+        assert reused == 0 or MIN_REUSE <= reused < len(prompt)
+        assert reused == 0 or marks(prompt)[reused - 1] in self.computed[account], "what another account computed"
         self.running[index] = request
 
     @precondition(lambda self: self.running)
@@ -106,7 +108,7 @@ class Rows(RuleBasedStateMachine):
             ids = [data.draw(st.integers(0, 3), "token")] * count
         for position, number in list(enumerate(marks(self.tokens(index) + ids)))[row.length :]:
             self.cache.write(index, position, number)
-            self.computed[request.tenant].add(number)
+            self.computed[request.account].add(number)
         row.append(ids)
 
     @rule(data=st.data())
@@ -163,13 +165,13 @@ TestRows = Rows.TestCase
 TestRows.settings = settings(max_examples=60, stateful_step_count=40)
 
 
-def table(slots: int = 3, capacity: int = 1000) -> RowTable:
-    return RowTable(KvCache(CONFIG, slots, CONTEXT), slots, capacity)
+def table(max_num_seqs: int = 3, capacity: int = 1000) -> RowTable:
+    return RowTable(KvCache(CONFIG, max_num_seqs, CONTEXT), max_num_seqs, capacity)
 
 
-def held(rows: RowTable, ids: list[int], tenant: str = "") -> int:
+def held(rows: RowTable, ids: list[int], account: str = "") -> int:
     """A row whose finished request left these tokens."""
-    index = rows.place(ids, len(ids) + 1, tenant)
+    index = rows.place(ids, len(ids) + 1, (account, "", ""))
     assert index is not None
     row = rows.rows[index]
     row.append(ids[row.length :])
@@ -181,21 +183,21 @@ def test_the_longest_prefix_is_taken() -> None:
     rows = table()
     held(rows, [1] * 10)
     longest = held(rows, [2] * 20)
-    assert rows.place([2] * 20 + [3], 30, "") == longest
+    assert rows.place([2] * 20 + [3], 30, ("", "", "")) == longest
     assert rows.rows[longest].length == 20
 
 
 def test_the_last_token_is_always_computed() -> None:
     rows = table()
     index = held(rows, [2] * 20)
-    assert rows.place([2] * 20, 30, "") == index
+    assert rows.place([2] * 20, 30, ("", "", "")) == index
     assert rows.rows[index].length == 19
 
 
 def test_a_short_prefix_is_not_worth_a_copy() -> None:
     rows = table()
-    held(rows, [1] * (SHORTEST_REUSE - 1) + [2] * 10)
-    index = rows.place([1] * (SHORTEST_REUSE - 1) + [3] * 10, 20, "")
+    held(rows, [1] * (MIN_REUSE - 1) + [2] * 10)
+    index = rows.place([1] * (MIN_REUSE - 1) + [3] * 10, 20, ("", "", ""))
     assert index is not None
     assert rows.rows[index].length == 0
 
@@ -203,7 +205,7 @@ def test_a_short_prefix_is_not_worth_a_copy() -> None:
 def test_a_long_conversation_is_not_lost_to_a_branch_of_its_beginning() -> None:
     rows = table()
     long = held(rows, [1] * 10 + [2] * 30)
-    branch = rows.place([1] * 10 + [3] * 5, 20, "")
+    branch = rows.place([1] * 10 + [3] * 5, 20, ("", "", ""))
     assert branch not in (None, long)
     assert rows.rows[long].length == 40
 
@@ -211,17 +213,21 @@ def test_a_long_conversation_is_not_lost_to_a_branch_of_its_beginning() -> None:
 def test_a_branch_takes_the_row_when_there_is_no_memory_for_a_copy() -> None:
     rows = table(capacity=45)
     long = held(rows, [1] * 10 + [2] * 30)
-    assert rows.place([1] * 10 + [3] * 5, 20, "") == long
+    assert rows.place([1] * 10 + [3] * 5, 20, ("", "", "")) == long
     assert rows.rows[long].length == 10
 
 
 def test_the_longest_unused_row_makes_way() -> None:
-    rows = table(slots=2)
+    rows = table(max_num_seqs=2)
     first, second = held(rows, [1] * 10), held(rows, [2] * 10)
     assert held(rows, [1] * 10) == first
-    assert rows.place([3] * 10, 20, "") == second
+    assert rows.place([3] * 10, 20, ("", "", "")) == second
 
 
 def test_a_full_table_has_no_place() -> None:
-    rows = table(slots=2)
-    assert [rows.place([1], 5, ""), rows.place([2], 5, ""), rows.place([3], 5, "")] == [0, 1, None]
+    rows = table(max_num_seqs=2)
+    assert [rows.place([1], 5, ("", "", "")), rows.place([2], 5, ("", "", "")), rows.place([3], 5, ("", "", ""))] == [
+        0,
+        1,
+        None,
+    ]

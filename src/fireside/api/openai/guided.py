@@ -8,11 +8,11 @@ from pydantic_core import PydanticCustomError
 
 from fireside.api.inputs import NOT_TOO_MANY
 from fireside.api.nullable import NullIsUnset
-from fireside.api.tools import LONGEST_PATTERN, LONGEST_TEXT, ResponseFormat
+from fireside.api.tools import MAX_DESCRIPTION, MAX_PATTERN, ResponseFormat
 from fireside.errors import InvalidInput
-from fireside.serving.types import AnswerForm, ChoiceForm, GrammarForm, JsonForm, RegexForm
+from fireside.serving.types import ChoiceOutput, GrammarOutput, JsonOutput, RegexOutput, StructuredOutput
 
-_LONGEST_CHOICE = 1000
+_MAX_CHOICE = 1000
 
 
 def _read_schema(value: object) -> object:
@@ -28,13 +28,13 @@ def _read_schema(value: object) -> object:
 Schema = Annotated[
     dict[str, Any], BeforeValidator(_read_schema), WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}]})
 ]
-Pattern = Annotated[str, Field(min_length=1, max_length=LONGEST_PATTERN)]
+Pattern = Annotated[str, Field(min_length=1, max_length=MAX_PATTERN)]
 Texts = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=_LONGEST_CHOICE)]],
+    list[Annotated[str, Field(min_length=1, max_length=_MAX_CHOICE)]],
     Field(min_length=1, fail_fast=True),
     NOT_TOO_MANY,
 ]
-Grammar = Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT)]
+Grammar = Annotated[str, Field(min_length=1, max_length=MAX_DESCRIPTION)]
 
 _NOT_OFFERED = ("structural_tag", "whitespace_pattern", "disable_any_whitespace", "disable_additional_properties")
 
@@ -62,39 +62,39 @@ class StructuredOutputs(NullIsUnset):
             raise PydanticCustomError("one_form", "should have one of json, json_object, regex, choice and grammar")
         return self
 
-    def _forms(self) -> list[AnswerForm]:
+    def _forms(self) -> list[StructuredOutput]:
         forms = (
             json_form(self.json_schema),
-            JsonForm() if self.json_object else None,
+            JsonOutput() if self.json_object else None,
             regex_form(self.regex),
             choice_form(self.choice),
             grammar_form(self.grammar),
         )
         return [form for form in forms if form is not None]
 
-    def typed(self) -> AnswerForm:
+    def typed(self) -> StructuredOutput:
         """For serving."""
         return self._forms()[0]
 
 
-def json_form(schema: dict[str, Any] | None) -> JsonForm | None:
+def json_form(schema: dict[str, Any] | None) -> JsonOutput | None:
     """`{}` is any object."""
-    return None if schema is None else JsonForm(schema or None)
+    return None if schema is None else JsonOutput(schema or None)
 
 
-def regex_form(pattern: str | None) -> RegexForm | None:
-    """See `RegexForm`."""
-    return None if pattern is None else RegexForm(pattern)
+def regex_form(pattern: str | None) -> RegexOutput | None:
+    """See `RegexOutput`."""
+    return None if pattern is None else RegexOutput(pattern)
 
 
-def choice_form(texts: list[str] | None) -> ChoiceForm | None:
-    """See `ChoiceForm`."""
-    return None if texts is None else ChoiceForm(tuple(texts))
+def choice_form(texts: list[str] | None) -> ChoiceOutput | None:
+    """See `ChoiceOutput`."""
+    return None if texts is None else ChoiceOutput(tuple(texts))
 
 
-def grammar_form(lark: str | None) -> GrammarForm | None:
-    """See `GrammarForm`."""
-    return None if lark is None else GrammarForm(lark)
+def grammar_form(lark: str | None) -> GrammarOutput | None:
+    """See `GrammarOutput`."""
+    return None if lark is None else GrammarOutput(lark)
 
 
 class Guided(NullIsUnset):
@@ -107,9 +107,9 @@ class Guided(NullIsUnset):
     guided_choice: Texts | None = None
     guided_grammar: Grammar | None = None
 
-    def form(self) -> tuple[str, AnswerForm] | None:
+    def form(self) -> tuple[str, StructuredOutput] | None:
         """The form, and the field that asks for it. Raises InvalidInput for several."""
-        forms: dict[str, AnswerForm | None] = {
+        forms: dict[str, StructuredOutput | None] = {
             "response_format": self.response_format.typed() if self.response_format else None,
             "structured_outputs": self.structured_outputs.typed() if self.structured_outputs else None,
             "guided_json": json_form(self.guided_json),

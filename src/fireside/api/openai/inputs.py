@@ -4,8 +4,8 @@ Field names and meanings are those of OpenAI's API reference, or else of vLLM's 
 for every one of them. Where they leave room or this server differs:
 
 - Unset fields take the model's own defaults rather than OpenAI's: temperature 0.6.
-- A chat answer without max_completion_tokens ends by itself, with the context window, or after `LONGEST_ANSWER` tokens,
-  whichever comes first. A completion's default is OpenAI's 16.
+- A chat answer without max_completion_tokens ends by itself, with the context window, or after `MAX_ANSWER_TOKENS`
+  tokens, whichever comes first. A completion's default is OpenAI's 16.
 - temperature goes to 5, `seed` takes any 64-bit integer, up to 16 stop texts may be given.
 - `options.rejectIfBusy` asks for a refusal rather than a place in the queue, as on the run route.
 - `lora` names a fine-tune; so does a model id that ends in `:NAME`, for clients that cannot send fields of their own.
@@ -32,23 +32,23 @@ from fireside.api.nullable import NullIsUnset
 from fireside.api.openai.guided import Guided
 from fireside.api.openai.refused import CHAT, COMPLETIONS, Refused, refuse
 from fireside.api.openai.turns import FunctionTool, Turn
-from fireside.api.openai.values import MOST_CHOICES, LogitBias, Prompts, StopTexts, TokenIds
-from fireside.api.tools import MOST_TOOLS, Choice
-from fireside.engine.types import MOST_SCORES, Sampling
+from fireside.api.openai.values import MAX_CHOICES, LogitBias, Prompts, StopTexts, TokenIds
+from fireside.api.tools import MAX_TOOLS, Choice
+from fireside.engine.types import MAX_SCORES, Sampling
 from fireside.errors import InvalidInput
 
-LONGEST_ANSWER = 4096
+MAX_ANSWER_TOKENS = 4096
 """Tokens of a chat answer when the client sets no limit: a small model may never come to an end."""
 
 COMPLETION_TOKENS = 16
 SEEDS = 2**63
 """The engine counts from 0; of the seeds that clients send, only those beyond 2**63 share an answer."""
 
-_LONGEST_LABEL = 1024
-_LONGEST_NAME = 64
+_MAX_LABEL = 1024
+_MAX_NAME = 64
 
 
-Label = Annotated[str, Field(max_length=_LONGEST_LABEL)]
+Label = Annotated[str, Field(max_length=_MAX_LABEL)]
 
 
 class StreamOptions(NullIsUnset):
@@ -114,9 +114,9 @@ class _Common(Guided, Bookkeeping):
     ignore_eos: bool = False
     include_stop_str_in_output: bool = False
     skip_special_tokens: bool = True
-    n: Annotated[int, Field(ge=1, le=MOST_CHOICES), WHOLE] = 1
+    n: Annotated[int, Field(ge=1, le=MAX_CHOICES), WHOLE] = 1
     lora: Annotated[str, Field(max_length=200, description="Id or name of a fine-tune.")] | None = None
-    cache_salt: Annotated[str, Field(min_length=1, max_length=_LONGEST_LABEL)] | None = None
+    cache_salt: Annotated[str, Field(min_length=1, max_length=_MAX_LABEL)] | None = None
     request_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,128}$")] | None = None
     return_token_ids: bool = False
     return_tokens_as_token_ids: bool = False
@@ -157,15 +157,15 @@ class ChatInput(_Common):
     """Body of POST chat/completions."""
 
     refused = CHAT
-    default_tokens = LONGEST_ANSWER
+    default_tokens = MAX_ANSWER_TOKENS
 
     messages: Annotated[list[Turn], Field(min_length=1, fail_fast=True), NOT_TOO_MANY]
     max_completion_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
-    tools: Annotated[list[FunctionTool], Field(max_length=MOST_TOOLS, fail_fast=True)] = []
+    tools: Annotated[list[FunctionTool], Field(max_length=MAX_TOOLS, fail_fast=True)] = []
     tool_choice: Choice = "auto"
     parallel_tool_calls: bool = True
     logprobs: bool = False
-    top_logprobs: Annotated[int, Field(ge=0, le=MOST_SCORES), WHOLE] = 0
+    top_logprobs: Annotated[int, Field(ge=0, le=MAX_SCORES), WHOLE] = 0
     add_generation_prompt: bool | None = None
     continue_final_message: bool | None = None
 
@@ -208,8 +208,8 @@ class CompletionInput(_Common):
     prompt: Prompts
     max_tokens: Annotated[int, Field(ge=0, le=MAX_TOKENS, description="0 goes with echo."), WHOLE] | None = None
     echo: bool = False
-    best_of: Annotated[int, Field(ge=1, le=MOST_CHOICES), WHOLE] | None = None
-    logprobs: Annotated[int, Field(ge=0, le=MOST_SCORES), WHOLE] | None = None
+    best_of: Annotated[int, Field(ge=1, le=MAX_CHOICES), WHOLE] | None = None
+    logprobs: Annotated[int, Field(ge=0, le=MAX_SCORES), WHOLE] | None = None
 
     @property
     def each(self) -> int:
@@ -224,11 +224,11 @@ class CompletionInput(_Common):
             raise PydanticCustomError("best_of", "best_of: should be at least n")
         if self.each > self.n and self.stream:
             raise PydanticCustomError("best_of", "best_of: above n it does not go with stream")
-        if self.each * len(self.prompt) > MOST_CHOICES:
+        if self.each * len(self.prompt) > MAX_CHOICES:
             raise PydanticCustomError(
                 "choices",
                 "prompt: {prompts} prompts with {each} answers each are more than {most} answers: send fewer at once",
-                {"prompts": len(self.prompt), "each": self.each, "most": MOST_CHOICES},
+                {"prompts": len(self.prompt), "each": self.each, "most": MAX_CHOICES},
             )
         return self
 
@@ -245,9 +245,7 @@ def parse(kind: type[Body], body: dict[str, Any]) -> Body:
     """
     left = refuse(body, kind.refused)
     if unknown := [name for name, value in left.items() if value is not None and name not in kind.model_fields]:
-        raise InvalidInput(
-            [f"{name[:_LONGEST_NAME]}: this API has no such field: leave it out" for name in unknown[:8]]
-        )
+        raise InvalidInput([f"{name[:_MAX_NAME]}: this API has no such field: leave it out" for name in unknown[:8]])
     try:
         return kind.model_validate(left)
     except ValidationError as error:

@@ -50,7 +50,7 @@ def _request(parsed: ChatInput | CompletionInput, model: str, account: str) -> T
         max_tokens=parsed.default_tokens if limit is None else limit,
         clip=limit is None,
         sampling=parsed.sampling(),
-        tenant=account,
+        account=account,
         wait=not parsed.options.reject_if_busy,
         cache_salt=parsed.cache_salt or "",
         stop=tuple(parsed.stop),
@@ -58,7 +58,7 @@ def _request(parsed: ChatInput | CompletionInput, model: str, account: str) -> T
         ignore_end=parsed.ignore_eos,
         keep_stop=parsed.include_stop_str_in_output,
         write_special=not parsed.skip_special_tokens,
-        form=asked[1] if asked else None,
+        structured_output=asked[1] if asked else None,
         keep_cut=True,
         tell_ids=parsed.return_token_ids,
     )

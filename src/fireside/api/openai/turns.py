@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from fireside.api.inputs import MAX_TEXT, Content
 from fireside.api.nullable import NullIsUnset
-from fireside.api.tools import MOST_TOOLS
+from fireside.api.tools import MAX_TOOLS
 from fireside.prompting.messages import Message, Tool, ToolCall
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
@@ -41,7 +41,7 @@ class Turn(NullIsUnset):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Content = ""
     name: Annotated[str, Field(max_length=200)] | None = None
-    tool_calls: Annotated[list[CallInput], Field(max_length=MOST_TOOLS, fail_fast=True)] | None = None
+    tool_calls: Annotated[list[CallInput], Field(max_length=MAX_TOOLS, fail_fast=True)] | None = None
     tool_call_id: Annotated[str, Field(max_length=200)] | None = None
 
     @model_validator(mode="before")

@@ -7,15 +7,15 @@ from pydantic_core import PydanticCustomError
 
 from fireside.api.inputs import MAX_TEXT, WHOLE
 
-MOST_CHOICES = 128
+MAX_CHOICES = 128
 """Answers to one request, over all its prompts: as many as OpenAI's n allows."""
 
-MOST_IDS = 1024
+MAX_IDS = 1024
 """Entries of a list or map of token ids."""
 
-_LARGEST_ID = 2**31 - 1
+_MAX_ID = 2**31 - 1
 _TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}
-_IDS = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": _LARGEST_ID}, "minItems": 1}
+_IDS = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": _MAX_ID}, "minItems": 1}
 
 OnePrompt = str | tuple[int, ...]
 """A text, or the ids of tokens."""
@@ -24,8 +24,8 @@ OnePrompt = str | tuple[int, ...]
 def _prompts(given: object) -> tuple[OnePrompt, ...]:
     several = isinstance(given, list) and bool(given) and not isinstance(given[0], int)
     prompts = given if several and isinstance(given, list) else [given]
-    if len(prompts) > MOST_CHOICES:
-        raise PydanticCustomError("prompts", "should be at most {most} prompts", {"most": MOST_CHOICES})
+    if len(prompts) > MAX_CHOICES:
+        raise PydanticCustomError("prompts", "should be at most {most} prompts", {"most": MAX_CHOICES})
     return tuple(_prompt(prompt) for prompt in prompts)
 
 
@@ -38,7 +38,7 @@ def _prompt(given: object) -> OnePrompt:
         if not given:
             raise PydanticCustomError("prompt_empty", "each should have at least one token")
         # type(True) is no int, which isinstance would take it for.
-        if all(type(token) is int and 0 <= token <= _LARGEST_ID for token in given):
+        if all(type(token) is int and 0 <= token <= _MAX_ID for token in given):
             return tuple(given)
     raise PydanticCustomError("prompt", "should be a text, a list of token ids, or a list of either")
 
@@ -51,8 +51,8 @@ Prompts = Annotated[
             "anyOf": [
                 _TEXT,
                 _IDS,
-                {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MOST_CHOICES},
-                {"type": "array", "items": _IDS, "minItems": 1, "maxItems": MOST_CHOICES},
+                {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MAX_CHOICES},
+                {"type": "array", "items": _IDS, "minItems": 1, "maxItems": MAX_CHOICES},
             ]
         }
     ),
@@ -71,15 +71,13 @@ StopTexts = Annotated[
     BeforeValidator(_as_list),
     WithJsonSchema({"anyOf": [_STOP_TEXT, {"type": "array", "items": _STOP_TEXT, "minItems": 0, "maxItems": 16}]}),
 ]
-TokenIds = Annotated[
-    list[Annotated[int, Field(ge=0, le=_LARGEST_ID), WHOLE]], Field(max_length=MOST_IDS, fail_fast=True)
-]
+TokenIds = Annotated[list[Annotated[int, Field(ge=0, le=_MAX_ID), WHOLE]], Field(max_length=MAX_IDS, fail_fast=True)]
 
 
 def _biases(value: object) -> object:
     """By token id, which JSON can only write as text."""
-    if not isinstance(value, dict) or len(value) > MOST_IDS:
-        raise PydanticCustomError("biases", "should be a map with at most {most} token ids", {"most": MOST_IDS})
+    if not isinstance(value, dict) or len(value) > MAX_IDS:
+        raise PydanticCustomError("biases", "should be a map with at most {most} token ids", {"most": MAX_IDS})
     if not all(
         key.isascii() and key.isdecimal() and len(key) <= 10 and type(bias) in (int, float) and -100 <= bias <= 100
         for key, bias in value.items()
@@ -97,7 +95,7 @@ LogitBias = Annotated[
             "type": "object",
             "propertyNames": {"pattern": "^[0-9]{1,10}$"},
             "additionalProperties": _BIAS,
-            "maxProperties": MOST_IDS,
+            "maxProperties": MAX_IDS,
         }
     ),
 ]

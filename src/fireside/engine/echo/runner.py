@@ -19,14 +19,14 @@ from fireside.engine.grammar.compiler import GrammarCompiler
 from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.messages import EngineOptions
 from fireside.engine.runner import Outcome
-from fireside.engine.types import LEAST_LOGPROB, EngineInfo, EngineStats, GenerationRequest, Scores, Token, pack_scores
+from fireside.engine.types import MIN_LOGPROB, EngineInfo, EngineStats, GenerationRequest, Scores, Token, pack_scores
 from fireside.errors import FiresideError
 
-LONGEST_NAP = 0.02
+MAX_SLEEP = 0.02
 WAITING_NAP = 0.002
 VOCAB_SIZE = 258
 
-SHORTEST = b'}]",:' + bytes(range(ord("0"), 256)) + bytes(range(ord("0"))) + b" "
+SIMPLEST_BYTES = b'}]",:' + bytes(range(ord("0"), 256)) + bytes(range(ord("0"))) + b" "
 """Which byte makes JSON short: what ends something first."""
 
 NEWLINE = 10
@@ -76,7 +76,7 @@ def shortest_byte(allowed: Collection[int]) -> int:
     """The byte that brings an answer to its end soonest."""
     # Inside a string, where letters may come and no line breaks, a brace would be no end.
     inside = ord("a") in allowed and NEWLINE not in allowed
-    order = b'"a' + SHORTEST if inside else SHORTEST
+    order = b'"a' + SIMPLEST_BYTES if inside else SIMPLEST_BYTES
     return next(byte for byte in order if byte in allowed)
 
 
@@ -85,8 +85,10 @@ class EchoRunner:
 
     def __init__(self, options: EngineOptions) -> None:
         self._interval = 1 / options.tokens_per_second if options.tokens_per_second else 0.0
-        self._slots = options.slots
-        self._info = EngineInfo(context_length=options.context_length, slots=options.slots, load_seconds=0.0)
+        self._max_num_seqs = options.max_num_seqs
+        self._info = EngineInfo(
+            context_length=options.context_length, max_num_seqs=options.max_num_seqs, load_seconds=0.0
+        )
         self._grammars = GrammarCompiler(options.tokens)
         self._runs: dict[int, _Run] = {}
         self._prompt_tokens = 0
@@ -101,39 +103,39 @@ class EchoRunner:
     def busy(self) -> bool:
         return bool(self._runs)
 
-    def submit(self, number: int, request: GenerationRequest) -> None:
+    def submit(self, request_id: int, request: GenerationRequest) -> None:
         self._prompt_tokens += len(request.prompt_ids)
         compiling = (
-            None if request.grammar is None else self._grammars.compile(request.grammar, VOCAB_SIZE, request.tenant)
+            None if request.grammar is None else self._grammars.compile(request.grammar, VOCAB_SIZE, request.account)
         )
-        self._runs[number] = _Run(answer_ids(request), request, compiling)
+        self._runs[request_id] = _Run(answer_ids(request), request, compiling)
 
-    def cancel(self, number: int) -> None:
-        run = self._runs.pop(number, None)
+    def cancel(self, request_id: int) -> None:
+        run = self._runs.pop(request_id, None)
         if run is not None and run.compiling is not None:
             run.compiling.cancel()
 
     def step(self) -> list[tuple[int, Outcome]]:
-        running = [(number, run) for number, run in self._runs.items() if run.ready][: self._slots]
+        running = [(request_id, run) for request_id, run in self._runs.items() if run.ready][: self._max_num_seqs]
         if not running:
             time.sleep(WAITING_NAP)
             return []
         start = time.monotonic() + self._interval
-        due = {number: start if run.due is None else run.due for number, run in running}
+        due = {request_id: start if run.due is None else run.due for request_id, run in running}
         pause = min(due.values()) - time.monotonic()
         if pause > 0:
-            time.sleep(min(pause, LONGEST_NAP))
+            time.sleep(min(pause, MAX_SLEEP))
         now = time.monotonic()
         self._steps += 1
         made: list[tuple[int, Outcome]] = []
-        for number, run in running:
-            run.due = due[number]
+        for request_id, run in running:
+            run.due = due[request_id]
             if run.due <= now:
                 run.due += self._interval
-                made += [(number, outcome) for outcome in self._advance(number, run)]
+                made += [(request_id, outcome) for outcome in self._advance(request_id, run)]
         return made
 
-    def _advance(self, number: int, run: _Run) -> list[Outcome]:
+    def _advance(self, request_id: int, run: _Run) -> list[Outcome]:
         made: list[Outcome]
         try:
             made = self._next(run)
@@ -141,7 +143,7 @@ class EchoRunner:
             made = [error]
         last = made[-1]
         if not isinstance(last, Token) or last.finish_reason:
-            del self._runs[number]
+            del self._runs[request_id]
         return made
 
     def _next(self, run: _Run) -> list[Outcome]:
@@ -170,8 +172,8 @@ class EchoRunner:
 
     def stats(self) -> EngineStats:
         return EngineStats(
-            running=min(len(self._runs), self._slots),
-            waiting=max(0, len(self._runs) - self._slots),
+            running=min(len(self._runs), self._max_num_seqs),
+            waiting=max(0, len(self._runs) - self._max_num_seqs),
             prompt_tokens=self._prompt_tokens,
             generated_tokens=self._generated_tokens,
             decode_steps=self._steps,
@@ -193,7 +195,7 @@ def _scores(request: GenerationRequest, token: int) -> Scores | None:
     if request.scores is None:
         return None
     others = [other for other in range(request.scores) if other != token]
-    best = [(token, 0.0), *((other, LEAST_LOGPROB) for other in others)]
+    best = [(token, 0.0), *((other, MIN_LOGPROB) for other in others)]
     return Scores(0.0, best[: request.scores])
 
 

@@ -35,15 +35,15 @@ class GrammarCompiler:
         if table is not None:
             self._vocabulary = self._lanes.submit("", lambda: open_vocabulary(table))
 
-    def compile(self, grammar: str, vocab_size: int, tenant: str = "") -> "Future[Constraint]":
+    def compile(self, grammar: str, vocab_size: int, account: str = "") -> "Future[Constraint]":
         """A constraint for one answer. The future raises BadGrammar, EngineFailed.
 
         Args:
             grammar: one that has passed a `GrammarChecker`.
             vocab_size: length of a row of logits.
-            tenant: whose it is: each has a share of the threads, whatever else the name says after a line break.
+            account: whose it is: each has a share of the threads.
         """
-        return self._lanes.submit(tenant.partition("\n")[0], lambda: self._compile(grammar, vocab_size))
+        return self._lanes.submit(account, lambda: self._compile(grammar, vocab_size))
 
     def _compile(self, grammar: str, vocab_size: int) -> Constraint:
         if self._vocabulary is None:

@@ -5,7 +5,7 @@ from llguidance import LLMatcher
 from numpy.typing import NDArray
 
 from fireside.engine.grammar.faults import stopped
-from fireside.errors import FormNotMet
+from fireside.errors import ConstraintNotMet
 
 NOT_MET = "JSON Mode couldn't be met"
 """How the hosted service's message for this begins; its clients look for it."""
@@ -26,12 +26,12 @@ class Constraint:
     def allowed(self) -> NDArray[np.intp]:
         """Ids of the tokens that may come next, at least one, ascending; stop tokens where the answer may end.
 
-        Raises FormNotMet when the grammar has become too complex to follow.
+        Raises ConstraintNotMet when the grammar has become too complex to follow.
         """
         bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         ids = np.flatnonzero(np.unpackbits(bits, count=min(self._vocab_size, 8 * len(bits)), bitorder="little"))
         if self._matcher.is_error() or not len(ids):
-            raise FormNotMet(f"{NOT_MET}: this answer cannot go on, as {stopped(self._matcher.get_error())}.")
+            raise ConstraintNotMet(f"{NOT_MET}: this answer cannot go on, as {stopped(self._matcher.get_error())}.")
         return ids
 
     def accept(self, token: int) -> None:
@@ -48,11 +48,11 @@ class Constraint:
         """Whether the answer fits and nothing could be added to it."""
         return self._matcher.is_stopped() and not self._matcher.is_error()
 
-    def cut(self, tokens: int) -> FormNotMet | None:
+    def cut(self, tokens: int) -> ConstraintNotMet | None:
         """What is wrong with an answer that ends after so many tokens because it may have no more."""
         if self.satisfied:
             return None
-        return FormNotMet(
+        return ConstraintNotMet(
             f"{NOT_MET}: the answer reached max_tokens ({tokens}) before its JSON, pattern or tool call was complete. "
             "Raise max_tokens, or ask for less."
         )

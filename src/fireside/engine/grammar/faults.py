@@ -20,7 +20,7 @@ SEARCH_SECONDS = 0.5
 
 _JSON, _TITLE = "%json ", "// "
 ANYTHING = "The JSON schema, pattern or tools"
-_LONGEST_REASON = _LONGEST_PLACE = 200
+_MAX_REASON = _MAX_PLACE = 200
 
 _UNFIT = "no value fits it: "
 _WORDS = [
@@ -100,8 +100,8 @@ def unusable(title: str, place: str, words: str) -> str:
     Args:
         place: a JSON pointer, empty for all of it.
     """
-    if len(place) > _LONGEST_PLACE:
-        place = f"…{place[-_LONGEST_PLACE:]}"
+    if len(place) > _MAX_PLACE:
+        place = f"…{place[-_MAX_PLACE:]}"
     return f"{title}{f', at {place},' if place else ''} cannot be used: {words}"
 
 
@@ -124,7 +124,7 @@ def plain(message: str) -> str:
         if match := re.fullmatch(theirs, text, re.DOTALL):
             text = match.expand(ours)
             break
-    return text if len(text) <= _LONGEST_REASON else f"{text[:_LONGEST_REASON]}…"
+    return text if len(text) <= _MAX_REASON else f"{text[:_MAX_REASON]}…"
 
 
 def explained(grammar: str, message: str, reason: Reason) -> str:

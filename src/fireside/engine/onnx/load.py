@@ -23,7 +23,7 @@ from fireside.weights.open import open_checkpoint
 DROP_INTERVAL = 0.2
 """Seconds."""
 
-SMALLEST_CONTEXT = 16
+MIN_CONTEXT = 16
 
 
 @dataclass(slots=True)
@@ -46,13 +46,13 @@ def load_decoder(options: EngineOptions, progress: Progress) -> Loaded:
     config = checkpoint.config
     capacity = (options.kv_memory or machine_memory() // 4) // bytes_per_token(config)
     context_length = min(options.context_length, config.context_length, capacity)
-    if context_length < SMALLEST_CONTEXT:
+    if context_length < MIN_CONTEXT:
         raise UnsupportedWeights(
             f"The KV cache may hold {capacity} tokens of this model, which is too few. Raise kv_memory_mb."
         )
     packed = pack(checkpoint, options.weights, Path(options.cache_dir) if options.cache_dir else None, progress)
     session = _session(config, packed, options, progress)
-    cache = KvCache(config, even(options.slots), context_length)
+    cache = KvCache(config, even(options.max_num_seqs), context_length)
     bank = LoraBank(packed.linears, options.adapter_memory) if options.adapter_memory else None
     decoder = Decoder(session, config, packed.embedding, cache, bank)
     decoder.decode([0, 0], [0, 0])  # the first run allocates; do it before anyone waits

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from fireside.engine.onnx.layout import TensorSpec
 
-log = logging.getLogger("fireside.engine")
+logger = logging.getLogger(__name__)
 
 ALIGNMENT = 64
 _DTYPES = {"float32": "F32", "float16": "F16", "uint8": "U8"}
@@ -58,7 +58,7 @@ class PackedFile:
             try:
                 return self._create_file(self._path)
             except OSError as error:
-                log.warning("weights are repacked in memory, and again at the next start: %s", error)
+                logger.warning("weights are repacked in memory, and again at the next start: %s", error)
                 self.discard()
         return mmap.mmap(-1, self._size)
 
@@ -84,7 +84,7 @@ class PackedFile:
             self._memory.flush()
             os.replace(self._temporary, self._path)
         except OSError as error:
-            log.warning("the repacked weights could not be kept for the next start: %s", error)
+            logger.warning("the repacked weights could not be kept for the next start: %s", error)
 
     def discard(self) -> None:
         """Give up what is not finished: its contents are not wanted."""

@@ -1,7 +1,7 @@
 """Who holds which row of the KV cache, and what its positions mean.
 
 A finished generation leaves its row as it is, so that the conversation's next turn need not prefill it again: a new
-request starts from the row (its own tenant's) that shares the longest prefix with its prompt. Rows are taken from the
+request starts from the row (its own account's) that shares the longest prefix with its prompt. Rows are taken from the
 lowest number up, because a decode step runs over rows 0 to the highest one in use.
 """
 
@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 from fireside.engine.onnx.kv_cache import KvCache
 
-SHORTEST_REUSE = 8
+CacheKey = tuple[str, str, str]
+"""Account, cache salt and adapter: prefixes are shared only where all three are equal."""
+
+MIN_REUSE = 8
 """Below this many common tokens, prefilling is as quick as looking after a copy."""
 
 
@@ -30,7 +33,7 @@ class Row:
     tokens: NDArray[np.int32]
     length: int = 0
     exact: int = 0
-    tenant: str = ""
+    cache_key: CacheKey = ("", "", "")
     reserved: int = 0
     touched: int = 0
     used_at: int = 0
@@ -47,9 +50,9 @@ class Row:
         self.length = end
         self.touched = max(self.touched, end)
 
-    def common_prefix(self, ids: NDArray[np.int32], tenant: str, *, exact: bool) -> int:
+    def common_prefix(self, ids: NDArray[np.int32], cache_key: CacheKey, *, exact: bool) -> int:
         """How many leading tokens the row shares with `ids`; of its `exact` ones, if they are to be."""
-        if tenant != self.tenant:
+        if cache_key != self.cache_key:
             return 0
         count = min(self.exact if exact else self.length, len(ids))
         differ = np.flatnonzero(self.tokens[:count] != ids[:count])
@@ -65,7 +68,7 @@ class RowTable:
     """
 
     cache: KvCache
-    slots: int
+    max_num_seqs: int
     capacity: int
     rows: list[Row] = field(init=False)
     _clock: int = 0
@@ -74,7 +77,7 @@ class RowTable:
         self.rows = [Row(np.zeros(self.cache.positions, dtype=np.int32)) for _ in range(self.cache.rows)]
 
     def place(
-        self, prompt_ids: list[int], reserve: int, tenant: str, *, exact: bool = True, fresh: bool = False
+        self, prompt_ids: list[int], reserve: int, cache_key: CacheKey, *, exact: bool = True, fresh: bool = False
     ) -> int | None:
         """A row for a new request, holding as much of its prompt as could be reused; None when there is no room yet.
 
@@ -84,14 +87,14 @@ class RowTable:
             exact: reuse nothing that could differ from a prefill of the same tokens.
             fresh: reuse nothing at all.
         """
-        idle = [index for index in range(self.slots) if self.rows[index].idle]
+        idle = [index for index in range(self.max_num_seqs) if self.rows[index].idle]
         if not idle:
             return None
         ids = np.asarray(prompt_ids, dtype=np.int32)
-        shared = [min(row.common_prefix(ids, tenant, exact=exact), len(ids) - 1) for row in self.rows]
+        shared = [min(row.common_prefix(ids, cache_key, exact=exact), len(ids) - 1) for row in self.rows]
         source = max(range(len(self.rows)), key=lambda index: shared[index])
-        reused = shared[source] if shared[source] >= SHORTEST_REUSE and not fresh else 0
-        takes_over = reused and self.rows[source].idle and source < self.slots
+        reused = shared[source] if shared[source] >= MIN_REUSE and not fresh else 0
+        takes_over = reused and self.rows[source].idle and source < self.max_num_seqs
         # A row that is taken over loses what it held past the prefix; copy instead when that is the larger part.
         if takes_over and self.rows[source].length <= 2 * reused:
             target = source
@@ -106,7 +109,7 @@ class RowTable:
         row = self.rows[target]
         row.exact = min(self.rows[source].exact, reused)
         row.tokens[:reused] = ids[:reused]
-        row.length, row.tenant, row.reserved = reused, tenant, reserve
+        row.length, row.cache_key, row.reserved = reused, cache_key, reserve
         row.touched = max(row.touched, reused)
         return target
 

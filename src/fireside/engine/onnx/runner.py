@@ -47,7 +47,7 @@ class _Sequence:
         pending: its newest token, which the cache does not hold yet.
     """
 
-    number: int
+    request_id: int
     request: GenerationRequest
     row: int
     sampler: Sampler
@@ -68,11 +68,11 @@ class OnnxRunner:
         loaded = load_decoder(options, progress)
         self._decoder = loaded.decoder
         self._vocab_size = loaded.config.vocab_size
-        self._table = RowTable(loaded.cache, options.slots, loaded.capacity)
+        self._table = RowTable(loaded.cache, options.max_num_seqs, loaded.capacity)
         self._adapters = AdapterTable(loaded.bank, loaded.config) if loaded.bank else None
         self._info = EngineInfo(
             context_length=loaded.context_length,
-            slots=options.slots,
+            max_num_seqs=options.max_num_seqs,
             vocab_size=self._vocab_size,
             load_seconds=time.monotonic() - started,
             warm=loaded.packed.file.warm,
@@ -93,7 +93,7 @@ class OnnxRunner:
     def busy(self) -> bool:
         return bool(self._waiting or self._prefilling or self._decoding)
 
-    def submit(self, number: int, request: GenerationRequest) -> None:
+    def submit(self, request_id: int, request: GenerationRequest) -> None:
         if not request.prompt_ids or not all(0 <= token < self._vocab_size for token in request.prompt_ids):
             raise ValueError("the prompt has no tokens, or tokens outside the vocabulary")
         sampling = request.sampling
@@ -102,15 +102,15 @@ class OnnxRunner:
         if request.adapter is not None and self._adapters is None:
             raise ValueError("this model takes no adapters")
         if request.grammar is not None:
-            self._compiling[number] = self._grammars.compile(request.grammar, self._vocab_size, request.tenant)
-        self._waiting.append((number, request))
+            self._compiling[request_id] = self._grammars.compile(request.grammar, self._vocab_size, request.account)
+        self._waiting.append((request_id, request))
 
-    def cancel(self, number: int) -> None:
-        self._waiting = deque(item for item in self._waiting if item[0] != number)
-        if compiling := self._compiling.pop(number, None):
+    def cancel(self, request_id: int) -> None:
+        self._waiting = deque(item for item in self._waiting if item[0] != request_id)
+        if compiling := self._compiling.pop(request_id, None):
             compiling.cancel()
         for sequence in [*self._prefilling, *self._decoding.values()]:
-            if sequence.number == number:
+            if sequence.request_id == request_id:
                 self._leave(sequence)
 
     def step(self) -> list[tuple[int, Outcome]]:
@@ -139,41 +139,41 @@ class OnnxRunner:
         failed: list[tuple[int, Outcome]] = []
         kept: deque[tuple[int, GenerationRequest]] = deque()
         while self._waiting:
-            number, request = self._waiting.popleft()
-            compiling = self._compiling.get(number)
+            request_id, request = self._waiting.popleft()
+            compiling = self._compiling.get(request_id)
             if compiling is not None and not compiling.done():
-                kept.append((number, request))
+                kept.append((request_id, request))
                 continue
             try:
                 constraint = compiling.result() if compiling is not None else None
                 adapter = self._acquire(request)
             except FiresideError as error:
-                self._compiling.pop(number, None)
-                failed.append((number, error))
+                self._compiling.pop(request_id, None)
+                failed.append((request_id, error))
                 continue
             if request.adapter is not None and adapter is None:
-                kept.append((number, request))
+                kept.append((request_id, request))
                 continue
             reserve = len(request.prompt_ids) + request.max_tokens
             # An adapter changes keys and values: what one computed is no prefix for another.
-            owner = request.tenant if request.adapter is None else f"{request.tenant}\n{request.adapter.id}"
+            cache_key = (request.account, request.cache_salt, request.adapter.id if request.adapter else "")
             row = self._table.place(
                 request.prompt_ids,
                 reserve,
-                owner,
+                cache_key,
                 exact=is_reproducible(request.sampling),
                 fresh=request.score_prompt,
             )
             if row is None:
                 self._release(request)
-                kept.append((number, request))
+                kept.append((request_id, request))
                 break
             self._prompt_tokens += len(request.prompt_ids)
             reused = self._table.rows[row].length
             self._reused_tokens += reused
             sampler = Sampler(request.sampling, request.prompt_ids, self._vocab_size, request.stop_ids)
-            self._compiling.pop(number, None)
-            self._prefilling.append(_Sequence(number, request, row, sampler, adapter, constraint, reused))
+            self._compiling.pop(request_id, None)
+            self._prefilling.append(_Sequence(request_id, request, row, sampler, adapter, constraint, reused))
         self._waiting = kept + self._waiting
         return failed
 
@@ -248,7 +248,7 @@ class OnnxRunner:
         last = made[-1]
         if not isinstance(last, Token) or last.finish_reason:
             self._leave(sequence)
-        return [(sequence.number, outcome) for outcome in made]
+        return [(sequence.request_id, outcome) for outcome in made]
 
     def _next(self, sequence: _Sequence, logits: NDArray[np.float32], best: NDArray[np.intp] | None) -> list[Outcome]:
         """The new token, and the end of the answer where it is certain now."""

@@ -10,7 +10,7 @@ from fireside.serving.schemas.nodes import Node
 from fireside.serving.schemas.references import References, Target
 from fireside.serving.schemas.rules import UNSUPPORTED, modern, says_nothing
 
-MOST_SCHEMAS = 20_000
+MAX_SCHEMAS = 20_000
 """Schemas inside a schema, and references followed. llguidance takes 50,000, and counts each more than once."""
 
 TYPES = ("string", "number", "integer", "boolean", "object", "array", "null")
@@ -101,8 +101,8 @@ class _Normaliser:
     def _work(self) -> None:
         """Raises SchemaFault when it becomes too much."""
         self._count += 1
-        if self._count > MOST_SCHEMAS:
-            raise SchemaFault((), f"it has more than {MOST_SCHEMAS} schemas and references. Ask for less at once.")
+        if self._count > MAX_SCHEMAS:
+            raise SchemaFault((), f"it has more than {MAX_SCHEMAS} schemas and references. Ask for less at once.")
 
     def _resolved(self, schema: Any, base: str, place: Place) -> Any:
         for _ in range(100):
