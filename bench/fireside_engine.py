@@ -145,4 +145,4 @@ async def run_streams(
 
 def random_prompt(length: int) -> list[int]:
     """Random token ids; never the same twice, so no cached prefix helps."""
-    return np.random.default_rng().integers(300, 32000, length).tolist()
+    return [int(token) for token in np.random.default_rng().integers(300, 32000, length)]

@@ -4,6 +4,7 @@ Q4_1 has a minimum as well as a scale in each block of 32, so it holds AWQ's cod
 minimum: llama.cpp's form of these very weights. Q4_0 has none and must round them anew; it is what most people pick.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -48,7 +49,7 @@ def gguf_tensors(config: ModelConfig, quant: QuantType) -> Iterator[tuple[str, t
 def gguf_bytes(config: ModelConfig, quant: QuantType) -> int:
     """Bytes of the file, about."""
     return sum(
-        int(np.prod(shape, dtype=np.int64)) * 4 if kind is None else np.prod(_byte_shape(shape, kind), dtype=np.int64)
+        math.prod(shape) * 4 if kind is None else math.prod(_byte_shape(shape, kind))
         for _, shape, kind in gguf_tensors(config, quant)
     )
 

@@ -1,9 +1,11 @@
 """What of a GGUF file the engine changes: its weights, by type, and the distribution of the next token, by mix."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +39,7 @@ class Squares:
     @property
     def percent(self) -> float:
         """Root of the mean square of the errors, relative to that of the values."""
-        return 100 * (self.errors / self.values) ** 0.5
+        return 100 * math.sqrt(self.errors / self.values)
 
 
 @dataclass(slots=True)
@@ -103,7 +105,8 @@ def weight_errors(path: Path, packed: Packed) -> dict[tuple[str, Form], Squares]
 
 def unpacked(packed: Packed, linear: LinearSpec, rows: slice) -> NDArray[np.float32]:
     """What these rows of a product are worth as the engine holds them."""
-    codes, scales, *zeros = [packed.file.tensors[spec.name][rows] for spec in linear.tensors()]
+    parts: list[NDArray[Any]] = [packed.file.tensors[spec.name][rows] for spec in linear.tensors()]
+    codes, scales, *zeros = parts
     flat = codes.reshape(len(codes), -1)
     points = unpack_pairs(zeros[0])[:, : scales.shape[1]] if zeros else None
     return dense_blocks(

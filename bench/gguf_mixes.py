@@ -61,11 +61,24 @@ class Mixes:
 
     def prepare(self) -> None:
         """Make the file in f32 and the importance matrix, where they are not there. Raises Unavailable."""
-        requantise, size = ["--allow-requantize", self._source], 8 * self._source.stat().st_size
+        requantise: list[str | Path] = ["--allow-requantize", self._source]
+        size = 8 * self._source.stat().st_size
         self._f32 = make_once(
             self._folder / "f32.gguf", size, lambda path: self._run("llama-quantize", *requantise, path, "F32")
         )
-        options = ["-m", self._f32, "-f", TEXT, "-c", str(CONTEXT), "--chunks", "8", "-t", self._threads, "-o"]
+        options: list[str | Path] = [
+            "-m",
+            self._f32,
+            "-f",
+            TEXT,
+            "-c",
+            str(CONTEXT),
+            "--chunks",
+            "8",
+            "-t",
+            self._threads,
+            "-o",
+        ]
         self._sums = make_once(
             self._folder / "importance.gguf", 1 << 24, lambda path: self._run("llama-imatrix", *options, path)
         )
@@ -74,14 +87,14 @@ class Mixes:
         """The model in this mix, in a file that the next call replaces. Raises Unavailable."""
         path = self._folder / "mix.gguf"
         path.unlink(missing_ok=True)
-        options = ["--imatrix", self._sums] if mix.startswith(_SUMMED) else []
+        options: list[str | Path] = ["--imatrix", self._sums] if mix.startswith(_SUMMED) else []
         self._run("llama-quantize", *options, self._f32, path, mix)
         return path
 
     def ask_llama(self, path: Path) -> Told:
         """What llama.cpp makes of the text with this file. Raises Unavailable."""
         answer = self._folder / "logits"
-        options = ["-m", path, "-f", TEXT, "-c", str(CONTEXT), "--chunks", "1", "-t", self._threads]
+        options: list[str | Path] = ["-m", path, "-f", TEXT, "-c", str(CONTEXT), "--chunks", "1", "-t", self._threads]
         self._run("llama-perplexity", *options, "--save-all-logits", answer)
         return read_told(answer.read_bytes())
 

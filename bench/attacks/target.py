@@ -5,9 +5,10 @@ import gzip
 import json
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 ECHO = "@hf/fireside/echo"
 _ANSWER_SECONDS = 60.0
@@ -50,7 +51,7 @@ class Target:
         return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-Attack = Callable[[Target, float], Awaitable[Counter[str]]]
+Attack = Callable[[Target, float], Coroutine[Any, Any, Counter[str]]]
 """Goes on for so many seconds, ends what it began, and counts what it got by status ("429") or error's name."""
 
 

