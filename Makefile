@@ -23,6 +23,7 @@ lint: $(VENV)/.dev ## Check style, types and the borders between rooms
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.check_javascript
 	$(BIN)/python -m tools.check_locks
 
 bench: $(VENV)/.dev ## Compare speed with llama.cpp and vLLM (ARGS=--quick for three minutes)

@@ -1,7 +1,10 @@
+// @ts-check
 // What the theme leaves out, for readers with a keyboard, a screen reader or a phone.
 
 // Cells know their column's name: in a narrow window it stands before them. The roles outlast `display: block`.
-for (const table of document.querySelectorAll(".md-typeset table:not([class])")) {
+for (const table of /** @type {NodeListOf<HTMLTableElement>} */ (
+  document.querySelectorAll(".md-typeset table:not([class])")
+)) {
   const names = [...table.querySelectorAll("thead th")].map((cell) => cell.textContent.trim());
   table.setAttribute("role", "table");
   for (const row of table.rows) {
@@ -21,7 +24,7 @@ for (const [toggle, name] of [["__drawer", ""], ["__search", ""], ["__toc", "On 
     button.classList.add(`fs${toggle}`);
     button.append(...label.childNodes);
     if (name) button.setAttribute("aria-label", name);
-    button.addEventListener("click", () => document.getElementById(toggle).click());
+    button.addEventListener("click", () => document.getElementById(toggle)?.click());
     label.replaceWith(button);
   }
 }

@@ -1,3 +1,4 @@
+// @ts-check
 // Runs before the page is drawn, so that nobody sees the wrong colours first.
 (() => {
   let chosen = null;

@@ -1,3 +1,4 @@
+// @ts-check
 /** The API's resources, one function for each thing the pages ask. All throw `ApiError`. */
 
 import { modelSegments, segment } from "./paths.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** What went wrong, and what to do about it. */
 
 /** What to do, by the API's error code. The message itself comes from the server and says what was wrong. */

@@ -1,3 +1,4 @@
+// @ts-check
 /** Server-sent events out of a fetch: EventSource can neither post nor send a token. */
 
 /**

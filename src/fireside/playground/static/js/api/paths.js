@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * Paths with names in them. A name comes from an address, a file or a database: none may lead to another route, so each
  * is checked and encoded here, and nowhere else.

@@ -1,3 +1,4 @@
+// @ts-check
 /** One text generation, streamed or not, as one kind of events. */
 
 import { ApiError, brokenOff, isAbort } from "./errors.js";

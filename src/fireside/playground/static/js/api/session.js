@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * Requests to this server, with the token where one is needed.
  *

@@ -1,3 +1,4 @@
+// @ts-check
 /** What the models of this server are doing, asked again and again while somebody looks. */
 
 import { listModels } from "./client.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-model-card>`: one model of the catalogue. */
 
 import { copyButton } from "../lib/copy-button.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** The front page: every model of this server, and what it is doing. */
 
 import "../lib/theme-toggle.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** Colours for the few kinds of code that these pages write themselves. */
 
 import { h } from "../lib/dom.js";

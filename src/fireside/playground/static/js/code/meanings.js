@@ -1,3 +1,4 @@
+// @ts-check
 /** What each parameter does, in a line. One that is not known here is told in the schema's words. */
 
 /** @type {Record<string, string>} */

@@ -1,3 +1,4 @@
+// @ts-check
 /** The same request by OpenAI's own libraries, for Python and for JavaScript. */
 
 import { literal, quoted } from "./python.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** A request as Python, with the standard library alone. */
 
 /** @param {import("./samples.js").CodeRequest} request */

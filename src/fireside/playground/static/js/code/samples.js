@@ -1,3 +1,4 @@
+// @ts-check
 /** One request as code, in the languages that people call the API from. Every sample runs as it stands. */
 
 import { modelSegments, segment } from "../api/paths.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** The API's own JSON schema as a list of parameters: what the server checks is what the pages offer. */
 
 /**

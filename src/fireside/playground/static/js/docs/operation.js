@@ -1,3 +1,4 @@
+// @ts-check
 /** One route: what it takes, what it answers, and a form to try it. */
 
 import { h } from "../lib/dom.js";

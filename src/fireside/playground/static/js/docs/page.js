@@ -1,3 +1,4 @@
+// @ts-check
 /** The API's reference: every route of the OpenAPI document, to read and to try. */
 
 import "../lib/theme-toggle.js";

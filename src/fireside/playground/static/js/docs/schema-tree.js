@@ -1,3 +1,4 @@
+// @ts-check
 /** A JSON schema as a list of fields; what is nested is folded, and made when it is opened. */
 
 import { bounds } from "../code/schema.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** A form that sends a request to one route, and shows what is answered as it comes. */
 
 import { listModels } from "../api/client.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** What a screen reader says when nothing that has the focus changes. */
 
 /** @type {HTMLElement | null} */

@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-copy>`: a button that copies a text. */
 
 import { announce } from "./announce.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** Modal dialogs: the browser's own, with a title, a way out, and the focus given back. */
 
 import { freshId, h } from "./dom.js";

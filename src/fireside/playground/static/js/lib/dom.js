@@ -1,3 +1,4 @@
+// @ts-check
 /** Elements made in one line. Text stays text: nothing here, or anywhere on these pages, parses it as markup. */
 
 /** @typedef {Node | string | number | null | undefined | false} Child */

@@ -1,3 +1,4 @@
+// @ts-check
 /** Line icons on a grid of 24. */
 
 const SVG = "http://www.w3.org/2000/svg";

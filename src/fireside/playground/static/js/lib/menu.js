@@ -1,3 +1,4 @@
+// @ts-check
 /** A button that opens a short list of things to do. Escape and a click elsewhere close it, arrows move in it. */
 
 import { h } from "./dom.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-theme-toggle>`: light or dark. What the system says counts until somebody chooses otherwise. */
 
 import { fill, h } from "./dom.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** A short message at the edge of the page, perhaps with one thing to do about it. */
 
 import { announce } from "./announce.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** How much markup a page takes of one answer. More would make it slow for as long as it is shown. */
 
 const MAX_ELEMENTS = 10_000;

@@ -1,3 +1,4 @@
+// @ts-check
 /** Where there is math in Markdown: `$…$`, `\(…\)`, and on lines of its own `$$…$$` and `\[…\]`. */
 
 /** Longer than this is no formula. */

@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * Markdown to HTML, one piece for each block. Runs in a worker: what a model wrote may take long to parse.
  *

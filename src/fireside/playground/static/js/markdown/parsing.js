@@ -1,3 +1,4 @@
+// @ts-check
 /** Asks the worker to parse, one text at a time, and ends it when it takes too long. */
 
 /** Beyond this a text is shown as it is. */

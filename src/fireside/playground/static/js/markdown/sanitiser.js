@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * The one place where text becomes markup: DOMPurify keeps a few harmless elements and drops all else. Links lead to
  * http and https only.

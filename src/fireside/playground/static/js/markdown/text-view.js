@@ -1,3 +1,4 @@
+// @ts-check
 /** The text of an answer: as Markdown when it can be, as it is while that loads, or when somebody wants to see it so. */
 
 import { fill, h } from "../lib/dom.js";

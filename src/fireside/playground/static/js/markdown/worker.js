@@ -1,3 +1,4 @@
+// @ts-check
 /** The worker that parses: says when it begins, so that the page can hold it to a time, and what came out. */
 
 import { measure } from "./bounds.js";

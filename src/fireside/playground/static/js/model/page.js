@@ -1,3 +1,4 @@
+// @ts-check
 /** The page of one model: what it is, how to call it, how to prompt it, and what it takes. */
 
 import "../lib/theme-toggle.js";

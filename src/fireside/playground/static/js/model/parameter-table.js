@@ -1,3 +1,4 @@
+// @ts-check
 /** Every parameter and its bounds, out of the schema that the API checks requests with. */
 
 import { meaning } from "../code/meanings.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** Scoped, unscoped and raw prompts, with what the model reads of each while one edits. */
 
 import "../parts/prompt-preview.js";

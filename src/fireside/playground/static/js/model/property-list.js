@@ -1,3 +1,4 @@
+// @ts-check
 /** The model's facts as a list of terms. */
 
 import { aliasesOf } from "../api/states.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** The JSON schemas of input and output. */
 
 import { codeBlock } from "../parts/code-block.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** The request as code, with the parameters that one chooses. */
 
 import { codeRequest } from "../code/samples.js";

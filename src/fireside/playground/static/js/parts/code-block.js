@@ -1,3 +1,4 @@
+// @ts-check
 /** Code to copy: one block, or the same request in several languages. */
 
 import { samples } from "../code/samples.js";

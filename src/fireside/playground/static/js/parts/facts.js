@@ -1,3 +1,4 @@
+// @ts-check
 /** What a model is, in a few words each. */
 
 import { isModelId, modelSegments } from "../api/paths.js";

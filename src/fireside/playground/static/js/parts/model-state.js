@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-model-state>`: what a model is doing on this server, and the button that changes it. */
 
 import { startDownload, stopDownload } from "../api/client.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** An error as people read it: what was wrong, what to do, and the way to try again. */
 
 import { h } from "../lib/dom.js";

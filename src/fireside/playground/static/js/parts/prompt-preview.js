@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-prompt-preview>`: the exact text a model will read, with its control tokens marked, as one types. */
 
 import { preview } from "../api/client.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-address>`: where the API is, to copy. `<fs-version>`: which Fireside this is, and where to read about it. */
 
 import { states } from "../api/states.js";

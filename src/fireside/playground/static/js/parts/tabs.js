@@ -1,3 +1,4 @@
+// @ts-check
 /** Tabs as the ARIA practices have them: one tab stop, arrows move between them. */
 
 import { fill, freshId, h } from "../lib/dom.js";

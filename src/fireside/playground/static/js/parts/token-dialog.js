@@ -1,3 +1,4 @@
+// @ts-check
 /** Asks for an API token. Loaded only when the server wants one. */
 
 import { isGood, setToken } from "../api/session.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** A conversation has an address of its own, so that a reload, the history and a bookmark lead back to it. */
 
 const NAME = "c";

@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-answer>`: one lane's answer to a turn: text, counts, and what one can do with it. */
 
 import { states } from "../api/states.js";

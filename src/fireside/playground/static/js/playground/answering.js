@@ -1,3 +1,4 @@
+// @ts-check
 /** One answer while it comes: text, counts and times, until it is done, stopped or failed. */
 
 import { isAbort } from "../api/errors.js";

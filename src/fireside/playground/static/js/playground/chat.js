@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-chat>`: the turns of the conversation, and what there is to see before the first. */
 
 import { states } from "../api/states.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-composer>`: where one writes, sends and stops, and how much of the context window that takes. */
 
 import { preview } from "../api/client.js";

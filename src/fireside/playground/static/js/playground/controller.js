@@ -1,3 +1,4 @@
+// @ts-check
 /** What one can ask the playground to do in a conversation. The views show what comes of it. */
 
 import { states } from "../api/states.js";

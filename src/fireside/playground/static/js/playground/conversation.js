@@ -1,3 +1,4 @@
+// @ts-check
 /** What a conversation is. Pure data: no page, no network. */
 
 /**

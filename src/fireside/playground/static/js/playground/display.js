@@ -1,3 +1,4 @@
+// @ts-check
 /** How answers are shown on this browser. */
 
 const KEY = "fireside.plain";

@@ -1,3 +1,4 @@
+// @ts-check
 /** What is typed into a parameter's field and is no value (yet): it is shown, told, and keeps a request from being sent. */
 
 export class Drafts extends EventTarget {

@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-drawer-button>`: opens a side panel where the window is too narrow to show it all the time. */
 
 import { h } from "../lib/dom.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** A text to change in its place. */
 
 import { h } from "../lib/dom.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** A dialog with the fine-tunes of a model: what there is, and a new one out of two files. */
 
 import { createFineTune, deleteFineTune, readFineTune, uploadAsset } from "../api/client.js";

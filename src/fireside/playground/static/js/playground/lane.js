@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-lane>`: one that answers: a model, and a fine-tune if the model takes any. */
 
 import { states } from "../api/states.js";

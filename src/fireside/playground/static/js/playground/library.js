@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * The conversations of this browser: in memory as far as they were opened, in its database, and in step with its other
  * tabs. What they say is merged into what is here; nothing replaces it.

@@ -1,3 +1,4 @@
+// @ts-check
 /** The playground: starts it, and takes files that are dropped anywhere on it. */
 
 import "../lib/theme-toggle.js";

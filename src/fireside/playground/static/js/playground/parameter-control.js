@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-parameter>`: one parameter, with the bounds that the API checks. Unset, the server's default holds. */
 
 import { meaning } from "../code/meanings.js";
@@ -151,6 +152,7 @@ class ParameterControl extends HTMLElement {
     this.#field.setAttribute("aria-invalid", String(text !== ""));
   };
 
+  /** @override */
   focus() {
     this.#field?.focus();
   }

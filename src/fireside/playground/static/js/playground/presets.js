@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-presets>`: settings under a name, to be used again in any conversation. */
 
 import { confirmed, openDialog } from "../lib/dialog.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /** A dialog with exactly one request: as code, as JSON, and as the text that the model reads. */
 
 import "../parts/prompt-preview.js";

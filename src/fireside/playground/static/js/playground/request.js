@@ -1,3 +1,4 @@
+// @ts-check
 /** The request that each turn of a conversation makes. Pure data. */
 
 /**

@@ -1,3 +1,4 @@
+// @ts-check
 /** Finds texts in the conversations of this browser. */
 
 import { titleOf } from "./conversation.js";

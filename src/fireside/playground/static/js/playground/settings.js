@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-settings>`: which models answer, how the prompt is made, and every parameter. */
 
 import { states } from "../api/states.js";

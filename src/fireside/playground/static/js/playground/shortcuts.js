@@ -1,3 +1,4 @@
+// @ts-check
 /** Keys that work anywhere on the playground, and the dialog that lists them. */
 
 import { openDialog } from "../lib/dialog.js";

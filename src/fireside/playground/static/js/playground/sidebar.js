@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-conversations>`: begin, find, open, rename, delete, export and import conversations. */
 
 import { announce } from "../lib/announce.js";

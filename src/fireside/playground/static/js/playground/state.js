@@ -1,3 +1,4 @@
+// @ts-check
 /** What the playground holds: the conversation that is shown, its settings, and those it can change to. */
 
 import { listFineTunes, schemas } from "../api/client.js";

@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * Conversations in this browser's own database. Tokens are never among what is kept.
  *

@@ -1,3 +1,4 @@
+// @ts-check
 /** The calls of tools in an answer, and a form to give back what the tools gave. */
 
 import { freshId, h } from "../lib/dom.js";

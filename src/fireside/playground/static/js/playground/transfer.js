@@ -1,3 +1,4 @@
+// @ts-check
 /** Conversations as files. What comes back is checked: it may have been made by anybody. */
 
 import { isModelId } from "../api/paths.js";

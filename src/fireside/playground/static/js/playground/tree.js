@@ -1,3 +1,4 @@
+// @ts-check
 /**
  * A conversation's turns as a tree: what is edited or run again stays, beside the new. Pure data.
  *

@@ -1,3 +1,4 @@
+// @ts-check
 /** `<fs-turn>`: what somebody said, which can be changed, and the answers to it. */
 
 import { fill, h } from "../lib/dom.js";
@@ -101,7 +102,7 @@ class TurnView extends HTMLElement {
     const turn = /** @type {Turn} */ (this.#turn);
     const { lanes, turns } = playground.current;
     this.#answers.classList.toggle("two", lanes.length > 1);
-    lanes.forEach((lane, number) => {
+    lanes.forEach((_, number) => {
       this.#views[number] ??= h("fs-answer");
       this.#views[number].show({ turn, index: this.#index, lane: number, last: this.#index === turns.length - 1, alone: lanes.length === 1 });
     });
