@@ -43,7 +43,7 @@ FiresideError
 │   └── EngineFailed            the engine reported a failure
 └── ConfigError                 a setting is wrong, or the settings do not fit together
 
-The wire code and HTTP status of each leaf stand in one table, `fireside.api.errors`.
+The wire code and HTTP status of each leaf stand in one table, `fireside.api.http.wire_errors`.
 """
 
 from collections.abc import Sequence

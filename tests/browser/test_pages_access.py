@@ -280,7 +280,7 @@ def test_light_and_dark_by_choice_and_by_system(visitor: Visitor) -> None:
 
 def test_the_two_dark_colour_schemes_are_the_same() -> None:
     """One is for the system's choice, one for the user's: CSS has no way to say them once."""
-    from fireside.playground.assets import load_assets
+    from fireside.web.assets import load_assets
 
     sheet = load_assets().file("style.css")
     assert sheet is not None

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from fireside.api import console
-from fireside.api.schema import INPUT_SCHEMA, OUTPUT_SCHEMA
+from fireside.api.routes import page_data as console
+from fireside.api.schema.model_schemas import INPUT_SCHEMA, OUTPUT_SCHEMA
 from fireside.catalog.loader import Catalog
 from support.echo_service import AWQ, LORA, PLAIN, EchoService
 from support.file_server import FileServer, file_server

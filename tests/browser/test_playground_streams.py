@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from fireside.playground.assets import load_assets
+from fireside.web.assets import load_assets
 from support.echo_service import PLAIN, EchoService
 from support.live_server import live_server
 from support.visitor import Playground, Visitor

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from fireside.cli.checks import check_memory, cpu_flags
+from fireside.cli.doctor_checks import check_memory, cpu_flags
 from fireside.weights.locate import model_dir
 from support.checkpoints import make_tiny_checkpoint
 from support.command import run_command

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from typer.testing import Result
 
-from fireside.cli.serving import _own_url
+from fireside.cli.serve_process import _own_url
 from support.command import command_line, environment
 from support.file_server import file_server
 from support.model_sources import hub_source, model_spec, serve_repository, write_catalog_file

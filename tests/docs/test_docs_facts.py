@@ -7,7 +7,7 @@ import pytest
 from tools.reference import PARTS, renewed
 from typer.main import get_command
 
-from fireside.api.errors import WIRE_ERRORS
+from fireside.api.http.wire_errors import WIRE_ERRORS
 from fireside.catalog.loader import Catalog, load_file
 from fireside.catalog.spec import FolderSource, ModelSpec, NoSource
 from fireside.cli.chat import HELP

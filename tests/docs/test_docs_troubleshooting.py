@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from fireside.api.errors import INTERNAL_ERROR, WIRE_ERRORS
+from fireside.api.http.wire_errors import INTERNAL_ERROR, WIRE_ERRORS
 from fireside.settings import Settings
 from support.documents import ROOT, pages, read
 

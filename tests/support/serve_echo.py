@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fireside.api.app import create_app
-from fireside.api.server import serve
+from fireside.api.http.server import serve
 from fireside.catalog.loader import Catalog
 from fireside.serving.service import Service
 from fireside.settings import load_settings

@@ -6,15 +6,18 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fireside.api import account, binding, console, control, finetunes, health, models, openapi, pages, run
-from fireside.api.auth import Guard, check_exposure
 from fireside.api.batches import Batches
-from fireside.api.boundary import Boundary
 from fireside.api.context import Context
-from fireside.api.cors import with_cors
-from fireside.api.openai import errors as openai_errors
-from fireside.api.openai import routes as openai
-from fireside.api.underway import UnderWay
+from fireside.api.http.auth import Guard, check_exposure
+from fireside.api.http.boundary import Boundary
+from fireside.api.http.cors import with_cors
+from fireside.api.http.underway import UnderWay
+from fireside.api.openai import endpoints as openai
+from fireside.api.openai import error_body as openai_errors
+from fireside.api.routes import account, binding, control, health, models, run
+from fireside.api.routes import finetune_files as finetunes
+from fireside.api.routes import page_data as console
+from fireside.api.schema import openapi
 from fireside.errors import ConfigError, missing_extra
 from fireside.finetunes.service import FineTunes
 from fireside.functions.sandbox import Sandbox
@@ -23,6 +26,7 @@ from fireside.serving.downloads import Downloads
 from fireside.serving.types import TextService
 from fireside.settings import Settings
 from fireside.store.store import Store
+from fireside.web import pages
 
 
 def all_routes(context: Context) -> list[Route]:

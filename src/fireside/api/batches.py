@@ -16,10 +16,10 @@ from uuid import uuid4
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from fireside.api.envelope import ErrorInfo, error_envelope
-from fireside.api.inputs import TextInput, parse_input
-from fireside.api.nullable import without_nulls
-from fireside.api.usage import TokenUsage, usage_object
+from fireside.api.http.envelope import ErrorInfo, error_envelope
+from fireside.api.schema.nullable import without_nulls
+from fireside.api.schema.run_input import TextInput, parse_input
+from fireside.api.schema.usage import TokenUsage, usage_object
 from fireside.errors import BatchNotFound, Busy, FiresideError, InvalidInput
 from fireside.serving.types import Usage
 from fireside.settings import Settings

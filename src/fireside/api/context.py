@@ -12,7 +12,7 @@ from fireside.settings import Settings
 from fireside.store.store import Store
 
 if TYPE_CHECKING:
-    from fireside.api.control import Control
+    from fireside.api.routes.control import Control
 
 
 @dataclass(frozen=True, slots=True)

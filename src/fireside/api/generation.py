@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from fireside.api.context import Context
-from fireside.api.disconnect import UntilGone
-from fireside.api.sse import EventStream, Frames
-from fireside.api.underway import lease_of
+from fireside.api.http.disconnect import UntilGone
+from fireside.api.http.sse import EventStream, Frames
+from fireside.api.http.underway import lease_of
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import Adapter
 from fireside.errors import EngineFailed, InvalidInput, LoraUnsupported, RequestTimeout

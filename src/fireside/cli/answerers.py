@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from fireside.api.errors import WIRE_ERRORS
-from fireside.api.inputs import parse_input, to_request
+from fireside.api.http.wire_errors import WIRE_ERRORS
+from fireside.api.schema.run_input import parse_input, to_request
 from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import ModelSpec
 from fireside.cli import client

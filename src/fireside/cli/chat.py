@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from fireside.api.inputs import parse_input
+from fireside.api.schema.run_input import parse_input
 from fireside.catalog.spec import ModelSpec
 from fireside.cli.answer import Written, write_answer
 from fireside.cli.answerers import Answerer, is_overflow

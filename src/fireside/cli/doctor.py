@@ -15,7 +15,7 @@ def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
       fireside doctor
       FIRESIDE_PORT=9000 fireside doctor
     """
-    from fireside.cli.checks import all_checks
+    from fireside.cli.doctor_checks import all_checks
     from fireside.cli.tables import show_json
     from fireside.settings import load_settings
 

@@ -57,7 +57,7 @@ def create(
       fireside finetune create pirate ./adapter --replace
       HF_TOKEN=hf_... fireside finetune create poet someone/poet-lora --model mistral-7b-instruct-v0.2
     """
-    from fireside.cli.finetunes import create_from, opened
+    from fireside.cli.finetune_client import create_from, opened
     from fireside.cli.progress import shown_progress
 
     with opened(data_dir) as tools, shown_progress() as progress:
@@ -72,7 +72,7 @@ def list_finetunes(account: Account = "local", as_json: AsJson = False, data_dir
     """List the account's fine-tunes and what state each is in."""
     from rich.table import Table
 
-    from fireside.cli.finetunes import opened
+    from fireside.cli.finetune_client import opened
     from fireside.cli.tables import show, show_json
     from fireside.finetunes.status import status_of
 
@@ -96,7 +96,7 @@ def show_finetune(
     reference: Reference, account: Account = "local", as_json: AsJson = False, data_dir: DataDir = None
 ) -> None:
     """Show one fine-tune: its files, and what is missing or wrong."""
-    from fireside.cli.finetunes import opened
+    from fireside.cli.finetune_client import opened
     from fireside.cli.tables import show_json
 
     with opened(data_dir) as tools:
@@ -111,7 +111,7 @@ def show_finetune(
 @app.command()
 def delete(reference: Reference, account: Account = "local", data_dir: DataDir = None) -> None:
     """Delete a fine-tune. Requests under way still finish with it."""
-    from fireside.cli.finetunes import opened
+    from fireside.cli.finetune_client import opened
 
     with opened(data_dir) as tools:
         gone = tools.finetunes.delete(account, reference)
@@ -137,7 +137,7 @@ def try_out(
     Examples:
       fireside finetune test pirate "Who are you?"
     """
-    from fireside.cli.finetunes import compare, opened
+    from fireside.cli.finetune_client import compare, opened
 
     body: dict[str, object] = {
         "prompt": prompt, "max_tokens": max_tokens, "temperature": temperature, "seed": seed, "raw": raw,

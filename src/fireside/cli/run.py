@@ -60,7 +60,7 @@ def run(
         raise typer.BadParameter("--raw is for one prompt: give it as the second argument, in quotes.")
     text = "?" if talks else sys.stdin.read() if prompt in (None, "-") else prompt
 
-    from fireside.api.inputs import parse_input
+    from fireside.api.schema.run_input import parse_input
     from fireside.catalog.loader import Catalog
     from fireside.cli.answerers import choose_answerer
     from fireside.cli.common import fetch, find_model

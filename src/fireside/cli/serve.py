@@ -80,7 +80,7 @@ def serve(
       fireside serve --stand-in smollm2-135m-instruct
     """
     from fireside.catalog.loader import Catalog
-    from fireside.cli.serving import run_server
+    from fireside.cli.serve_process import run_server
     from fireside.settings import load_settings
 
     settings = load_settings(

@@ -8,7 +8,7 @@ import pytest
 from openai.types import completion_create_params as completion_params
 from openai.types.chat import completion_create_params as chat_params
 
-from fireside.api.openai.inputs import Bookkeeping, ChatInput, CompletionInput, parse
+from fireside.api.openai.fields import Bookkeeping, ChatInput, CompletionInput, parse
 from fireside.api.openai.refused import CHAT, COMPLETIONS
 from fireside.api.openai.requests import chat_choices, completion_choices
 from fireside.errors import FeatureUnavailable

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from fireside.api.openai.forms import ChatForm
-from fireside.api.openai.inputs import ChatInput, parse
+from fireside.api.openai.fields import ChatInput, parse
 from fireside.api.openai.requests import chat_choices
+from fireside.api.openai.writers import ChatForm
 from fireside.errors import FeatureUnavailable, InvalidInput
 from fireside.prompting.messages import Message, Tool, ToolCall
 from fireside.serving.types import Delta, JsonOutput, NamedTool, TextRequest, Usage

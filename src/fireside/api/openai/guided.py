@@ -6,9 +6,9 @@ import msgspec
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from fireside.api.inputs import NOT_TOO_MANY
-from fireside.api.nullable import NullIsUnset
-from fireside.api.tools import MAX_DESCRIPTION, MAX_PATTERN, ResponseFormat
+from fireside.api.schema.nullable import NullIsUnset
+from fireside.api.schema.run_input import NOT_TOO_MANY
+from fireside.api.schema.tool_fields import MAX_DESCRIPTION, MAX_PATTERN, ResponseFormat
 from fireside.errors import InvalidInput
 from fireside.serving.types import ChoiceOutput, GrammarOutput, JsonOutput, RegexOutput, StructuredOutput
 

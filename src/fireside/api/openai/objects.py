@@ -4,8 +4,8 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
-from fireside.api.tools import CalledFunction
-from fireside.api.usage import TokenUsage
+from fireside.api.schema.tool_fields import CalledFunction
+from fireside.api.schema.usage import TokenUsage
 from fireside.serving.types import FinishReason
 
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from fireside.api.openai.inputs import SEEDS, ChatInput, CompletionInput
-from fireside.api.tools import tool_choice
+from fireside.api.openai.fields import SEEDS, ChatInput, CompletionInput
+from fireside.api.schema.tool_fields import tool_choice
 from fireside.errors import FeatureUnavailable
 from fireside.serving.choices import Choices
 from fireside.serving.types import Meter, TextRequest

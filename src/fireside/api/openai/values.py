@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from fireside.api.inputs import MAX_TEXT, WHOLE
+from fireside.api.schema.run_input import MAX_TEXT, WHOLE
 
 MAX_CHOICES = 128
 """Answers to one request, over all its prompts: as many as OpenAI's n allows."""

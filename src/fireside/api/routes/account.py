@@ -1,0 +1,95 @@
+"""The small routes that clients such as wrangler ask before they act: token, user, accounts, memberships."""
+
+from msgspec import Struct
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fireside.api.context import Context
+from fireside.api.http.auth import LOCAL_ID
+from fireside.api.http.envelope import Envelope, Notice, ResultInfo, answer
+from fireside.api.schema.operation import Doc, Endpoint, Operation
+
+
+class TokenState(Struct, frozen=True):
+    """Whether a token works."""
+
+    id: str
+    status: str
+
+
+class User(Struct, frozen=True):
+    """Who a token belongs to: Fireside knows accounts only."""
+
+    id: str
+    email: str = ""
+    first_name: None = None
+    last_name: None = None
+
+
+class Account(Struct, frozen=True):
+    """An account."""
+
+    id: str
+    name: str
+    type: str = "standard"
+
+
+class Membership(Struct, frozen=True):
+    """A user's part in an account."""
+
+    id: str
+    status: str
+    account: Account
+
+
+def routes(context: Context) -> list[Route]:
+    """Token, user, accounts, memberships."""
+
+    async def verify_token(request: Request) -> Response:
+        grant = request.state.grant
+        token_id = LOCAL_ID if grant is None else grant.token_id
+        text = "This server has no tokens: none is needed" if grant is None else "This API Token is valid and active"
+        return answer(TokenState(token_id, "active"), messages=[Notice(10000, text)])
+
+    async def user(request: Request) -> Response:
+        return answer(User(account_of(request)))
+
+    async def accounts(request: Request) -> Response:
+        return answer([_account(request)], result_info=_ONE_PAGE)
+
+    async def account(request: Request) -> Response:
+        return answer(_account(request))
+
+    async def memberships(request: Request) -> Response:
+        membership = Membership(account_of(request), "accepted", _account(request))
+        return answer([membership], result_info=_ONE_PAGE)
+
+    verified = Envelope[TokenState]
+
+    def get(path: str, endpoint: Endpoint, name: str, summary: str, result: object) -> Operation:
+        doc = Doc(id=name, tag="Account", summary=summary, result=result)
+        return Operation("GET", f"/client/v4/{path}", endpoint, doc)
+
+    return [
+        get("user/tokens/verify", verify_token, "verifyToken", "Does my token work?", verified),
+        get("accounts/{account_id}/tokens/verify", verify_token, "verifyAccountToken", "Does it work here?", verified),
+        get("user", user, "getUser", "Whose token is it?", Envelope[User]),
+        get("accounts", accounts, "listAccounts", "The token's account", Envelope[list[Account]]),
+        get("accounts/{account_id}", account, "getAccount", "One account", Envelope[Account]),
+        get("memberships", memberships, "listMemberships", "The user's accounts", Envelope[list[Membership]]),
+    ]
+
+
+_ONE_PAGE = ResultInfo(1, 20, 1, 1, 1)
+
+
+def account_of(request: Request) -> str:
+    """The account that a request is for: of its path, else of its token, else the one of a server without tokens."""
+    grant = request.state.grant
+    return str(request.path_params.get("account_id") or (LOCAL_ID if grant is None else grant.account_id))
+
+
+def _account(request: Request) -> Account:
+    account_id = account_of(request)
+    return Account(account_id, account_id)

@@ -1,0 +1,198 @@
+"""What models there are, and what they take: `…/ai/models/search`, its tasks and authors, `…/ai/models/schema`."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+from msgspec import Struct
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fireside.api.context import Context
+from fireside.api.http.envelope import Envelope, ResultInfo, answer
+from fireside.api.schema.model_schemas import INPUT_SCHEMA, OUTPUT_SCHEMA
+from fireside.api.schema.operation import Doc, Endpoint, Operation
+from fireside.api.schema.run_input import problem_lines
+from fireside.catalog.spec import ModelSpec
+from fireside.errors import InvalidInput, InvalidModelId, UnknownModel
+from fireside.serving.types import TextService
+
+
+class Task(Struct, frozen=True):
+    """What models do."""
+
+    id: str
+    name: str
+    description: str
+
+
+class Property(Struct, frozen=True):
+    """A fact about a model."""
+
+    property_id: str
+    value: str
+
+
+class ModelFacts(Struct, frozen=True):
+    """One model as the search lists it."""
+
+    id: str
+    source: int
+    name: str
+    description: str
+    task: Task
+    created_at: str
+    tags: list[str]
+    properties: list[Property]
+
+
+class ModelSchema(Struct, frozen=True):
+    """Input and output of a model, as JSON schemas."""
+
+    input: dict[str, Any]
+    output: dict[str, Any]
+
+
+class Author(Struct, frozen=True):
+    """Who made a model."""
+
+    name: str
+
+
+TASK = Task(
+    "c329a1f9-323d-4e91-b2aa-582dd4188d34",
+    "Text Generation",
+    "Family of generative text models, such as large language models (LLM), that can be adapted for a variety of "
+    "natural language tasks.",
+)
+_SOURCES = {"@cf": 1, "@hf": 2}
+
+
+class SearchQuery(BaseModel):
+    """Query of the model search. No model here is experimental, so hide_experimental hides none."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    page: Annotated[int, Field(ge=1)] = 1
+    per_page: Annotated[int, Field(ge=1, le=1000)] = 50
+    author: str = ""
+    search: str = ""
+    task: str = ""
+    source: int | None = None
+    hide_experimental: bool = False
+
+
+class SchemaQuery(BaseModel):
+    """Query of a model's schema."""
+
+    model: Annotated[str, Field(min_length=1, description="A model's id, as @hf/author/name.")]
+
+
+def routes(context: Context) -> list[Route]:
+    """Search and schema."""
+
+    async def schema(request: Request) -> Response:
+        context.service.resolve(_checked(SchemaQuery, request).model)
+        return answer(ModelSchema(INPUT_SCHEMA, OUTPUT_SCHEMA))
+
+    async def tasks(request: Request) -> Response:
+        return answer([TASK])
+
+    async def authors(request: Request) -> Response:
+        names = sorted({_author(spec.id) for spec in context.service.models()})
+        return answer([Author(name) for name in names])
+
+    def get(path: str, endpoint: Endpoint, name: str, summary: str, result: object, **more: Any) -> Operation:
+        doc = Doc(id=name, tag="Models", summary=summary, result=result, **more)
+        return Operation("GET", f"/client/v4/accounts/{{account_id}}/ai/{path}", endpoint, doc)
+
+    wanted = {"query": SearchQuery, "raises": [InvalidInput]}
+    named = {"query": SchemaQuery, "raises": [InvalidInput, UnknownModel, InvalidModelId]}
+    return [
+        get(
+            "models/search",
+            search_endpoint(context),
+            "searchModels",
+            "Find models",
+            Envelope[list[ModelFacts]],
+            **wanted,
+        ),
+        get("models/schema", schema, "getModelSchema", "What a model takes and gives", Envelope[ModelSchema], **named),
+        get("tasks/search", tasks, "listTasks", "What models do", Envelope[list[Task]]),
+        get("authors/search", authors, "listAuthors", "Who made models", Envelope[list[Author]]),
+    ]
+
+
+def search_endpoint(context: Context) -> Callable[[Request], Awaitable[Response]]:
+    """The model search: the REST API and the Workers binding have it at paths of their own."""
+
+    async def search(request: Request) -> Response:
+        query = _checked(SearchQuery, request)
+        found = [spec for spec in context.service.models() if _matches(spec, query)]
+        start = (query.page - 1) * query.per_page
+        page = found[start : start + query.per_page]
+        pages = -(-len(found) // query.per_page)
+        info = ResultInfo(query.page, query.per_page, len(page), len(found), pages)
+        return answer([describe(spec) for spec in page], result_info=info)
+
+    return search
+
+
+Query = TypeVar("Query", bound=BaseModel)
+
+
+def _checked(kind: type[Query], request: Request) -> Query:
+    """The query; an empty parameter counts as not given. Raises InvalidInput."""
+    given = {name: value for name, value in request.query_params.items() if value}
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        raise InvalidInput(problem_lines(error)) from None
+
+
+def exact_model(service: TextService, model: str) -> ModelSpec:
+    """The very model of this id or alias, and no stand-in for it. Raises UnknownModel, InvalidModelId."""
+    for spec in service.models():
+        if model in spec.names:
+            return spec
+    service.resolve(model)
+    raise UnknownModel(f"No such model {model} or task")
+
+
+def describe(spec: ModelSpec) -> ModelFacts:
+    """One model as the search lists it."""
+    properties = [
+        ("beta", "true" if spec.beta else None),
+        ("lora", "true" if spec.lora else None),
+        ("info", spec.info_url),
+        ("context_window", str(spec.context_length)),
+        *(("alias", alias) for alias in spec.aliases),
+    ]
+    return ModelFacts(
+        id=str(spec.uuid),
+        source=_source(spec.id),
+        name=spec.id,
+        description=spec.description,
+        task=TASK,
+        created_at=spec.created_at,
+        tags=list(spec.tags),
+        properties=[Property(name, value) for name, value in properties if value is not None],
+    )
+
+
+def _source(name: str) -> int:
+    return _SOURCES[name.partition("/")[0]]
+
+
+def _author(name: str) -> str:
+    return name.split("/")[1]
+
+
+def _matches(spec: ModelSpec, query: SearchQuery) -> bool:
+    return (
+        query.author.lower() in ("", *(_author(name).lower() for name in spec.names))
+        and query.search.lower() in " ".join((*spec.names, spec.description)).lower()
+        and query.task.lower() in ("", TASK.id, TASK.name.lower())
+        and query.source in (None, _source(spec.id))
+    )

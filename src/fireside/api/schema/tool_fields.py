@@ -1,0 +1,198 @@
+"""Tools, calls of tools and forms of an answer, as the hosted service and OpenAI write them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, cast
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from fireside.api.schema.nullable import null_is_unset, without_nulls
+from fireside.errors import InvalidInput
+from fireside.prompting import messages
+from fireside.serving.types import JsonOutput, NamedTool, RegexOutput, ToolChoice
+
+MAX_TOOLS = 128
+MAX_NAME = 128
+MAX_PATTERN = 32_768
+MAX_DESCRIPTION = 131_072
+
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", json_schema_extra=null_is_unset)
+
+
+def _unwrapped(value: object) -> object:
+    """What stands inside `{"type": "function", "function": {…}}`, an id beside it with it; without its nulls."""
+    if not isinstance(value, dict):
+        return value
+    if isinstance(value.get("function"), dict):
+        value = {**value["function"], **({"id": value["id"]} if "id" in value else {})}
+    return without_nulls(value)
+
+
+class Tool(_Strict):
+    """A tool the model may call; also accepted inside `{"type": "function", "function": {…}}`."""
+
+    name: Name
+    description: Annotated[str, Field(max_length=MAX_DESCRIPTION)] = ""
+    parameters: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, value: object) -> object:
+        return _unwrapped(value)
+
+    def typed(self) -> messages.Tool:
+        """For prompting and serving."""
+        return messages.Tool(self.name, self.description, self.parameters)
+
+
+class EarlierCall(_Strict):
+    """A call in an assistant's turn: arguments as an object, or as its JSON text inside OpenAI's `function`."""
+
+    id: Annotated[str, Field(max_length=MAX_DESCRIPTION)] = ""
+    name: Name
+    arguments: Annotated[str, WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}]})]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unwrap(cls, value: object) -> object:
+        return _unwrapped(value)
+
+    @field_validator("arguments", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        if isinstance(value, dict):
+            return json.dumps(value, ensure_ascii=False)
+        if isinstance(value, str) and _is_object(value or "{}"):
+            return value or "{}"
+        raise PydanticCustomError("arguments", "should be an object, or the JSON text of one")
+
+    def typed(self) -> messages.ToolCall:
+        """For prompting and serving."""
+        return messages.ToolCall(self.id, self.name, self.arguments)
+
+
+class _Chosen(_Strict):
+    name: Name
+
+
+class NamedChoice(_Strict):
+    """`{"type": "function", "function": {"name": "…"}}`: the model must call this one."""
+
+    type: Literal["function"]
+    function: _Chosen
+
+
+Choice = Literal["auto", "none", "required"] | NamedChoice
+
+
+_WRAPPING = {"name", "description", "strict"}
+"""What OpenAI has beside the schema itself; no JSON schema has only these."""
+
+
+class ResponseFormat(_Strict):
+    """The form the answer must have. `json_schema` is a JSON schema, or OpenAI's `{name, schema, strict}`."""
+
+    type: Literal["text", "json_object", "json_schema", "regex"]
+    json_schema: dict[str, Any] | bool | None = None
+    regex: Annotated[str, Field(min_length=1, max_length=MAX_PATTERN)] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ResponseFormat":
+        needed = {"json_schema": self.json_schema, "regex": self.regex}
+        if needed.get(self.type, "") is None:
+            raise PydanticCustomError("missing", f"{self.type} is required with the type {self.type}")
+        if isinstance(self.json_schema, dict) and "name" in self.json_schema.keys() <= _WRAPPING:
+            raise PydanticCustomError("missing", "json_schema.schema is required beside json_schema.name")
+        return self
+
+    def typed(self) -> JsonOutput | RegexOutput | None:
+        """For serving; None is text like any other."""
+        if self.type == "text":
+            return None
+        if self.type == "regex":
+            return RegexOutput(self.regex or "")
+        return JsonOutput(_inner_schema(self.json_schema))
+
+
+GuidedJson = Annotated[
+    dict[str, Any],
+    Field(description="vLLM's name for response_format: the answer fits this JSON schema; {} is any object."),
+]
+
+
+def answer_form(
+    response_format: ResponseFormat | None, guided_json: dict[str, Any] | None
+) -> JsonOutput | RegexOutput | None:
+    """The form that either of the two asks for. Raises InvalidInput for both at once."""
+    if guided_json is None:
+        return response_format.typed() if response_format else None
+    if response_format is not None:
+        raise InvalidInput(["guided_json: not with response_format; leave one out"])
+    return JsonOutput(guided_json or None)
+
+
+def tool_choice(choice: Choice | None, names: Sequence[str]) -> ToolChoice:
+    """The checked choice among what may be called. Raises InvalidInput when the two do not go together."""
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise InvalidInput([f"tools: two have the name {min(twice)!r}"])
+    if isinstance(choice, NamedChoice):
+        if choice.function.name not in names:
+            raise InvalidInput([f"tool_choice: tools has no {choice.function.name!r}"])
+        return NamedTool(choice.function.name)
+    if choice == "required" and not names:
+        raise InvalidInput(["tool_choice: there are no tools to call"])
+    return choice or "auto"
+
+
+class CalledFunction(msgspec.Struct, frozen=True):
+    """`arguments` is the text of a JSON object."""
+
+    name: str
+    arguments: str
+
+
+class CallObject(msgspec.Struct, frozen=True, kw_only=True):
+    """A call as the hosted service answers it, in both of its forms: older clients read the first two fields.
+
+    Args:
+        index: its place among the calls of the answer.
+        function: the same call as OpenAI writes it, which clients of streams need to tell calls apart.
+    """
+
+    name: str
+    arguments: dict[str, Any]
+    index: int
+    id: str
+    type: Literal["function"] = "function"
+    function: CalledFunction
+
+
+def call_object(call: messages.ToolCall, index: int) -> CallObject:
+    """The call; its arguments go out as the model wrote them."""
+    return CallObject(
+        name=call.name,
+        arguments=cast(Any, msgspec.Raw(call.arguments.encode())),
+        index=index,
+        id=call.id,
+        function=CalledFunction(call.name, call.arguments),
+    )
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(text), dict)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+
+
+def _inner_schema(given: dict[str, Any] | bool | None) -> Mapping[str, Any] | bool | None:
+    if isinstance(given, dict) and isinstance(given.get("schema"), dict | bool):
+        # No JSON schema has a keyword "schema": this is OpenAI's wrapping.
+        return given["schema"]  # type: ignore[no-any-return]
+    return given
