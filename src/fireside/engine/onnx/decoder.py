@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fireside.engine.onnx.kv_cache import KvCache
 from fireside.engine.onnx.layout import KINDS
 from fireside.engine.onnx.lora import LoraBank, Slot
+from fireside.engine.onnx.rotary import rotary_tables
 from fireside.weights.checkpoint import ModelConfig
 
 Logits = NDArray[np.float32]
@@ -53,7 +54,7 @@ class Decoder:
         self._config = config
         self._embedding = embedding
         self._cache = cache
-        self._cos, self._sin = rotary_tables(config, cache.positions)
+        self._rotary = rotary_tables(config, cache.positions)
         self._bound: dict[tuple[int, int], _Bound] = {}
 
     def prefill(self, row: int, past: int, ids: list[int], adapter: Slot | None = None) -> Logits:
@@ -133,7 +134,7 @@ class Decoder:
         binding = self._session.io_binding()
         logits = np.empty((rows * wanted, self._config.vocab_size), dtype=np.float32)
         binding.bind_output("logits", "cpu", 0, np.float32, (rows, wanted, logits.shape[1]), logits.ctypes.data)
-        for name, table in (("cos", self._cos), ("sin", self._sin)):
+        for name, table in self._rotary.items():
             _bind_input(binding, name, table)
         for side, arrays in (("k", self._cache.keys), ("v", self._cache.values)):
             for layer, array in enumerate(arrays):
@@ -146,11 +147,3 @@ class Decoder:
 
 def _bind_input(binding: ort.IOBinding, name: str, array: NDArray[Any]) -> None:
     binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
-
-
-def rotary_tables(config: ModelConfig, positions: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cosine and sine of each position's angles, float32 [positions, head_dim / 2] (RoFormer, Su et al. 2021)."""
-    exponents = np.arange(0, config.head_dim, 2, dtype=np.float32) / config.head_dim
-    frequencies = (1.0 / np.float32(config.rope_theta) ** exponents).astype(np.float32)
-    angles = np.arange(positions, dtype=np.float32)[:, None] * frequencies
-    return np.cos(angles), np.sin(angles)
