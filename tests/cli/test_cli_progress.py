@@ -4,7 +4,7 @@ import time
 import pytest
 
 from fireside.cli import progress
-from fireside.cli.common import size_text
+from fireside.cli.format import size_text
 from fireside.cli.progress import PlainLines, shown_progress
 
 

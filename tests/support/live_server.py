@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 
 from fireside.api.app import create_app
+from fireside.api.context import Control
 from fireside.api.http.server import Server, listen, make_server, url_of
-from fireside.api.routes.control import Control
 from fireside.settings import Settings
 from fireside.store.store import Store
 from support.echo_service import EchoService

@@ -7,16 +7,13 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fireside.api.batches import Batches
-from fireside.api.context import Context
+from fireside.api.context import Context, Control
 from fireside.api.http.auth import Guard, check_exposure
 from fireside.api.http.boundary import Boundary
 from fireside.api.http.cors import with_cors
 from fireside.api.http.underway import UnderWay
-from fireside.api.openai import endpoints as openai
-from fireside.api.openai import error_body as openai_errors
-from fireside.api.routes import account, binding, control, health, models, run
-from fireside.api.routes import finetune_files as finetunes
-from fireside.api.routes import page_data as console
+from fireside.api.openai import endpoints, error_body
+from fireside.api.routes import account, binding, control, finetune_files, health, models, page_data, run
 from fireside.api.schema import openapi
 from fireside.errors import ConfigError, missing_extra
 from fireside.finetunes.service import FineTunes
@@ -31,9 +28,9 @@ from fireside.web import pages
 
 def all_routes(context: Context) -> list[Route]:
     """Every route there is, one for each path and method."""
-    resources = (pages, health, account, models, finetunes, binding, run, openai, console, control)
+    resources = (health, account, models, finetune_files, binding, run, endpoints, page_data, control)
     routes = [route for resource in resources for route in resource.routes(context)]
-    return [*routes, *openapi.routes(routes)]
+    return [*pages.routes(), *routes, *openapi.routes(routes)]
 
 
 def create_router(context: Context) -> Router:
@@ -56,9 +53,7 @@ def _join(routes: list[Route]) -> Route:
     return routes[0] if len(routes) == 1 else Route(routes[0].path, ByMethod(), methods=list(apps))
 
 
-def create_app(
-    settings: Settings, service: TextService, store: Store, commands: control.Control | None = None
-) -> ASGIApp:
+def create_app(settings: Settings, service: TextService, store: Store, commands: Control | None = None) -> ASGIApp:
     """The whole HTTP API as an ASGI application.
 
     Args:
@@ -74,7 +69,7 @@ def create_app(
     tuned.sweep()
     sandbox = Sandbox(settings.function_seconds, settings.function_memory_mb)
     context = Context(settings, service, store, tuned, Downloads(settings), sandbox, Batches(settings), commands)
-    forms = {binding.PATHS: binding.error_answer, openai_errors.PATHS: openai_errors.error_answer}
+    forms = {binding.PATHS: binding.error_answer, error_body.PATHS: error_body.error_answer}
     boundary = Boundary(
         create_router(context),
         Guard(settings, store, None if commands is None else commands.secret),

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from fireside.api.http.server import listen
 from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import ModelSpec
-from fireside.cli.common import open_store, size_text, store_path
+from fireside.cli.common import open_store, store_path
+from fireside.cli.format import size_text
 from fireside.engine.memory import machine_memory
 from fireside.errors import FiresideError, for_operators
 from fireside.prompting import Vocabulary, open_tokenizer, stop_ids

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fireside.cli.common import AsJson, DataDir, NoPull, iso_text, size_text, time_text
+from fireside.cli.common import AsJson, DataDir, NoPull
+from fireside.cli.format import iso_text, size_text, time_text
 
 if TYPE_CHECKING:
     from fireside.store.finetune_records import FineTune

@@ -18,7 +18,7 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
-from fireside.cli.common import size_text
+from fireside.cli.format import size_text
 from fireside.weights.download.progress import Progress
 
 LINE_SECONDS = 10.0

@@ -2,7 +2,8 @@
 
 import typer
 
-from fireside.cli.common import AsJson, DataDir, size_text
+from fireside.cli.common import AsJson, DataDir
+from fireside.cli.format import size_text
 
 
 def ps(as_json: AsJson = False, data_dir: DataDir = None) -> None:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from fireside.cli.common import DataDir, Model, find_model, size_text
+from fireside.cli.common import DataDir, Model, find_model
+from fireside.cli.format import size_text
 
 
 def rm(

@@ -18,10 +18,10 @@ import typer
 from fireside import __version__
 from fireside.addresses import is_loopback
 from fireside.api.app import create_app
+from fireside.api.context import Control
 from fireside.api.http.auth import LOCAL_ID, check_exposure
 from fireside.api.http.request_log import RequestOfLine
 from fireside.api.http.server import listen, serve
-from fireside.api.routes.control import Control
 from fireside.catalog.loader import Catalog
 from fireside.cli.common import fetch, open_store
 from fireside.cli.loading import load_shown

@@ -4,7 +4,8 @@ from typing import Any
 
 import typer
 
-from fireside.cli.common import AsJson, DataDir, Model, find_model, size_text
+from fireside.cli.common import AsJson, DataDir, Model, find_model
+from fireside.cli.format import size_text
 
 
 def show(model: Model, as_json: AsJson = False, data_dir: DataDir = None) -> None:

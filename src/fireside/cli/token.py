@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fireside.cli.common import AsJson, DataDir, iso_text, open_store, time_text
+from fireside.cli.common import AsJson, DataDir, open_store
+from fireside.cli.format import iso_text, time_text
 from fireside.store.tokens import DEFAULT_SCOPES, scopes_text
 
 if TYPE_CHECKING:

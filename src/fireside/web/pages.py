@@ -11,7 +11,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from fireside import __version__
-from fireside.api.context import Context
 from fireside.web.assets import STATIC_PATH, Asset, load_assets
 
 _POLICY = "; ".join(
@@ -54,7 +53,7 @@ Open this address in a browser for the models and the playground.
 """
 
 
-def routes(context: Context) -> list[Route]:
+def routes() -> list[Route]:
     """Pages and files."""
     assets = load_assets()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from fireside.api.context import Control
 from fireside.api.http import auth
-from fireside.api.routes.control import Control
 from fireside.settings import Settings
 from fireside.store.tokens import SCOPES
 from support.live_server import LiveServer, check_error, live_server

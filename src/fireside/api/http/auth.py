@@ -22,11 +22,12 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import Scope
 
 from fireside.addresses import is_loopback
 from fireside.api.http.cors import ANY, allowed_origins
-from fireside.api.schema import openapi
+from fireside.api.http.paths import OPENAPI_PATH
 from fireside.errors import ConfigError, NoSuchRoute, NotAuthenticated, NotPermitted
 from fireside.settings import Settings
 from fireside.store.store import Store
@@ -34,7 +35,7 @@ from fireside.store.tokens import SCOPES, TokenGrant
 from fireside.web.assets import STATIC_PATH
 
 PROBE_PATHS = frozenset({"/health", "/healthz", "/ready"})
-PUBLIC_PATHS = PROBE_PATHS | {openapi.DOCUMENT_PATH, "/", "/docs", "/playground"}
+PUBLIC_PATHS = PROBE_PATHS | {OPENAPI_PATH, "/", "/docs", "/playground"}
 _PUBLIC_FOLDERS = ("/models/", f"{STATIC_PATH}/")
 
 LOCAL_ID = "local"
@@ -232,3 +233,9 @@ def _host_name(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+def account_of(request: Request) -> str:
+    """The account that a request is for: of its path, else of its token, else the one of a server without tokens."""
+    grant = request.state.grant
+    return str(request.path_params.get("account_id") or (LOCAL_ID if grant is None else grant.account_id))

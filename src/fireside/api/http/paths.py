@@ -9,6 +9,9 @@ Clients make others of it:
 
 import re
 
+OPENAPI_PATH = "/openapi.json"
+"""Where the description of the API is."""
+
 _SLASHES = re.compile("/{2,}")
 _GATEWAY = re.compile(r"/v1/([^/]+)/[^/]+/(?:workers-ai/(?:(v1/.+)|(?:run/)?(@.+))|compat/(?:v1/)?(.+))", re.DOTALL)
 

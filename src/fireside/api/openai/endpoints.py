@@ -16,14 +16,14 @@ from starlette.types import Receive, Scope, Send
 
 from fireside.api.context import Context
 from fireside.api.generation import Form, respond
+from fireside.api.http.auth import account_of
 from fireside.api.http.body import read_body
 from fireside.api.http.envelope import JsonResponse
+from fireside.api.openai.error_body import OPENAI_ERRORS
 from fireside.api.openai.fields import ChatInput, CompletionInput, parse
 from fireside.api.openai.objects import ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList
 from fireside.api.openai.requests import chat_choices, completion_choices
 from fireside.api.openai.writers import ChatForm, CompletionForm
-from fireside.api.routes.account import account_of
-from fireside.api.routes.models import exact_model
 from fireside.api.schema.operation import GENERATING, Doc, Operation
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import InvalidModelId, UnknownModel
@@ -44,7 +44,7 @@ def routes(context: Context) -> list[Route]:
 
     async def model(request: Request) -> Response:
         wanted = request.path_params["model"]
-        return JsonResponse(_model(wanted, exact_model(context.service, wanted)))
+        return JsonResponse(_model(wanted, context.exact_model(wanted)))
 
     chat = _Generating(context, ChatInput, chat_choices, ChatForm)
     completions = _Generating(context, CompletionInput, completion_choices, CompletionForm)
@@ -92,7 +92,7 @@ def routes(context: Context) -> list[Route]:
 
 
 def _doc(name: str, summary: str, result: Any, **more: Any) -> Doc:
-    return Doc(id=name, tag="OpenAI", summary=summary, result=result, openai=True, **more)
+    return Doc(id=name, tag="OpenAI", summary=summary, result=result, errors=OPENAI_ERRORS, **more)
 
 
 class _Generating(Generic[Asked]):

@@ -13,6 +13,7 @@ import msgspec
 from fireside import errors as e
 from fireside.api.http.envelope import ErrorInfo, JsonResponse, Notice, error_envelope
 from fireside.api.http.wire_errors import error_headers, wire_error_of, wire_message
+from fireside.api.schema.operation import ErrorShape
 
 PATHS = re.compile(r"(/client/v4/accounts/[^/]*/ai)?/v1(/.*)?", re.DOTALL)
 """The paths whose errors are `error_answer`'s."""
@@ -95,6 +96,9 @@ def error_body(error: BaseException) -> OpenAIErrorBody:
 def error_status(kind: type[BaseException]) -> int:
     """HTTP status of a leaf of `fireside.errors` on these routes."""
     return _STATUSES.get(kind, wire_error_of(kind).status)
+
+
+OPENAI_ERRORS = ErrorShape(OpenAIErrorBody, error_status, OpenAIErrorFrame)
 
 
 def error_answer(error: BaseException) -> JsonResponse:

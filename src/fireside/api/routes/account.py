@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from fireside.api.context import Context
-from fireside.api.http.auth import LOCAL_ID
+from fireside.api.http.auth import LOCAL_ID, account_of
 from fireside.api.http.envelope import Envelope, Notice, ResultInfo, answer
 from fireside.api.schema.operation import Doc, Endpoint, Operation
 
@@ -82,12 +82,6 @@ def routes(context: Context) -> list[Route]:
 
 
 _ONE_PAGE = ResultInfo(1, 20, 1, 1, 1)
-
-
-def account_of(request: Request) -> str:
-    """The account that a request is for: of its path, else of its token, else the one of a server without tokens."""
-    grant = request.state.grant
-    return str(request.path_params.get("account_id") or (LOCAL_ID if grant is None else grant.account_id))
 
 
 def _account(request: Request) -> Account:

@@ -6,7 +6,6 @@ neither does everybody on a server without tokens.
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -18,29 +17,11 @@ from fireside import __version__
 from fireside.api.context import Context
 from fireside.api.http.auth import COMMAND
 from fireside.api.http.envelope import answer
-from fireside.api.routes.models import exact_model
 from fireside.engine.memory import resident_memory
 from fireside.errors import NotPermitted
 
 _MODEL = "/api/server/models/{model:path}"
 _Endpoint = Callable[[Request], Awaitable[Response]]
-
-
-@dataclass(frozen=True, slots=True)
-class Control:
-    """What whoever runs the server offers.
-
-    Args:
-        secret: of the server's own file.
-        stop: begins the server's end; returns at once.
-        load: returns once a model is in memory. Raises what loading it does.
-        unload: ends a model's engine, and says whether there was one. Raises Busy while it is at work.
-    """
-
-    secret: str = field(repr=False)
-    stop: Callable[[], None]
-    load: Callable[[str], Awaitable[None]]
-    unload: Callable[[str], Awaitable[bool]]
 
 
 def routes(context: Context) -> list[Route]:
@@ -66,7 +47,7 @@ def routes(context: Context) -> list[Route]:
         return answer({"stopping": True})
 
     def wanted(request: Request) -> str:
-        return exact_model(context.service, request.path_params["model"]).id
+        return context.exact_model(request.path_params["model"]).id
 
     async def state_of_model(request: Request) -> Response:
         return answer(await _model(context, wanted(request)))

@@ -17,7 +17,6 @@ from fireside.api.http.body import read_body
 from fireside.api.http.envelope import Envelope, answer
 from fireside.api.http.scopes import check_scope
 from fireside.api.http.upload import receive_file
-from fireside.api.routes.models import exact_model
 from fireside.api.schema.nullable import null_is_unset, without_nulls
 from fireside.api.schema.operation import Doc, Operation
 from fireside.api.schema.run_input import problem_lines
@@ -174,7 +173,7 @@ class _Routes:
             self._finetunes.create,
             account,
             # Not what stands in for it: adapters are made for one model.
-            model=exact_model(self._context.service, wanted.model),
+            model=self._context.exact_model(wanted.model),
             name=wanted.name,
             description=wanted.description,
             public=wanted.public,

@@ -16,7 +16,6 @@ from fireside.api.schema.operation import Doc, Endpoint, Operation
 from fireside.api.schema.run_input import problem_lines
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import InvalidInput, InvalidModelId, UnknownModel
-from fireside.serving.types import TextService
 
 
 class Task(Struct, frozen=True):
@@ -149,15 +148,6 @@ def _checked(kind: type[Query], request: Request) -> Query:
         return kind.model_validate(given)
     except ValidationError as error:
         raise InvalidInput(problem_lines(error)) from None
-
-
-def exact_model(service: TextService, model: str) -> ModelSpec:
-    """The very model of this id or alias, and no stand-in for it. Raises UnknownModel, InvalidModelId."""
-    for spec in service.models():
-        if model in spec.names:
-            return spec
-    service.resolve(model)
-    raise UnknownModel(f"No such model {model} or task")
 
 
 def describe(spec: ModelSpec) -> ModelFacts:

@@ -16,11 +16,11 @@ from starlette.routing import Route
 
 from fireside import __version__
 from fireside.api.context import Context
+from fireside.api.http.auth import account_of
 from fireside.api.http.body import read_body
 from fireside.api.http.envelope import answer
 from fireside.api.http.scopes import check_scope, has_scope
-from fireside.api.routes.account import account_of
-from fireside.api.routes.models import describe, exact_model
+from fireside.api.routes.models import describe
 from fireside.api.schema.run_input import parse_input, to_request
 from fireside.catalog.spec import ModelSpec, WheelSource
 from fireside.serving.costs import cost_of, problem_of
@@ -78,7 +78,7 @@ class _Routes:
     def _writable(self, request: Request) -> ModelSpec:
         """The model of the path, if the request may change what is on this machine."""
         check_scope(request.state.grant, "admin")
-        return exact_model(self._context.service, request.path_params["model"])
+        return self._context.exact_model(request.path_params["model"])
 
     async def _describe(self, spec: ModelSpec, request: Request) -> dict[str, Any]:
         settings, service, downloads = self._context.settings, self._context.service, self._context.downloads

@@ -13,12 +13,10 @@ from starlette.routing import Route
 from fireside import __version__
 from fireside import errors as e
 from fireside.api.http.envelope import ErrorEnvelope, JsonResponse
+from fireside.api.http.paths import OPENAPI_PATH
 from fireside.api.http.wire_errors import INTERNAL_ERROR, WIRE_ERRORS, wire_error_of
-from fireside.api.openai.error_body import OpenAIErrorBody, OpenAIErrorFrame, error_status
 from fireside.api.schema.operation import Doc, Operation
 from fireside.catalog.spec import MODEL_ID_PATTERN
-
-DOCUMENT_PATH = "/openapi.json"
 
 _REFERENCE = "#/components/schemas/{}"
 _EVERY = (e.HeadersTooLarge, e.StoreUnavailable, e.ShuttingDown)
@@ -51,7 +49,7 @@ def routes(described: Iterable[Route]) -> list[Route]:
     async def endpoint(request: Request) -> Response:
         return Response(made(), media_type=JsonResponse.media_type)
 
-    return [Route(DOCUMENT_PATH, endpoint)]
+    return [Route(OPENAPI_PATH, endpoint)]
 
 
 def document(operations: list[Operation]) -> dict[str, Any]:
@@ -78,11 +76,13 @@ class _Schemas:
     """Schemas of all types that the operations name: references into `components`."""
 
     def __init__(self, operations: list[Operation]) -> None:
-        results = [ErrorEnvelope, OpenAIErrorBody, OpenAIErrorFrame]
+        results: list[Any] = [ErrorEnvelope]
         bodies = []
         for operation in operations:
             doc = operation.doc
-            results += [kind for kind in (doc.result, doc.frames) if kind is not None]
+            results += [
+                kind for kind in (doc.result, doc.frames, doc.errors.body, doc.errors.frame) if kind is not None
+            ]
             bodies += [kind for kind in (doc.body, doc.query) if kind is not None]
         written, components = msgspec.json.schema_components(results, ref_template=_REFERENCE.format("{name}"))
         adapters = [(number, "validation", TypeAdapter(kind)) for number, kind in enumerate(bodies)]
@@ -175,10 +175,11 @@ def _query_parameters(doc: Doc, schemas: _Schemas) -> Iterator[dict[str, Any]]:
 def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     doc = operation.doc
     content = {"application/json": {"schema": schemas.written(doc.result)}}
-    error = schemas.written(OpenAIErrorBody if doc.openai else ErrorEnvelope)
+    error = schemas.written(doc.errors.body)
     if doc.frames is not None:
         frame = schemas.written(doc.frames)
-        json: dict[str, Any] = {"anyOf": [frame, schemas.written(OpenAIErrorFrame)]} if doc.openai else frame
+        last = doc.errors.frame
+        json: dict[str, Any] = frame if last is None else {"anyOf": [frame, schemas.written(last)]}
         said = {"type": "string", "contentMediaType": "application/json", "contentSchema": json}
         # Before version 3.2, OpenAPI has no better place than `schema` for what each event is.
         stream = {
@@ -215,6 +216,6 @@ def _errors(operation: Operation) -> dict[int, list[str]]:
     for kind in WIRE_ERRORS:
         if issubclass(kind, tuple(kinds)):
             wire = wire_error_of(kind)
-            status = error_status(kind) if doc.openai else wire.status
+            status = doc.errors.status(kind)
             found.setdefault(status, []).append(f"- {wire.code}: {(kind.__doc__ or '').strip().partition(chr(10))[0]}")
     return found

@@ -8,7 +8,9 @@ from pydantic import BaseModel
 from starlette.routing import Route
 
 from fireside import errors as e
+from fireside.api.http.envelope import ErrorEnvelope
 from fireside.api.http.scopes import Scoped
+from fireside.api.http.wire_errors import wire_error_of
 from fireside.store.tokens import TokenScope
 
 Endpoint = Callable[..., Any]
@@ -31,6 +33,24 @@ GENERATING = (
 """What a text generation raises beside what every route and every body may."""
 
 
+@dataclass(frozen=True, slots=True)
+class ErrorShape:
+    """What errors look like on some routes.
+
+    Args:
+        body: what is encoded.
+        status: HTTP status of a leaf of `fireside.errors`.
+        frame: the last frame of a stream that breaks off, where the stream's own frames have no field for an error.
+    """
+
+    body: Any
+    status: Callable[[type[BaseException]], int]
+    frame: Any = None
+
+
+ENVELOPE = ErrorShape(ErrorEnvelope, lambda kind: wire_error_of(kind).status)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doc:
     """What a route takes and gives.
@@ -47,7 +67,7 @@ class Doc:
         raises: leaves and branches of `fireside.errors`, beside those that every route and every body may raise.
         public: needs no token.
         scope: what its token must allow; None: reading, which every token may.
-        openai: errors are of OpenAI's shape.
+        errors: what its errors look like.
     """
 
     id: str
@@ -61,7 +81,7 @@ class Doc:
     raises: Sequence[type[e.FiresideError]] = field(default=())
     public: bool = False
     scope: TokenScope | None = None
-    openai: bool = False
+    errors: ErrorShape = ENVELOPE
 
 
 class Operation(Route):
