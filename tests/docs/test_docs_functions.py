@@ -8,8 +8,8 @@ import subprocess
 import pytest
 
 from fireside.functions.messages import Returned
+from fireside.functions.reader import FunctionReader
 from fireside.functions.sandbox import Sandbox
-from fireside.functions.schema import function_of
 from support.documents import examples
 
 PAGE = "docs/functions.md"
@@ -43,14 +43,16 @@ def test_every_way_to_write_a_function_that_the_page_shows_works() -> None:
     given["place"] = (place, {"city": "Lisbon"}, '"Lisbon"')
     sandbox = Sandbox(seconds=1.0, memory_mb=32)
     for name, (code, arguments, result) in given.items():
-        function = function_of(name, code)
+        (function,) = asyncio.run(FunctionReader(sandbox).functions_of("local", [(name, code)]))
         assert set(function.tool.parameters["properties"]) >= set(arguments)
         assert asyncio.run(sandbox.call(name, code, function.arguments(arguments))) == Returned(result)
 
 
 def test_the_comment_that_the_page_shows_gives_its_types() -> None:
     (weather,) = examples(PAGE, "js", "Looks up the weather")
-    schema = function_of("weather", weather).tool.parameters
+    reader = FunctionReader(Sandbox(seconds=1.0, memory_mb=32))
+    (function,) = asyncio.run(reader.functions_of("local", [("weather", weather)]))
+    schema = function.tool.parameters
     assert schema["required"] == ["city"]
     assert {name: field.get("enum") or field.get("type") for name, field in schema["properties"].items()} == {
         "city": "string",

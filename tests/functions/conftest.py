@@ -1,15 +1,19 @@
 """One sandbox for all tests: its engine is compiled once."""
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
 
 from fireside.functions.messages import Failed, Outcome
+from fireside.functions.reader import LIMITS, script
 from fireside.functions.sandbox import Sandbox
+from fireside.functions.signature import Signature, Unreadable
 
 Call = Callable[..., Outcome]
+Signatures = Callable[[Sequence[str]], list[Signature | Unreadable]]
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +41,16 @@ def value(call: Call) -> Callable[..., object]:
         return msgspec.json.decode(outcome.json)
 
     return value
+
+
+@pytest.fixture
+def signatures(sandbox: Sandbox) -> Signatures:
+    """Reads what the codes of functions with the name `f` say, all in one process."""
+
+    def signatures(codes: Sequence[str]) -> list[Signature | Unreadable]:
+        given = json.dumps([("f", code) for code in codes])
+        outcome = asyncio.run(sandbox.call("read", script(), (given,), LIMITS))
+        assert not isinstance(outcome, Failed), outcome
+        return msgspec.json.decode(outcome.json, type=list[Signature | Unreadable])
+
+    return signatures

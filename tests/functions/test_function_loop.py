@@ -8,8 +8,9 @@ import pytest
 from fireside.engine.types import Adapter
 from fireside.errors import ContextOverflow, EngineFailed
 from fireside.functions.loop import generate
+from fireside.functions.reader import FunctionReader
 from fireside.functions.sandbox import Sandbox
-from fireside.functions.schema import functions_of
+from fireside.functions.schema import Function
 from fireside.prompting.messages import Message, Tool
 from fireside.serving.types import Meter, NamedTool, TextRequest, Usage
 from support.live_server import wait_until
@@ -19,15 +20,20 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("children")]
 
 QUESTION = Message("user", "What is 2 + 3?")
 ADD = ("add", "/** Adds. */ (a, b = 1) => a + b")
+HANG = ("hang", "() => { for (;;); }")
 FAIL = ("fail", "() => { throw new TypeError('no') }")
 ADAPTER = Adapter("version", "/folder")
 CLIENTS_OWN = Tool("search", "Searches.", {"type": "object", "properties": {}})
 
 
+async def read(sandbox: Sandbox, *functions: tuple[str, str]) -> tuple[Function, ...]:
+    return await FunctionReader(sandbox).functions_of("local", functions)
+
+
 async def converse(sandbox: Sandbox, service: ScriptedService, *functions: tuple[str, str], rounds: int = 4, **fields):
     request = TextRequest(model="@cf/fireside/echo", messages=(QUESTION,), **fields)
     deltas = []
-    async with aclosing(generate(service, sandbox, request, functions_of(functions), rounds)) as pieces:
+    async with aclosing(generate(service, sandbox, request, await read(sandbox, *functions), rounds)) as pieces:
         async for delta in pieces:
             deltas.append(delta)
     assert service.running == 0
@@ -143,14 +149,14 @@ async def test_what_the_service_raises_comes_through_and_is_counted(sandbox):
 async def test_closing_the_answer_ends_the_generation_and_the_call(sandbox, children):
     service = ScriptedService(script=[says("a b c")])
     request = TextRequest(model="@cf/fireside/echo", messages=(QUESTION,))
-    pieces = generate(service, sandbox, request, functions_of([ADD]), 4)
+    pieces = generate(service, sandbox, request, await read(sandbox, ADD), 4)
     assert (await anext(pieces)).text == "a"
     assert service.running == 1
     await pieces.aclose()
     assert service.running == 0
 
     service = ScriptedService(script=[calls(("hang", "{}"))])
-    pieces = generate(service, sandbox, request, functions_of([("hang", "() => { for (;;); }")]), 4)
+    pieces = generate(service, sandbox, request, await read(sandbox, HANG), 4)
     task = asyncio.create_task(anext(pieces))
     await asyncio.to_thread(wait_until, lambda: bool(children()))
     task.cancel()

@@ -1,23 +1,43 @@
 """From a function's code and comments to a tool, and from a tool's arguments to the function's parameters."""
 
+import asyncio
 import json
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fireside.errors import InvalidInput
-from fireside.functions.jsdoc import parse_doc, schema_of_type
-from fireside.functions.schema import MAX_CODE, MAX_FUNCTIONS, MAX_TOTAL_CODE, function_of, functions_of
-from fireside.functions.tokens import CodeError
+from fireside.errors import EngineFailed, InvalidInput
+from fireside.functions.jsdoc import schema_of_type
+from fireside.functions.messages import Failed, Returned
+from fireside.functions.reader import FunctionReader
+from fireside.functions.schema import MAX_CODE, MAX_FUNCTIONS, MAX_TOTAL_CODE, CodeError, function_of
+from fireside.functions.signature import Unreadable
+
+pytestmark = pytest.mark.usefixtures("children")
 
 
-def parameters(code):
-    return function_of("f", code).tool.parameters
+@pytest.fixture(scope="session")
+def functions_of(sandbox):
+    """Reads the functions of a request."""
+    reader = FunctionReader(sandbox)
+    return lambda given: asyncio.run(reader.functions_of("local", given))
 
 
-def test_jsdoc_says_names_types_and_descriptions():
-    function = function_of(
+@pytest.fixture
+def function_in(functions_of):
+    """Reads one function."""
+    return lambda name, code: functions_of([(name, code)])[0]
+
+
+@pytest.fixture
+def parameters(function_in):
+    """The schema of what a function takes."""
+    return lambda code: function_in("f", code).tool.parameters
+
+
+def test_jsdoc_says_names_types_and_descriptions(function_in):
+    function = function_in(
         "add",
         """
         /**
@@ -45,7 +65,7 @@ def test_jsdoc_says_names_types_and_descriptions():
     }
 
 
-def test_without_comments_default_values_give_the_types():
+def test_without_comments_default_values_give_the_types(parameters):
     assert parameters("(city, unit = 'C', days = 3, exact = false) => 1") == {
         "type": "object",
         "properties": {
@@ -66,8 +86,8 @@ def test_without_comments_default_values_give_the_types():
         "@param {number} a - A\n@param {string} [b] - B",
     ],
 )
-def test_the_properties_of_one_object_pattern_are_the_arguments(comment):
-    function = function_of("f", f"/** {comment} */ ({{a, b, c = 1}}) => a")
+def test_the_properties_of_one_object_pattern_are_the_arguments(function_in, comment):
+    function = function_in("f", f"/** {comment} */ ({{a, b, c = 1}}) => a")
     assert function.tool.parameters == {
         "type": "object",
         "properties": {
@@ -81,8 +101,8 @@ def test_the_properties_of_one_object_pattern_are_the_arguments(comment):
     assert function.arguments({"a": 1, "b": "x"}) == ('{"a": 1, "b": "x"}',)
 
 
-def test_several_parameters_with_patterns_and_a_rest():
-    function = function_of(
+def test_several_parameters_with_patterns_and_a_rest(function_in):
+    function = function_in(
         "f",
         """/**
          * @param {object} point
@@ -109,7 +129,7 @@ def test_several_parameters_with_patterns_and_a_rest():
     assert function.arguments({}) == ()
 
 
-def test_a_written_type_counts_more_than_that_of_the_default_value():
+def test_a_written_type_counts_more_than_that_of_the_default_value(parameters):
     schema = parameters("/** @param {?number} a\n@param b - text */ (a = 1, b = 'x') => 1")
     assert schema["properties"] == {
         "a": {"default": 1, "anyOf": [{"type": "number"}, {"type": "null"}]},
@@ -117,7 +137,7 @@ def test_a_written_type_counts_more_than_that_of_the_default_value():
     }
 
 
-def test_properties_of_a_plain_parameter_come_from_comments_alone():
+def test_properties_of_a_plain_parameter_come_from_comments_alone(parameters):
     schema = parameters("/** @param {object} o - opts\n@param {object} o.p\n@param {number} [o.p.q] */ (o) => 1")
     assert schema["properties"]["o"] == {
         "type": "object",
@@ -135,14 +155,14 @@ def test_properties_of_a_plain_parameter_come_from_comments_alone():
     }
 
 
-def test_missing_arguments_in_the_middle_are_undefined_and_unknown_ones_go_nowhere():
-    function = function_of("f", "(a, b = 1, c) => 1")
+def test_missing_arguments_in_the_middle_are_undefined_and_unknown_ones_go_nowhere(function_in):
+    function = function_in("f", "(a, b = 1, c) => 1")
     assert function.arguments({"a": 1, "c": None, "d": 4}) == ("1", None, "null")
     with pytest.raises(TypeError):
         function.arguments([1])
 
 
-def test_a_schema_comment_refines():
+def test_a_schema_comment_refines(parameters):
     schema = parameters(
         """/** Rolls dice.
          * @schema {
@@ -164,21 +184,21 @@ def test_a_schema_comment_refines():
     }
 
 
-def test_a_schema_comment_describes_the_object_of_a_function_that_takes_one():
+def test_a_schema_comment_describes_the_object_of_a_function_that_takes_one(function_in):
     given = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-    function = function_of("weather", f"/** @schema {json.dumps(given)} */ (args) => args.city")
+    function = function_in("weather", f"/** @schema {json.dumps(given)} */ (args) => args.city")
     assert function.tool.parameters == given
     assert function.arguments({"city": "Lisbon"}) == ('{"city": "Lisbon"}',)
 
 
 @pytest.mark.parametrize("schema", ["", "1", "[1]", "{", "{'a': 1}", '{"a": NaN}', '{"properties": 1}', '{"a":' * 5000])
-def test_a_schema_comment_that_is_no_schema_is_refused(schema):
+def test_a_schema_comment_that_is_no_schema_is_refused(function_in, parameters, schema):
     code = f"/** @schema {schema} */ (a) => a"
     if not schema:
         assert parameters(code)["properties"] == {"a": {}}
         return
-    with pytest.raises(CodeError, match="@schema"):
-        function_of("f", code)
+    with pytest.raises(InvalidInput, match=r"functions\.0\.code: what follows @schema"):
+        function_in("f", code)
 
 
 @pytest.mark.parametrize(
@@ -227,22 +247,71 @@ def test_optional_and_variadic_types():
 PIECES = [*"{}[]a.=|<>'?\n *", "@param ", "@schema ", "b.c", "number"]
 
 
-@given(st.text(max_size=300) | st.lists(st.sampled_from(PIECES), max_size=80).map("".join))
-@settings(max_examples=200)
-def test_any_comment_gives_a_schema_that_is_json_or_a_code_error(text):
-    parse_doc(text)
-    try:
-        function = function_of("f", f"/** {text.replace('*/', '')} */ (a, {{b, c: {{d = 1}}}}, ...e) => 1")
-    except CodeError:
-        return
-    json.dumps(function.tool.parameters, allow_nan=False)
-    assert function.tool.parameters["type"]
-    assert isinstance(function.tool.parameters["properties"], dict)
+def test_any_comment_gives_a_schema_that_is_json_or_a_code_error(signatures):
+    codes = []
+
+    @given(st.text(max_size=300) | st.lists(st.sampled_from(PIECES), max_size=80).map("".join))
+    @settings(max_examples=200, database=None)
+    def collect(text):
+        codes.append(f"/** {text.replace('*/', '')} */ (a, {{b, c: {{d = 1}}}}, ...e) => 1")
+
+    collect()
+    for code, signature in zip(codes, signatures(codes), strict=True):
+        assert not isinstance(signature, Unreadable)
+        try:
+            function = function_of("f", code, signature)
+        except CodeError:
+            continue
+        json.dumps(function.tool.parameters, allow_nan=False)
+        assert function.tool.parameters["type"]
+        assert isinstance(function.tool.parameters["properties"], dict)
 
 
-def test_functions_of_a_request():
+def test_functions_of_a_request(functions_of):
     add, sub = functions_of([("add", "(a, b) => a + b"), ("sub", "(a, b) => a - b")])
     assert (add.name, add.code, sub.name) == ("add", "(a, b) => a + b", "sub")
+
+
+def test_functions_are_read_once(sandbox):
+    calls = []
+
+    class Watched:
+        async def call(self, name, code, arguments, limits):
+            calls.append([name for name, _ in json.loads(arguments[0])])
+            return await sandbox.call(name, code, arguments, limits)
+
+    reader = FunctionReader(Watched())
+    one, two, bad = ("one", "(a) => a"), ("two", "(a) => a"), ("bad", "1")
+    first = asyncio.run(reader.functions_of("a", [one, two]))
+    assert asyncio.run(reader.functions_of("b", [one, two])) == first
+    for _ in range(2):
+        with pytest.raises(InvalidInput, match=r"functions\.1\.code: it neither"):
+            asyncio.run(reader.functions_of("a", [one, bad]))
+    assert calls == [["one", "two"], ["bad"]]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error", "words"),
+    [
+        (
+            Failed("limit", "The function took more than 6 seconds."),
+            InvalidInput,
+            "functions: reading .* too much time",
+        ),
+        (Failed("exception", "InternalError: out of memory"), InvalidInput, "functions: reading .* too much time"),
+        (Failed("crash", "It broke down."), EngineFailed, "cannot be read. It broke down"),
+        (Returned("[]"), EngineFailed, "not understood"),
+        (Returned('[{"type": "Signature"}, 1]'), EngineFailed, "not understood"),
+        (Returned("[" * 100_000), EngineFailed, "not understood"),
+    ],
+)
+def test_a_reader_that_does_not_do_its_work(outcome, error, words):
+    class Broken:
+        async def call(self, name, code, arguments, limits):
+            return outcome
+
+    with pytest.raises(error, match=words):
+        asyncio.run(FunctionReader(Broken()).functions_of("local", [("f", "() => 1"), ("g", "() => 1")]))
 
 
 @pytest.mark.parametrize(
@@ -261,7 +330,7 @@ def test_functions_of_a_request():
         ([(f"f{n}", "() => 1") for n in range(MAX_FUNCTIONS + 1)], f"functions: should have at most {MAX_FUNCTIONS}"),
     ],
 )
-def test_functions_that_are_refused(given_functions, problem):
+def test_functions_that_are_refused(functions_of, given_functions, problem):
     with pytest.raises(InvalidInput) as caught:
         functions_of(given_functions)
     assert problem in str(caught.value)
@@ -270,6 +339,6 @@ def test_functions_that_are_refused(given_functions, problem):
 @pytest.mark.parametrize(
     "piece", ["@param {a} b ", "@param {", "\n@param {number} a", "\n@param {x} a.b.c.d.e.f.g", "{[(<", "\n * "]
 )
-def test_long_comments_are_read_to_their_end(piece):
+def test_long_comments_are_read_to_their_end(function_in, piece):
     text = (piece * MAX_CODE)[: MAX_CODE - 40]
-    assert function_of("f", f"/** {text} */ (a, b) => 1").parameters == ("a", "b")
+    assert function_in("f", f"/** {text} */ (a, b) => 1").parameters == ("a", "b")

@@ -17,6 +17,7 @@ from fireside.api.routes import account, binding, control, finetune_files, healt
 from fireside.api.schema import openapi
 from fireside.errors import ConfigError, missing_extra
 from fireside.finetunes.service import FineTunes
+from fireside.functions.reader import FunctionReader
 from fireside.functions.sandbox import Sandbox
 from fireside.lockdown import can_lock_down
 from fireside.serving.downloads import Downloads
@@ -68,7 +69,17 @@ def create_app(settings: Settings, service: TextService, store: Store, commands:
     tuned = FineTunes(settings, store.finetunes, service.models())
     tuned.sweep()
     sandbox = Sandbox(settings.function_seconds, settings.function_memory_mb)
-    context = Context(settings, service, store, tuned, Downloads(settings), sandbox, Batches(settings), commands)
+    context = Context(
+        settings,
+        service,
+        store,
+        tuned,
+        Downloads(settings),
+        sandbox,
+        FunctionReader(sandbox),
+        Batches(settings),
+        commands,
+    )
     forms = {binding.PATHS: binding.error_answer, error_body.PATHS: error_body.error_answer}
     boundary = Boundary(
         create_router(context),

@@ -7,6 +7,7 @@ from fireside.api.batches import Batches
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import UnknownModel
 from fireside.finetunes.service import FineTunes
+from fireside.functions.reader import FunctionReader
 from fireside.functions.sandbox import Sandbox
 from fireside.serving.downloads import Downloads
 from fireside.serving.types import TextService
@@ -41,6 +42,7 @@ class Context:
     finetunes: FineTunes
     downloads: Downloads
     sandbox: Sandbox
+    function_reader: FunctionReader
     batches: Batches
     control: Control | None = None
 

@@ -16,7 +16,7 @@ from fireside.lockdown import lock_down, start_clock
 def run(job: Job) -> Outcome:
     """Do the job. From here on this process may do next to nothing but compute."""
     try:
-        machine = Machine(job.engine, job.memory_bytes)
+        machine = Machine(job.engine, job.memory_bytes, job.result_bytes)
         start_clock(job.seconds)
         lock_down()
         return Returned(machine.run(job.name, job.code, job.arguments))

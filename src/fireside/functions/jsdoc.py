@@ -1,94 +1,15 @@
-"""JSDoc comments: a function's description, and its parameters' types, as JSON schemas.
+"""Types of JSDoc comments as JSON schemas.
 
-Types are those of https://jsdoc.app/tags-type and what TypeScript adds to them; one that is not understood is any type.
+They are those of https://jsdoc.app/tags-type and what TypeScript adds to them; one that is not understood is any type.
 """
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 _MAX_TYPE = 1000
 _MAX_DEPTH = 8
-_MAX_DOTS = 4
-_MAX_PARAMS = 256
 
 Schema = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    """A `@param`. `name` has dots for a property: `options.size`. `schema` includes description and default."""
-
-    name: str
-    schema: Schema
-    optional: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Doc:
-    """What a comment says. `schema` is the text after `@schema`, or ""."""
-
-    description: str = ""
-    params: tuple[Param, ...] = field(default=())
-    schema: str = ""
-
-
-_TAG = re.compile(r"^[ \t]*@(\w+)[ \t]*", re.MULTILINE)
-_NAME = re.compile(r"\s*(\[?)\s*([\w$]+(?:\.[\w$]+)*)\s*")
-_DASH = re.compile(r"\s*-?\s*")
-
-
-def parse_doc(text: str) -> Doc:
-    """Read a comment's text, its stars and slashes removed. Tags that are of no use here are passed over."""
-    tags = list(_TAG.finditer(text))
-    description = text[: tags[0].start()] if tags else text
-    params, schema = [], ""
-    ends = [tag.start() for tag in tags[1:]] + [len(text)]
-    for tag, end in zip(tags, ends[: len(tags)], strict=True):
-        content = text[tag.end() : end]
-        match tag[1]:
-            case "param" | "arg" | "argument":
-                if param := _param(content):
-                    params.append(param)
-            case "description" | "desc":
-                description = content
-            case "schema":
-                schema = content
-    return Doc(_one_line(description), tuple(params[:_MAX_PARAMS]), schema.strip())
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _param(content: str) -> Param | None:
-    """`{type} name - text`, `{type} [name]`, `{type} [name=default] text`; None without a sound name."""
-    kind, rest = _type_and_rest(content)
-    match = _NAME.match(rest)
-    if not match or match[2].count(".") > _MAX_DOTS:
-        return None
-    schema, optional = schema_of_type(kind)
-    rest = rest[match.end() :]
-    if match[1]:
-        optional = True
-        rest = rest.partition("]")[2]
-    description = _one_line(rest[_DASH.match(rest).end() :])  # type: ignore[union-attr]  # matches anything
-    if description:
-        schema = {**schema, "description": description}
-    return Param(match[2], schema, optional)
-
-
-def _type_and_rest(content: str) -> tuple[str, str]:
-    """The text within the braces at the beginning, and what follows them."""
-    content = content.lstrip()
-    if not content.startswith("{"):
-        return "", content
-    depth = 0
-    for place, character in enumerate(content):
-        depth += (character == "{") - (character == "}")
-        if depth == 0:
-            return content[1:place], content[place + 1 :]
-    return "", ""
 
 
 def schema_of_type(text: str) -> tuple[Schema, bool]:

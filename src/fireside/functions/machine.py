@@ -68,9 +68,11 @@ class Machine:
     Args:
         compiled: of `compile_engine`, by the same version of wasmtime on the same kind of machine.
         memory_bytes: limit of the linear memory. JavaScript that needs more gets an InternalError.
+        result_bytes: limit of the result's JSON text.
     """
 
-    def __init__(self, compiled: bytes, memory_bytes: int) -> None:
+    def __init__(self, compiled: bytes, memory_bytes: int, result_bytes: int = MAX_RESULT_BYTES) -> None:
+        self._result_bytes = result_bytes
         engine = _engine()
         module = wasmtime.Module.deserialize(engine, compiled)
         self._store = wasmtime.Store(engine)
@@ -102,7 +104,7 @@ class Machine:
         result = self._settled(self._apply(function, values))
         if self._call("qjs_is_undefined", result):
             return "null"
-        text = self._text(self._apply(self._stringify, [result]), MAX_RESULT_BYTES)
+        text = self._text(self._apply(self._stringify, [result]), self._result_bytes)
         if text == "undefined":
             raise Stopped(Failed("exception", "The function returned something that JSON cannot hold."))
         if text == "null" and self._call("qjs_is_number", result):

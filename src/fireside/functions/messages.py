@@ -24,6 +24,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         arguments: one JSON text per parameter; None is undefined, so that a default value counts.
         seconds: most processor time.
         memory_bytes: most memory of the JavaScript engine, with all its objects.
+        result_bytes: most bytes of the result's JSON text.
     """
 
     engine: bytes
@@ -32,6 +33,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     arguments: tuple[str | None, ...]
     seconds: float
     memory_bytes: int
+    result_bytes: int = MAX_RESULT_BYTES
 
 
 class Returned(msgspec.Struct, frozen=True, tag=True):

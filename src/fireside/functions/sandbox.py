@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import dataclass
 
 import msgspec
 
@@ -24,10 +25,24 @@ starting alone takes long. On Windows nothing else ends a loop."""
 COMPILE_PATIENCE = 300.0
 
 _MAX_ENGINE_BYTES = 64 * 1024 * 1024
-_MAX_OUTCOME_BYTES = 2 * MAX_RESULT_BYTES
 _LAST_WORDS_SECONDS = 5.0
 _READ_SIZE = 1 << 16
 _OUT_OF_TIME = {getattr(signal, name, None) for name in ("SIGPROF", "SIGXCPU")} - {None}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a call may use.
+
+    Args:
+        seconds: most processor time.
+        memory_bytes: most memory of the JavaScript engine, with all its objects.
+        result_bytes: most bytes of the result's JSON text.
+    """
+
+    seconds: float
+    memory_bytes: int
+    result_bytes: int = MAX_RESULT_BYTES
 
 
 class Sandbox:
@@ -39,49 +54,48 @@ class Sandbox:
     """
 
     def __init__(self, seconds: float, memory_mb: int) -> None:
-        self._seconds = seconds
-        self._memory_bytes = memory_mb * 1024 * 1024
+        self._limits = Limits(seconds, memory_mb * 1024 * 1024)
         self._engine: bytes | None = None
         self._compiling = asyncio.Lock()
         self._places = asyncio.Semaphore(os.cpu_count() or 1)
 
-    async def call(self, name: str, code: str, arguments: tuple[str | None, ...]) -> Outcome:
+    async def call(
+        self, name: str, code: str, arguments: tuple[str | None, ...], limits: Limits | None = None
+    ) -> Outcome:
         """Call a function once, in an engine that has seen nothing else.
 
         Args:
             name: the function's name.
             code: JavaScript: a function expression, or statements that declare a function of that name.
             arguments: one JSON text per parameter; None is undefined.
+            limits: those of the sandbox, if not given.
 
         Raises:
             EngineFailed: the JavaScript engine could not be compiled. Whatever the code does is an outcome.
         """
+        limits = limits or self._limits
         job = Job(
             engine=await self._compiled(),
             name=name,
             code=code,
             arguments=arguments,
-            seconds=self._seconds,
-            memory_bytes=self._memory_bytes,
+            seconds=limits.seconds,
+            memory_bytes=limits.memory_bytes,
+            result_bytes=limits.result_bytes,
         )
-        patience = PATIENCE + 10 * self._seconds
+        patience = PATIENCE + 10 * limits.seconds
         async with self._places:
             try:
-                status, answer = await _run_host((), encode(job), _MAX_OUTCOME_BYTES, patience)
+                status, answer = await _run_host((), encode(job), 2 * limits.result_bytes, patience)
             except TimeoutError:
                 return Failed("limit", f"The function was not done within {patience:g} seconds.")
         if status != 0:
-            return self._death(status)
+            return _death(status, limits.seconds)
         try:
             outcome = outcome_decoder.decode(answer)
         except msgspec.DecodeError:
             return Failed("crash", "The sandbox of the function sent something that could not be read.")
         return _plain(outcome.json) if isinstance(outcome, Returned) else outcome
-
-    def _death(self, status: int) -> Failed:
-        if -status in _OUT_OF_TIME:
-            return Failed("limit", f"The function took more than {self._seconds:g} seconds of processor time.")
-        return Failed("crash", f"The sandbox of the function ended with status {status}.")
 
     async def _compiled(self) -> bytes:
         """The JavaScript engine in machine code, made once. It stays in memory: a file could be tampered with."""
@@ -95,6 +109,13 @@ class Sandbox:
                     raise EngineFailed("The sandbox for functions cannot be made: standard error says why.")
                 self._engine = compiled
             return self._engine
+
+
+def _death(status: int, seconds: float) -> Failed:
+    """What the exit status of a process says that has no outcome."""
+    if -status in _OUT_OF_TIME:
+        return Failed("limit", f"The function took more than {seconds:g} seconds of processor time.")
+    return Failed("crash", f"The sandbox of the function ended with status {status}.")
 
 
 def _plain(text: str) -> Outcome:

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fireside.errors import InvalidInput
-from fireside.functions.jsdoc import Doc, Param, Schema, parse_doc
-from fireside.functions.signature import Parameter, signature_of
-from fireside.functions.tokens import CodeError
+import msgspec
+
+from fireside.functions.jsdoc import Schema, schema_of_type
+from fireside.functions.signature import Param, Parameter, Signature
 from fireside.prompting.messages import Tool
 
 MAX_FUNCTIONS = 32
@@ -23,7 +23,23 @@ MAX_CODE = 32_768
 MAX_TOTAL_CODE = 4 * MAX_CODE
 """Most characters of all functions' code together: reading it takes time."""
 
-_NAME = re.compile(r"[A-Za-z0-9_$-]{1,64}")
+NAME = re.compile(r"[A-Za-z0-9_$-]{1,64}")
+"""A function's name."""
+
+_PARAM_NAME = re.compile(r"[\w$]{1,128}(?:\.[\w$]{1,128}){0,4}")
+
+
+class CodeError(ValueError):
+    """The code is no function whose parameters can be told; `str(error)` says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a comment says of a parameter, or of a property: `options.size`. `schema` includes its description."""
+
+    name: str
+    schema: Schema
+    optional: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,37 +79,11 @@ class Function:
 _MISSING = object()
 
 
-def functions_of(given: Sequence[tuple[str, str]]) -> tuple[Function, ...]:
-    """The functions of a request, from their names and their code. Nothing of the code is run.
-
-    Raises:
-        InvalidInput: one of them is not understood, or there are too many.
-    """
-    if len(given) > MAX_FUNCTIONS:
-        raise InvalidInput([f"functions: should have at most {MAX_FUNCTIONS} items"])
-    if sum(len(code) for _, code in given) > MAX_TOTAL_CODE:
-        raise InvalidInput([f"functions: should have at most {MAX_TOTAL_CODE} characters of code together"])
-    found: dict[str, Function] = {}
-    for place, (name, code) in enumerate(given):
-        if not _NAME.fullmatch(name):
-            raise InvalidInput([f"functions.{place}.name: should be 1 to 64 letters, digits, $, _ or -"])
-        if name in found:
-            raise InvalidInput([f"functions.{place}.name: {name} is the name of another function"])
-        if len(code) > MAX_CODE:
-            raise InvalidInput([f"functions.{place}.code: should have at most {MAX_CODE} characters"])
-        try:
-            found[name] = function_of(name, code)
-        except CodeError as error:
-            raise InvalidInput([f"functions.{place}.code: {error}"]) from None
-    return tuple(found.values())
-
-
-def function_of(name: str, code: str) -> Function:
-    """One function. Raises CodeError when its code is not understood."""
-    signature = signature_of(name, code)
-    doc = parse_doc(signature.doc)
-    override = _override(doc)
-    parameters = _all_named(signature.parameters, doc)
+def function_of(name: str, code: str, signature: Signature) -> Function:
+    """One function. Raises CodeError when what follows `@schema` is not understood."""
+    told = _told(signature.doc.params)
+    override = _override(signature.doc.schema)
+    parameters = _all_named(signature.parameters, told)
     names: tuple[str | None, ...] = tuple(parameter.name for parameter in parameters)
     rest = bool(parameters) and parameters[-1].kind == "rest"
     first = parameters[0] if len(parameters) == 1 else None
@@ -102,19 +92,30 @@ def function_of(name: str, code: str) -> Function:
         schema, names = {"type": "object", **override}, (None,)
     elif first and first.fields is not None:
         # The properties of the one object pattern are the function's arguments.
-        told = [*_below(doc.params, first.name), *doc.params]
-        schema, names = _merged(_pattern(first.fields, told), override), (None,)
+        schema, names = _merged(_pattern(first.fields, [*_below(told, first.name), *told]), override), (None,)
     else:
-        schema = _merged(_object(parameters, doc.params), override)
-    return Function(name, code, Tool(name, doc.description, schema), names, rest)
+        schema = _merged(_object(parameters, told), override)
+    return Function(name, code, Tool(name, signature.doc.description, schema), names, rest)
 
 
-def _override(doc: Doc) -> dict[str, Any]:
+def _told(params: Iterable[Param]) -> list[Told]:
+    """What the tags say that have a sound name."""
+    told = []
+    for param in params:
+        if _PARAM_NAME.fullmatch(param.name):
+            schema, optional = schema_of_type(param.type)
+            if param.description:
+                schema = {**schema, "description": param.description}
+            told.append(Told(param.name, schema, optional or param.optional))
+    return told
+
+
+def _override(text: str) -> dict[str, Any]:
     """The JSON object after `@schema`, or an empty one."""
-    if not doc.schema:
+    if not text:
         return {}
     try:
-        value, _ = json.JSONDecoder(parse_constant=_refuse).raw_decode(doc.schema)
+        value, _ = json.JSONDecoder(parse_constant=_refuse).raw_decode(text)
     except (ValueError, RecursionError) as error:
         raise CodeError(f"what follows @schema is no JSON: {error}") from None
     if not isinstance(value, dict) or not isinstance(value.get("properties", {}), dict):
@@ -134,26 +135,26 @@ def _merged(schema: Schema, override: Schema) -> Schema:
     return {**schema, **override, "properties": properties}
 
 
-def _all_named(parameters: Sequence[Parameter], doc: Doc) -> list[Parameter]:
+def _all_named(parameters: Sequence[Parameter], params: Sequence[Told]) -> list[Parameter]:
     """The parameters, each with a name: patterns have that of the `@param` in their place, or a number."""
     taken = {parameter.name for parameter in parameters}
-    spare = [param.name for param in doc.params if "." not in param.name]
+    spare = [param.name for param in params if "." not in param.name]
     named = []
     for place, parameter in enumerate(parameters):
         if not parameter.name:
             told = spare[place] if place < len(spare) and spare[place] not in taken else f"argument{place + 1}"
-            parameter = replace(parameter, name=told)
+            parameter = msgspec.structs.replace(parameter, name=told)
         named.append(parameter)
     return named
 
 
-def _below(params: Iterable[Param], name: str) -> list[Param]:
+def _below(params: Iterable[Told], name: str) -> list[Told]:
     """What is said of the properties of `name`."""
     start = f"{name}."
     return [replace(param, name=param.name[len(start) :]) for param in params if param.name.startswith(start)]
 
 
-def _object(parameters: Sequence[Parameter], params: Sequence[Param]) -> Schema:
+def _object(parameters: Sequence[Parameter], params: Sequence[Told]) -> Schema:
     """The schema of an object whose properties are these parameters, of which JSDoc says that."""
     told = {param.name: param for param in params}
     properties = {p.name: _value(p, told.get(p.name), _below(params, p.name)) for p in parameters}
@@ -167,7 +168,7 @@ def _object(parameters: Sequence[Parameter], params: Sequence[Param]) -> Schema:
     }
 
 
-def _value(parameter: Parameter, param: Param | None, below: Sequence[Param]) -> Schema:
+def _value(parameter: Parameter, param: Told | None, below: Sequence[Told]) -> Schema:
     """The schema of one parameter or property."""
     told = param.schema if param else {}
     if parameter.kind == "rest" and told.get("type") != "array":
@@ -186,7 +187,7 @@ def _value(parameter: Parameter, param: Param | None, below: Sequence[Param]) ->
     return {**default, **told}
 
 
-def _pattern(fields: Sequence[Parameter], params: Sequence[Param]) -> Schema:
+def _pattern(fields: Sequence[Parameter], params: Sequence[Told]) -> Schema:
     """The schema of an object pattern: `...rest` in it takes any other properties."""
     schema = _object([field for field in fields if field.kind != "rest"], params)
     if any(field.kind == "rest" for field in fields):

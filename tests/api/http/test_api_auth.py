@@ -35,7 +35,7 @@ from support.live_server import (
 
 
 def _routes() -> list[tuple[str, str]]:
-    router = create_router(Context(Settings(), EchoService(), None, None, None, None, None))  # type: ignore[arg-type]
+    router = create_router(Context(Settings(), EchoService(), None, None, None, None, None, None))  # type: ignore[arg-type]
     found = []
     for route in router.routes:
         assert isinstance(route, Route)

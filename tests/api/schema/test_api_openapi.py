@@ -27,7 +27,7 @@ BETWEEN_FIELDS = re.compile(
     "content is missing|tool_call_id is missing|tool_calls go with|tool_choice: |goes with messages|printable character"
     "|two have the name|is required with the type|not with |goes with stream|or the JSON text of one"
 )
-ROUTES = all_routes(Context(Settings(), EchoService(), None, None, None, None, None))  # type: ignore[arg-type]
+ROUTES = all_routes(Context(Settings(), EchoService(), None, None, None, None, None, None))  # type: ignore[arg-type]
 DOCUMENT = document([route for route in ROUTES if isinstance(route, Operation)])
 
 

@@ -94,7 +94,7 @@ class TextRuns:
         if isinstance(parsed, NewBatch | BatchLookup):
             await form(self._batch(account, spec, model, parsed))(scope, receive, send)
             return
-        functions = await runnable_functions(context.settings, parsed)
+        functions = await runnable_functions(context.settings, context.function_reader, account, parsed)
         request = to_request(model, parsed, account)
         await respond(
             context,
@@ -123,7 +123,7 @@ class TextRuns:
         """Run one request of a batch. Raises as `complete` does."""
         context = self._context
         parsed = await asyncio.to_thread(parse_input, fields)
-        functions = await runnable_functions(context.settings, parsed)
+        functions = await runnable_functions(context.settings, context.function_reader, account, parsed)
         request = to_request(model, parsed, account)
         delta = await complete(context, spec, request, lora=parsed.lora, functions=functions)
         assert delta.usage is not None

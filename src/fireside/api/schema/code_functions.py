@@ -1,6 +1,5 @@
 """A request's functions: whether they may run here, and how their calls look in an answer."""
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -8,17 +7,21 @@ from msgspec import UNSET, UnsetType
 
 from fireside.api.schema.run_input import PromptInput, TextInput
 from fireside.errors import FeatureUnavailable, InvalidInput
-from fireside.functions.schema import Function, functions_of
+from fireside.functions.reader import FunctionReader
+from fireside.functions.schema import Function
 from fireside.serving.types import FunctionCall
 from fireside.settings import Settings
 
 
-async def runnable_functions(settings: Settings, given: TextInput) -> tuple[Function, ...]:
+async def runnable_functions(
+    settings: Settings, reader: FunctionReader, account: str, given: TextInput
+) -> tuple[Function, ...]:
     """The request's functions, if it has any.
 
     Raises:
         FeatureUnavailable: the operator has not turned functions on.
         InvalidInput: functions that are not understood, or do not go with the rest of the request.
+        Busy, EngineFailed: as `FunctionReader.functions_of` does.
     """
     if isinstance(given, PromptInput) or not given.functions:
         return ()
@@ -31,7 +34,8 @@ async def runnable_functions(settings: Settings, given: TextInput) -> tuple[Func
         raise InvalidInput(["functions: not with raw, which leaves no place to tell the model of them"])
     if given.response_format is not None or given.guided_json is not None:
         raise InvalidInput(["response_format: not with functions; leave one out"])
-    functions = await asyncio.to_thread(functions_of, [(function.name, function.code) for function in given.functions])
+    code = [(function.name, function.code) for function in given.functions]
+    functions = await reader.functions_of(account, code)
     tools = {tool.name for tool in given.tools}
     if taken := [function.name for function in functions if function.name in tools]:
         raise InvalidInput([f"functions: {taken[0]} is the name of a tool"])
