@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,6 +14,7 @@ import pytest
 from fireside.settings import default_data_dir
 from support.children import Children, own_children
 from support.docs_site import build_site
+from support.npm import install_npm
 
 _CLIENTS = Path(__file__).parent / "clients"
 _MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -41,22 +41,6 @@ def children() -> Iterator[Children]:
 def docs_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the documentation's site, built."""
     return build_site(tmp_path_factory.mktemp("docs_site"))
-
-
-def install_npm(source: Path) -> Path:
-    """The folder that holds node_modules as the package-lock.json in `source` has them."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("needs node and npm")
-    lock = (source / "package-lock.json").read_bytes()
-    folder = default_data_dir() / "test-clients" / hashlib.sha256(lock).hexdigest()[:16]
-    if not (folder / "done").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(source / name, folder / name)
-        # Install scripts only fetch or check binaries that these tests do not run.
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
-        (folder / "done").touch()
-    return folder
 
 
 @pytest.fixture(scope="session")

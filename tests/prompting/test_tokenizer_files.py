@@ -225,7 +225,7 @@ def test_gguf_metadata_of_a_tiny_tokenizer() -> None:
         ("model", "t5", UnsupportedWeights, "of kind 't5' .*Put the model's tokenizer.json beside it"),
         ("model", "llama", BadWeights, "no list of numbers 'tokenizer.ggml.scores'"),
         ("model", np.array([1, 2]), UnsupportedWeights, "of kind array"),
-        ("pre", "qwen2", UnsupportedWeights, "pre-tokenizer 'qwen2'"),
+        ("pre", "bloom", UnsupportedWeights, "pre-tokenizer 'bloom'"),
         ("pre", ["smollm"], UnsupportedWeights, "pre-tokenizer"),
         ("tokens", None, BadWeights, "no list of texts 'tokenizer.ggml.tokens'"),
         ("tokens", np.arange(258), BadWeights, "no list of texts 'tokenizer.ggml.tokens'"),

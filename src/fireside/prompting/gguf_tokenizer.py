@@ -1,14 +1,14 @@
 """The tokenizer in a GGUF file's metadata, as the content of a tokenizer.json.
 
 Kind "gpt2" is BPE over bytes, with merges and a named way to cut texts first; kind "llama" is sentencepiece's BPE,
-which keeps scores in place of merges. What each name means: llama.cpp, `src/llama-vocab.cpp`.
+which keeps scores in place of merges (Gemma's as well). What each name means: llama.cpp, `src/llama-vocab.cpp`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fireside.errors import BadWeights, UnsupportedWeights
-from fireside.prompting.tokenizer_json import MARK, Json
+from fireside.prompting.tokenizer_json import MARK, Json, is_plain
 
 _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = 2, 3, 4, 5, 6
 _BYTE_LEVEL: Json = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
@@ -24,10 +24,15 @@ def _cut_by(pattern: str) -> Json:
     }
 
 
-_LLAMA_3 = _cut_by(
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-    r"|\s+(?!\S)|\s+"
-)
+def _words(numbers: str) -> Json:
+    """Llama 3's way to cut texts, which Qwen's shares but for how it cuts numbers."""
+    return _cut_by(
+        rf"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{numbers}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*"
+        r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
+
+
+_LLAMA_3 = _words(r"\p{N}{1,3}")
 TEKKEN = (
     r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
     r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}"
@@ -44,7 +49,10 @@ _PRE_TOKENIZERS: dict[str, Json] = {
     "llama3": _LLAMA_3,
     "llama-v3": _LLAMA_3,
     "tekken": _cut_by(TEKKEN),
+    "qwen2": _words(r"\p{N}"),
 }
+_NORMALIZERS: dict[str, Json] = {"qwen2": {"type": "NFC"}}
+"""What the models' own tokenizers do before they cut; llama.cpp leaves it out."""
 _WHOLE_WORDS = ("llama-bpe", "llama3", "llama-v3", "tekken")
 """Where a word that is a token needs no merges to it, and where texts begin with BOS unless the file says otherwise."""
 
@@ -90,6 +98,7 @@ def from_gguf_metadata(metadata: Mapping[str, object], name: str) -> Json:
     merges = _texts(metadata, "tokenizer.ggml.merges", name)
     vocab = {token: i for i, token in enumerate(tokens)}
     return content | {
+        "normalizer": _NORMALIZERS.get(str(pre)),
         "pre_tokenizer": _PRE_TOKENIZERS[str(pre)],
         "decoder": _BYTE_LEVEL,
         "model": {"type": "BPE", "vocab": vocab, "merges": merges, "ignore_merges": pre in _WHOLE_WORDS},
@@ -119,7 +128,10 @@ def _sentencepiece(metadata: Mapping[str, object], tokens: list[str], kinds: lis
     if spaced:
         decoders.append({"type": "Strip", "content": " ", "start": 1, "stop": 0})
     mergeable = {
-        token: float(score) for token, kind, score in zip(tokens, kinds, scores, strict=True) if kind < _UNKNOWN
+        token: float(score)
+        for token, kind, score in zip(tokens, kinds, scores, strict=True)
+        # Gemma's runs of spaces are user-defined; sentencepiece finds them after it has marked spaces.
+        if kind < _UNKNOWN or (kind == _USER_DEFINED and is_plain(token))
     }
     return {
         "normalizer": {"type": "Sequence", "normalizers": normalizers},

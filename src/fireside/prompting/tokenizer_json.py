@@ -1,9 +1,10 @@
 """The JSON form of a tokenizer (the `tokenizers` library's): checked and taken apart.
 
-Only what the models need is read: BPE over bytes (GPT-2, SmolLM2, Llama 3) or over sentencepiece's "▁" (Mistral,
-Llama 2).
+Only what the models need is read: BPE over bytes (GPT-2, SmolLM2, Llama 3, Qwen) or over sentencepiece's "▁" (Mistral,
+Llama 2, Gemma).
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -17,6 +18,13 @@ Prefix = Literal["never", "always", "unless-spaced"]
 
 MARK = "▁"
 
+_SPACES = re.compile(rf"[\s{MARK}]+")
+_TAG = re.compile(
+    "</?(a|b|bbox|blockquote|body|caption|code|div|em|footer|h[1-6]|html|i|iframe|img|li|span|strong|sub|sup|table|tbody"
+    "|td|tfoot|th|thead|tr|u|ul)>"
+)
+"""Gemma's tags, less `s`: elsewhere, "<s>" and "</s>" begin and end a text."""
+
 
 @dataclass(frozen=True, slots=True)
 class TokenizerParts:
@@ -24,7 +32,7 @@ class TokenizerParts:
 
     Args:
         full: the file as the library shall read it where special tokens count.
-        bare: the same without its added tokens (no text can become one) and without "▁" before texts.
+        bare: the same without its control tokens (no text can become one) and without "▁" before texts.
         vocab: every id and its token, added tokens too.
         added: text and id of the added tokens.
         special: ids that decode to nothing.
@@ -86,7 +94,8 @@ def take_apart(data: object, name: str) -> TokenizerParts:
             "it runs byte-level and sentencepiece BPE tokenizers."
         )
     full = {**data, "truncation": None, "padding": None, "model": {**model, "dropout": None}}
-    bare, start, inner = _without_prefix(_without_added_tokens(full, added, name))
+    plain = [token for token in added_tokens if not token.get("special") and is_plain(token["content"])]
+    bare, start, inner = _without_prefix(_without_control_tokens(full, added, plain, name))
     return TokenizerParts(
         full=full,
         bare=bare,
@@ -100,6 +109,16 @@ def take_apart(data: object, name: str) -> TokenizerParts:
         inner_prefix=inner,
         shrinks=_shrinks(data, added_tokens),
     )
+
+
+def is_plain(text: str) -> bool:
+    """Whether an added token that is not marked special is ordinary text: spaces, one character, or a tag of HTML.
+
+    Gemma's vocabulary spells line breaks and tags in this way, and DeepSeek's some letters; without these tokens the
+    model would read a text in pieces that it never saw. All other added tokens count as control tokens, whatever their
+    mark: "<start_of_turn>" and "<think>" are not special in every file that has them.
+    """
+    return len(text) == 1 or bool(_SPACES.fullmatch(text) or _TAG.fullmatch(text))
 
 
 def _shrinks(data: Json, added_tokens: Sequence[Json]) -> bool:
@@ -139,20 +158,22 @@ def _strips(node: Json) -> bool:
     return bool(node["type"] == "Strip" and node.get("content") == " " and node.get("start"))
 
 
-def _without_added_tokens(data: Json, added: Mapping[str, int], name: str) -> Json:
+def _without_control_tokens(data: Json, added: Mapping[str, int], plain: Sequence[Json], name: str) -> Json:
     """The library finds added tokens before anything else, and BPE could still merge its way to one: take both away."""
     model = data["model"]
     unknown = model.get("unk_token")
+    control = set(added).difference(token["content"] for token in plain)
     merges = []
     for merge in model["merges"]:
         pair = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(side, str) for side in pair):
             raise BadWeights(f"{name} is corrupt: {merge!r} in 'model.merges' is no pair. Fetch it again.")
         left, right = pair
-        if left not in added and right not in added and left + right not in added:
+        if left not in control and right not in control and left + right not in control:
             merges.append(merge)
-    vocab = {token: i for token, i in model["vocab"].items() if token not in added or token == unknown}
-    return {**data, "added_tokens": [], "post_processor": None, "model": {**model, "vocab": vocab, "merges": merges}}
+    vocab = {token: i for token, i in model["vocab"].items() if token not in control or token == unknown}
+    model = {**model, "vocab": vocab, "merges": merges}
+    return {**data, "added_tokens": list(plain), "post_processor": None, "model": model}
 
 
 def _without_prefix(data: Json) -> tuple[Json, Prefix, Prefix]:
