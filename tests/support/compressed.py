@@ -53,7 +53,7 @@ def compress(
     schemes: dict[str, QuantizationScheme] = {}
     for name, module in model.named_modules():
         scheme = getattr(module, "quantization_scheme", None)
-        if is_module_quantized(module) and scheme.weights is not None:
+        if scheme is not None and is_module_quantized(module) and scheme.weights is not None:
             schemes[name] = scheme
             _round(module, scheme)
     compressor = ModelCompressor.from_pretrained_model(model)
@@ -87,7 +87,7 @@ def edit_config(folder: Path, change: Callable[[dict[str, Any]], object]) -> Non
     (folder / "config.json").write_text(json.dumps(config))
 
 
-def _round(module: torch.nn.Module, scheme: QuantizationScheme) -> None:
+def _round(module: Any, scheme: QuantizationScheme) -> None:
     """Scales and zero points from the smallest and the largest value of each group."""
     arguments, weight = scheme.weights, module.weight.data
     size = arguments.group_size if arguments.strategy == "group" else weight.shape[1]

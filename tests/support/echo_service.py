@@ -7,13 +7,14 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from fireside import errors
 from fireside.catalog.spec import EngineSpec, ModelSpec, NoSource, PromptSpec
 from fireside.prompting import ByteTokenizer, build_prompt, prompt_pieces
 from fireside.prompting.messages import ToolCall
-from fireside.serving.types import Delta, JsonOutput, ModelStatus, Preview, TextRequest, Usage
+from fireside.serving.types import Delta, FinishReason, JsonOutput, ModelState, ModelStatus, Preview, TextRequest, Usage
 
 PLAIN = "@cf/fireside/echo"
 LORA = "@hf/mistral/mistral-7b-instruct-v0.2"
@@ -63,7 +64,7 @@ class EchoService:
     delay: float = 0.0
     prefill: float = 0.0
     stand_in: str | None = None
-    state: str = "ready"
+    state: ModelState = "ready"
     detail: str = ""
     requests: list[TextRequest] = field(default_factory=list)
     running: int = 0
@@ -96,7 +97,7 @@ class EchoService:
         self.running += 1
         finished = False
         try:
-            text = request.prompt if request.prompt is not None else request.messages[-1].content
+            text = request.prompt if request.prompt is not None else (request.messages or ())[-1].content
             words = re.findall(r"\s*\S+", text) or [text]
             order = words[0].strip()
             if order in ORDERS:
@@ -128,7 +129,7 @@ class EchoService:
                 made += 1
                 self.words += 1
             finished = True
-            finish = "length" if made < len(words) else "stop"
+            finish: FinishReason = "length" if made < len(words) else "stop"
             yield Delta("", finish, Usage(len(words), made))
         except (GeneratorExit, asyncio.CancelledError):
             self.cancelled += not finished
@@ -142,6 +143,6 @@ class EchoService:
 
     async def preview(self, request: TextRequest) -> Preview:
         spec = self.resolve(request.model)
-        given = {"prompt": request.prompt, "messages": request.messages, "raw": request.raw, "spec": spec.prompt}
-        pieces = prompt_pieces(**given, tokenizer=ByteTokenizer())
-        return Preview(spec.id, tuple(pieces), len(build_prompt(**given, tokenizer=ByteTokenizer())))
+        given: dict[str, Any] = {"prompt": request.prompt, "messages": request.messages, "raw": request.raw}
+        how: dict[str, Any] = {"spec": spec.prompt, "tokenizer": ByteTokenizer()}
+        return Preview(spec.id, tuple(prompt_pieces(**given, **how)), len(build_prompt(**given, **how)))

@@ -35,7 +35,7 @@ def write_gguf(
     """
     hidden = worth["model.norm.weight"].size
     layers = 1 + max(int(name.split(".")[2]) for name in worth if name.startswith("model.layers."))
-    metadata = {
+    metadata: dict[str, Any] = {
         "llama.block_count": layers,
         "llama.context_length": 512,
         "llama.embedding_length": hidden,
@@ -45,7 +45,8 @@ def write_gguf(
         "llama.attention.key_length": len(worth["model.layers.0.self_attn.q_proj.weight"]) // heads,
         "llama.attention.layer_norm_rms_epsilon": 1e-5,
         "llama.rope.freq_base": 10000.0,
-    } | (changes or {})
+    }
+    metadata |= changes or {}
     writer = GGUFWriter(path, str(metadata.pop("general.architecture", "llama")))
     for key, value in metadata.items():
         if isinstance(value, list):

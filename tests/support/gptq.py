@@ -57,4 +57,5 @@ def quantise_gptq(
 def words(codes: NDArray[np.int64]) -> NDArray[np.int32]:
     """Eight codes [rows, 8 * n] to an int32 [rows, n], the first in the lowest bits."""
     shifted = np.ascontiguousarray(codes).reshape(len(codes), -1, 8) << np.arange(0, 32, 4)
-    return shifted.sum(axis=-1).astype(np.uint32).view(np.int32)
+    packed: NDArray[np.int32] = shifted.sum(axis=-1).astype(np.uint32).view(np.int32)
+    return packed

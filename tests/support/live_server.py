@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -33,7 +34,7 @@ class LiveServer:
     def run_path(self, model: str = "@cf/fireside/echo", account: str = "acc") -> str:
         return f"/client/v4/accounts/{account}/ai/run/{model}"
 
-    def run(self, body: object, **options: object) -> httpx.Response:
+    def run(self, body: object, **options: Any) -> httpx.Response:
         return self.client.post(self.run_path(), json=body, **options)
 
     def connect(self) -> socket.socket:
@@ -138,11 +139,11 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
 
 @contextlib.contextmanager
 def live_server(
-    folder: Path, service: EchoService | None = None, commands: Control | None = None, **settings: object
+    folder: Path, service: EchoService | None = None, commands: Control | None = None, **settings: Any
 ) -> Iterator[LiveServer]:
     """A server with an empty store in `folder`."""
     service = service or EchoService()
-    values = {"port": 0, "data_dir": folder, "default_model": "@cf/fireside/echo", **settings}
+    values: dict[str, Any] = {"port": 0, "data_dir": folder, "default_model": "@cf/fireside/echo", **settings}
     config = Settings(**values)
     with Store(folder / "store.db") as store, listen(config) as sock:
         server = make_server(create_app(config, service, store, commands), config)

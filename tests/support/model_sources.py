@@ -6,6 +6,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from fireside.catalog.spec import EngineSpec, HubSource, ModelSpec, PromptSpec, Source, WheelSource
@@ -108,10 +109,14 @@ def model_spec(source: Source, model: str = "@hf/someone/tiny") -> ModelSpec:
 
 def write_catalog_file(catalog: Path, spec: ModelSpec, *, folder: Path | None = None) -> None:
     """Write the model's TOML file; with `folder`, as a model that is used where it lies."""
-    source: dict[str, object] = spec.source.model_dump(exclude_none=True)
+    source: dict[str, Any] = spec.source.model_dump(exclude_none=True)
     if folder is not None:
         source = {"kind": "folder", "path": str(folder)}
-    tables = {"source": source, "prompt": {"style": spec.prompt.style}, "engine": {"kind": spec.engine.kind}}
+    tables: dict[str, dict[str, Any]] = {
+        "source": source,
+        "prompt": {"style": spec.prompt.style},
+        "engine": {"kind": spec.engine.kind},
+    }
     top = {
         "id": spec.id,
         "uuid": str(spec.uuid),

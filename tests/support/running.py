@@ -28,7 +28,10 @@ def open_runner(
 
 
 def run(runner: Runner, requests: Sequence[GenerationRequest], *, stagger: int = 0) -> list[list[Token]]:
-    """All tokens of each request; with `stagger`, each is sent so many steps after the one before."""
+    """All tokens of each request; with `stagger`, each is sent so many steps after the one before.
+
+    Raises the error that ended one of them.
+    """
     made: dict[int, list[Token]] = {number: [] for number in range(len(requests))}
     waiting = list(enumerate(requests))
     step = 0
@@ -36,6 +39,8 @@ def run(runner: Runner, requests: Sequence[GenerationRequest], *, stagger: int =
         while waiting and step >= waiting[0][0] * stagger:
             runner.submit(*waiting.pop(0))
         for number, token in runner.step():
+            if not isinstance(token, Token):
+                raise token
             made[number].append(token)
         step += 1
         assert step < 10_000, "the runner never ends"

@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from fireside.prompting.messages import ToolCall
-from fireside.serving.types import Delta, TextRequest, Usage
+from fireside.serving.types import Delta, FinishReason, TextRequest, Usage
 from support.echo_service import EchoService
 
 
-def says(text: str, finish_reason: str = "stop") -> list[Delta]:
+def says(text: str, finish_reason: FinishReason = "stop") -> list[Delta]:
     """A turn that answers, word by word."""
     words = text.split(" ")
     return [Delta(word if place == 0 else f" {word}") for place, word in enumerate(words)] + [Delta("", finish_reason)]

@@ -162,5 +162,5 @@ def test_others_go_on_while_a_grammar_is_compiled(folder: Path) -> None:
 
 
 def test_without_knowing_its_tokens_an_engine_follows_no_grammar(folder: Path) -> None:
-    (made,) = run(open_runner(folder), [ask(regex_grammar("a"))])
-    assert [type(outcome) for outcome in made] == [EngineFailed]
+    with pytest.raises(EngineFailed):
+        run(open_runner(folder), [ask(regex_grammar("a"))])
