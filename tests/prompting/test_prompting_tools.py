@@ -82,13 +82,13 @@ def test_raw_prompts_and_models_without_a_template_get_no_note(smollm2: Tokenize
 
 
 def test_notes_say_what_there_is() -> None:
-    note = tools_note([ADD], must=False)
+    note = tools_note([ADD], False)
     _, _, described = note.partition("<tools>\n")
     assert json.loads(described.partition("\n</tools>")[0]) == {
         "name": "add", "description": "Adds.", "parameters": ADD.parameters,
     }  # fmt: skip
     assert "when it helps" in note
-    assert "now" in tools_note([ADD], must=True)
+    assert "now" in tools_note([ADD], True)
     assert json_note(None) == "Answer with a JSON object, and with nothing else."
     assert json_note({"type": "array"}).endswith(':\n{"type": "array"}')
 
@@ -112,7 +112,7 @@ def test_no_word_of_a_tool_becomes_a_control_token(
             Message("assistant", put["content"], (call,)),
             Message("tool", put["result"], name="x"),
         ]
-        note = tools_note([Tool(put["tool"], put["description"], {})], must=False)
+        note = tools_note([Tool(put["tool"], put["description"], {})], False)
         ids = build_prompt(messages=talk, note=note, spec=spec, tokenizer=tokenizer)
         return [token for token in ids if not tokenizer.token_bytes(token)]
 

@@ -5,6 +5,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
+from fireside.prompting.spec import PromptSpec as PromptSpec
+
 MODEL_ID_PATTERN = r"^@(hf|cf)/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$"
 
 ModelId = Annotated[str, Field(pattern=MODEL_ID_PATTERN)]
@@ -75,22 +77,6 @@ class NoSource(_Strict):
 
 
 Source = Annotated[HubSource | WheelSource | FolderSource | NoSource, Field(discriminator="kind")]
-
-
-class PromptSpec(_Strict):
-    """How messages become text.
-
-    Args:
-        style: a chat style of `fireside.prompting`.
-        default_system: system message put before an unscoped prompt, and, where the model's own template does so
-            (`always_system`), before messages that bring none.
-        stop: texts of special tokens that end an answer, beside the style's own and those that the model's files name.
-    """
-
-    style: Literal["chatml", "mistral", "plain"]
-    default_system: str | None = None
-    always_system: bool = False
-    stop: tuple[str, ...] = ()
 
 
 class EngineSpec(_Strict):

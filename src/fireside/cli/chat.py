@@ -13,6 +13,7 @@ from fireside.cli.answerers import Answerer, is_overflow
 from fireside.cli.chat_input import read_message
 from fireside.cli.loading import load_shown
 from fireside.errors import FiresideError, RequestError
+from fireside.prompting.prompt import default_system
 
 MAX_TOKENS = 1024
 """Of an answer, where nobody says otherwise and the context window is not too small for that."""
@@ -48,7 +49,7 @@ class Chat:
         self.answerer = answerer
         self.turns: list[dict[str, str]] = []
         self.options = dict(options)
-        self._system = spec.prompt.default_system if system is None else system
+        self._system = default_system(spec.prompt) if system is None else system
         self._most = min(MAX_TOKENS, max(1, spec.context_length // 2))
 
     async def say(self, text: str) -> None:

@@ -19,7 +19,7 @@ from fireside.cli.format import size_text
 from fireside.engine.memory import machine_memory
 from fireside.errors import FiresideError, for_operators
 from fireside.prompting import Vocabulary, open_tokenizer, stop_ids
-from fireside.prompting.styles import control_texts
+from fireside.prompting.prompt import control_texts
 from fireside.running import running_servers
 from fireside.settings import Settings
 from fireside.weights.facts import check_facts

@@ -4,7 +4,7 @@ from typing import Any
 
 from fireside.catalog.spec import FolderSource, HubSource, ModelSpec, NoSource, WheelSource
 from fireside.engine.types import Sampling
-from fireside.prompting.styles import turn_end
+from fireside.prompting.prompt import default_system, turn_end
 from fireside.serving.costs import cost_of
 from fireside.serving.removal import packed_file
 from fireside.serving.types import TextRequest
@@ -47,7 +47,7 @@ def facts_of(spec: ModelSpec, settings: Settings) -> dict[str, Any]:
         "weights": spec.engine.weights,
         "max_num_seqs": spec.engine.max_num_seqs,
         "style": spec.prompt.style,
-        "default_system": spec.prompt.default_system,
+        "default_system": default_system(spec.prompt),
         "stop": [text for text in dict.fromkeys((turn_end(spec.prompt), *spec.prompt.stop)) if text is not None],
         "defaults": {
             "max_tokens": request.max_tokens,

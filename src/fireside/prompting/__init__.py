@@ -5,8 +5,9 @@ from fireside.prompting.detokenizer import Detokenizer
 from fireside.prompting.ends import stop_ids
 from fireside.prompting.folder import open_tokenizer
 from fireside.prompting.messages import Message, Role
-from fireside.prompting.prompt import PromptTooLong, build_prompt, prompt_pieces, prompt_text
-from fireside.prompting.styles import Piece, render
+from fireside.prompting.pieces import Piece
+from fireside.prompting.prompt import PromptTooLong, build_prompt, prompt_pieces, prompt_text, render
+from fireside.prompting.spec import PromptSpec
 from fireside.prompting.tokenizer import Tokenizer
 from fireside.prompting.vocabulary import Vocabulary
 
@@ -15,6 +16,7 @@ __all__ = [
     "Detokenizer",
     "Message",
     "Piece",
+    "PromptSpec",
     "PromptTooLong",
     "Role",
     "Tokenizer",

@@ -1,16 +1,16 @@
 """Which tokens end an answer: the one place that joins all that name one.
 
-The prompt style ends each turn with a token, the catalog file may name more, and so may a model's own files: those of
-transformers (config.json, generation_config.json, tokenizer_config.json, special_tokens_map.json) and GGUF's metadata.
+The chat format ends each turn with a token and knows others, the catalog file may name more, and so may a model's own
+files: those of transformers (config.json, generation_config.json, tokenizer_config.json, special_tokens_map.json) and GGUF's metadata.
 """
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fireside.catalog.spec import PromptSpec
 from fireside.errors import BadWeights, UnsupportedWeights
-from fireside.prompting.styles import turn_end
+from fireside.prompting.prompt import format_of
+from fireside.prompting.spec import PromptSpec
 from fireside.prompting.vocabulary import Vocabulary
 from fireside.weights.gguf_names import first_parts
 from fireside.weights.json_file import read_json_object
@@ -23,7 +23,7 @@ _GGUF_KEYS = ("eos", "eot", "eom")
 
 
 def stop_ids(spec: PromptSpec, tokenizer: Vocabulary) -> list[int]:
-    """Ids of the tokens that end an answer, without repeats: the style's own first.
+    """Ids of the tokens that end an answer, without repeats: the format's own first.
 
     Raises UnsupportedWeights when the tokenizer lacks a token that the catalog file names.
     """
@@ -33,8 +33,8 @@ def stop_ids(spec: PromptSpec, tokenizer: Vocabulary) -> list[int]:
             f"The tokenizer has no token {spec.stop[named.index(None)]!r}, which prompt.stop in the model's catalog "
             "file names."
         )
-    own = turn_end(spec)
-    ids = [None if own is None else tokenizer.special_id(own), *named, *sorted(tokenizer.end_ids)]
+    own = map(tokenizer.special_id, format_of(spec).ends)
+    ids = [*own, *named, *sorted(tokenizer.end_ids)]
     return list(dict.fromkeys(token for token in ids if token is not None))
 
 

@@ -26,6 +26,19 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolOffer:
+    """What the model is told of and may call.
+
+    Args:
+        tools: at least one.
+        must: whether it has no choice but to call one.
+    """
+
+    tools: tuple[Tool, ...]
+    must: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One turn. `content` is plain text; it never becomes a control token.
 

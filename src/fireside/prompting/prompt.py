@@ -3,10 +3,12 @@
 import re
 from collections.abc import Sequence
 
-from fireside.catalog.spec import PromptSpec
 from fireside.errors import InvalidInput, UnsupportedWeights
-from fireside.prompting.messages import Message
-from fireside.prompting.styles import BLANK_LINE, Piece, control_texts, render
+from fireside.prompting.formats import ChatFormat, Conversation, formats
+from fireside.prompting.formats.base import blank_lined
+from fireside.prompting.messages import Message, ToolOffer
+from fireside.prompting.pieces import Piece, joined
+from fireside.prompting.spec import PromptSpec
 from fireside.prompting.tools import spelt_out
 from fireside.prompting.vocabulary import Lead, Vocabulary
 
@@ -32,37 +34,38 @@ def build_prompt(
     messages: Sequence[Message] | None = None,
     raw: bool = False,
     note: str = "",
+    offer: ToolOffer | None = None,
     spec: PromptSpec,
     tokenizer: Vocabulary,
     most: int | None = None,
 ) -> list[int]:
     """Token ids of the prompt, at least one. CPU work: call it from a thread, not from the event loop.
 
-    Scoped (`messages`): the conversation in the model's style. Unscoped (`prompt`): one user turn after the style's
+    Scoped (`messages`): the conversation in the model's format. Unscoped (`prompt`): one user turn after the format's
     default system message. `raw`: the text as it is, special tokens included; raw messages are their contents joined by
-    newlines. BOS goes first where the tokenizer adds one, unless the prompt already begins with it. Calls of tools and
-    their results become text, see `fireside.prompting.tools`.
+    newlines. BOS goes first where the tokenizer adds one, unless the prompt already begins with it.
 
     Args:
         prompt: one text. Exactly one of `prompt` and `messages` is set.
         messages: a conversation.
         raw: no template.
         note: for the end of the system's turn; not for raw prompts and models without a template, which have none.
-        spec: the model's prompt style.
+        offer: tools that the model is told of, likewise.
+        spec: the model's prompt settings.
         tokenizer: the model's tokenizer.
         most: what is certain to have more tokens is given up as soon as that is known.
 
     Raises:
         PromptTooLong: more than `most` tokens. A prompt that comes back may have some more all the same.
         InvalidInput: there is nothing to say to the model.
-        UnsupportedWeights: the tokenizer lacks a control token of the style.
+        UnsupportedWeights: the tokenizer lacks a control token of the format.
     """
     if raw:
         text = _raw_text(prompt, messages)
         _check_length(0, text, tokenizer, most)
         ids = tokenizer.encode(text, control=True)
     else:
-        ids = _encode(_pieces(prompt, messages, note, spec), spec, tokenizer, most)
+        ids = _encode(_pieces(prompt, messages, note, offer, spec), spec, tokenizer, most)
     bos = tokenizer.bos_id
     if tokenizer.add_bos and bos is not None and ids[:1] != [bos]:
         ids.insert(0, bos)
@@ -77,11 +80,14 @@ def prompt_text(
     messages: Sequence[Message] | None = None,
     raw: bool = False,
     note: str = "",
+    offer: ToolOffer | None = None,
     spec: PromptSpec,
     tokenizer: Vocabulary,
 ) -> str:
     """The exact text the model sees, control tokens spelt out. Arguments and InvalidInput as in `build_prompt`."""
-    pieces = prompt_pieces(prompt=prompt, messages=messages, raw=raw, note=note, spec=spec, tokenizer=tokenizer)
+    pieces = prompt_pieces(
+        prompt=prompt, messages=messages, raw=raw, note=note, offer=offer, spec=spec, tokenizer=tokenizer
+    )
     return "".join(piece.text for piece in pieces)
 
 
@@ -91,20 +97,57 @@ def prompt_pieces(
     messages: Sequence[Message] | None = None,
     raw: bool = False,
     note: str = "",
+    offer: ToolOffer | None = None,
     spec: PromptSpec,
     tokenizer: Vocabulary | None,
 ) -> list[Piece]:
     """The same text in pieces, so that control tokens can be told from text that looks like them.
 
-    Without a tokenizer (the model is not on this machine) control tokens in a raw text are those that the model's style
-    has, and a BOS that only the tokenizer would add is missing. Other arguments and InvalidInput as in `build_prompt`.
+    Without a tokenizer (the model is not on this machine) control tokens in a raw text are those that the model's
+    format has, and a BOS that only the tokenizer would add is missing. Other arguments and InvalidInput as in
+    `build_prompt`.
     """
-    pieces = _raw_pieces(prompt, messages, spec, tokenizer) if raw else _pieces(prompt, messages, note, spec)
+    if raw:
+        pieces = _raw_pieces(prompt, messages, spec, tokenizer)
+    else:
+        pieces = _pieces(prompt, messages, note, offer, spec)
+        if tokenizer is not None:
+            pieces = _known(pieces, tokenizer)
     if tokenizer is not None and tokenizer.add_bos and tokenizer.bos_token is not None:
         bos = Piece(tokenizer.bos_token, control=True)
         if pieces[:1] != [bos]:
             pieces.insert(0, bos)
     return pieces
+
+
+def render(messages: Sequence[Message], spec: PromptSpec, offer: ToolOffer | None = None) -> list[Piece]:
+    """The conversation in the model's format, up to where the assistant speaks. Neighbouring texts are one piece.
+
+    Raises InvalidInput when there are no messages.
+    """
+    return _rendered(messages, "", offer, spec)
+
+
+def format_of(spec: PromptSpec) -> ChatFormat:
+    """The chat format that a model's prompt settings name."""
+    return formats()[spec.style]
+
+
+def default_system(spec: PromptSpec) -> str | None:
+    """The system message of an unscoped prompt: the catalog file's, else the format's."""
+    return format_of(spec).default_system if spec.default_system is None else spec.default_system
+
+
+def turn_end(spec: PromptSpec) -> str | None:
+    """The control token that ends each of the assistant's turns in the model's format."""
+    return next(iter(format_of(spec).ends), None)
+
+
+def control_texts(spec: PromptSpec) -> frozenset[str]:
+    """The control tokens that the model's format cannot do without, and those that the catalog file names as ends."""
+    conversation = [Message("user", "a"), Message("assistant", "b"), Message("user", "c")]
+    written = (piece.text for piece in render(conversation, spec) if piece.control and not piece.optional)
+    return frozenset(written) | frozenset(spec.stop)
 
 
 def _raw_pieces(
@@ -125,26 +168,37 @@ def _raw_pieces(
     return [*pieces, Piece(rest, control=False)] if rest else pieces
 
 
-def _pieces(prompt: str | None, messages: Sequence[Message] | None, note: str, spec: PromptSpec) -> list[Piece]:
-    if messages is not None:
-        turns = spelt_out(messages)
-        implied = spec.default_system if spec.always_system else None
-    else:
-        turns = [Message("user", _given(prompt))]
-        implied = spec.default_system
-        if implied is not None:
-            turns.insert(0, Message("system", implied))
-    return render(_with_note(turns, note, implied, spec), spec)
+def _pieces(
+    prompt: str | None,
+    messages: Sequence[Message] | None,
+    note: str,
+    offer: ToolOffer | None,
+    spec: PromptSpec,
+) -> list[Piece]:
+    if messages is None:
+        system, question = default_system(spec), Message("user", _given(prompt))
+        messages = [question] if system is None else [Message("system", system), question]
+    return _rendered(messages, note, offer, spec)
 
 
-def _with_note(turns: list[Message], note: str, implied: str | None, spec: PromptSpec) -> list[Message]:
-    """The note at the end of the system's turn, which is made where there is none; `implied` is what it then says."""
-    if not note or not turns or spec.style == "plain":
-        return turns
-    has_system = turns[0].role == "system"
-    said = turns[0].content if has_system else implied
-    system = Message("system", BLANK_LINE.join(filter(None, [said, note])))
-    return [system, *turns[has_system:]]
+def _rendered(messages: Sequence[Message], note: str, offer: ToolOffer | None, spec: PromptSpec) -> list[Piece]:
+    """Raises InvalidInput when there are no messages."""
+    if not messages:
+        raise InvalidInput(["messages: must hold at least one message, got none"])
+    chat = format_of(spec)
+    if not chat.has_system:
+        note, offer = "", None
+    if offer is not None and chat.dialect.describe is not None:
+        note = blank_lined([chat.dialect.describe(offer.tools, offer.must), note])
+    has_system = messages[0].role == "system"
+    always = spec.always_system or chat.always_system
+    implied = default_system(spec) if always and not has_system else None
+    if note:
+        said = messages[0].content if has_system else implied
+        messages = [Message("system", blank_lined([said or "", note])), *messages[has_system:]]
+    elif implied is not None:
+        messages = [Message("system", implied), *messages]
+    return joined(chat.render(Conversation(messages, offer, spec.thinking)))
 
 
 def _raw_text(prompt: str | None, messages: Sequence[Message] | None) -> str:
@@ -169,9 +223,19 @@ def _check_length(before: int, text: str, tokenizer: Vocabulary, most: int | Non
         raise PromptTooLong(least)
 
 
+def _known(pieces: Sequence[Piece], tokenizer: Vocabulary) -> list[Piece]:
+    """The same, with what is no token in this vocabulary and need not be one as text."""
+    if not any(piece.optional for piece in pieces):
+        return list(pieces)
+    return joined(
+        Piece(piece.text, control=tokenizer.special_id(piece.text) is not None) if piece.optional else piece
+        for piece in pieces
+    )
+
+
 def _encode(pieces: Sequence[Piece], spec: PromptSpec, tokenizer: Vocabulary, most: int | None) -> list[int]:
     ids: list[int] = []
-    for index, piece in enumerate(pieces):
+    for index, piece in enumerate(_known(pieces, tokenizer)):
         _check_length(len(ids), piece.text, tokenizer, most)
         if not piece.control:
             lead: Lead = "sentence" if piece.sentence else "inner" if index else "start"

@@ -1,16 +1,14 @@
 """How models that were never trained for tools or JSON are told of them, in words; what they say then is made to fit.
 
-The form is that of Hermes 2 Pro and its like, for any chat style: tools in the system's turn, calls and results between
-tags, which are ordinary text.
+The dialect is that of Hermes 2 Pro and its like, for any chat format that has none of its own: tools in the system's
+turn, calls and results between tags, which are ordinary text.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fireside.prompting.dialects import ToolDialect, to_json
 from fireside.prompting.messages import Message, Tool, ToolCall
-
-CALL_OPEN, CALL_CLOSE = "<tool_call>", "</tool_call>"
 
 _TOOLS = """\
 You may call functions. Each line between <tools> and </tools> describes one, with a JSON schema of its arguments:
@@ -28,7 +26,7 @@ _JSON_OBJECT = "Answer with a JSON object, and with nothing else."
 _JSON_SCHEMA = "Answer with JSON that fits this JSON schema, and with nothing else:\n{schema}"
 
 
-def tools_note(tools: Sequence[Tool], *, must: bool) -> str:
+def tools_note(tools: Sequence[Tool], must: bool) -> str:
     """What the system says of tools.
 
     Args:
@@ -36,14 +34,23 @@ def tools_note(tools: Sequence[Tool], *, must: bool) -> str:
         must: whether the model has no choice but to call one.
     """
     lines = [
-        _json({"name": tool.name, "description": tool.description, "parameters": tool.parameters}) for tool in tools
+        to_json({"name": tool.name, "description": tool.description, "parameters": tool.parameters}) for tool in tools
     ]
     return _TOOLS.format(tools="\n".join(lines), when=_MUST if must else _MAY)
 
 
 def json_note(schema: Mapping[str, Any] | bool | None) -> str:
     """What the system says of an answer that is to be JSON; None is any object."""
-    return _JSON_OBJECT if schema is None else _JSON_SCHEMA.format(schema=_json(schema))
+    return _JSON_OBJECT if schema is None else _JSON_SCHEMA.format(schema=to_json(schema))
+
+
+HERMES = ToolDialect(
+    opening="<tool_call>",
+    before_name='\n{"name": ',
+    after="}\n</tool_call>",
+    between="\n<tool_call>",
+    describe=tools_note,
+)
 
 
 def spelt_out(messages: Iterable[Message]) -> list[Message]:
@@ -67,8 +74,4 @@ def spelt_out(messages: Iterable[Message]) -> list[Message]:
 
 
 def _call(call: ToolCall) -> str:
-    return f'{CALL_OPEN}\n{{"name": {_json(call.name)}, "arguments": {call.arguments}}}\n{CALL_CLOSE}'
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    return f'<tool_call>\n{{"name": {to_json(call.name)}, "arguments": {call.arguments}}}\n</tool_call>'

@@ -1,10 +1,6 @@
 """Which answers are possible, in llguidance's dialect of Lark: the one place where it is written.
 
-Calls of tools are written as Hermes 2 Pro and its like write them:
-
-    <tool_call>
-    {"name": "add", "arguments": {"a": 1, "b": 2}}
-    </tool_call>
+Calls of tools are written as the model's chat format has them: `fireside.prompting.dialects`.
 """
 
 import hashlib
@@ -12,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,12 +17,15 @@ from llguidance import regex_to_lark
 from fireside.engine.grammar.matcher import MAX_GRAMMAR
 from fireside.errors import BadGrammar
 from fireside.lru import Lru
+from fireside.prompting.dialects import ToolDialect
 from fireside.prompting.messages import Tool
-from fireside.prompting.tools import CALL_CLOSE, CALL_OPEN
 from fireside.serving.schemas import ON_ONE_LINE, prepare
 from fireside.serving.types import ChoiceOutput, GrammarOutput, JsonOutput, StructuredOutput, TextRequest, ToolChoice
 
 _GBNF_RULE = re.compile(r"^\s*[\w-]+\s*::=", re.MULTILINE)
+
+_SYNTAX = frozenset(r"\.+*?()|[]{}^$/&~#-")
+"""Characters that mean something in a pattern."""
 
 _REMEMBERED = 16 * 1024 * 1024
 """Bytes of grammars, and of what is wrong with schemas that have none."""
@@ -47,20 +47,22 @@ class Grammars:
     def __init__(self) -> None:
         self._written: Lru[Grammar | BadGrammar] = Lru(_REMEMBERED)
 
-    def of(self, request: TextRequest, *, spaced: bool) -> Grammar:
+    def of(self, request: TextRequest, dialect: ToolDialect, *, spaced: bool) -> Grammar:
         """The grammar of the answer to a request that has one.
 
         Args:
+            dialect: of the model, for calls of tools.
             spaced: the vocabulary is one whose texts begin with a space that the detokenizer drops (sentencepiece).
 
         Raises BadGrammar.
         """
         tools = [(tool.name, tool.parameters) for tool in request.offered_tools]
-        said = type(request.structured_output).__name__, request.structured_output or tools, request.tool_choice, spaced
+        spelling = None if request.structured_output is not None else replace(dialect, describe=None)
+        said = type(request.structured_output).__name__, request.structured_output or tools, request.tool_choice, spaced, spelling
         digest = hashlib.sha256(_encoded(said)).digest()
         written = self._written.get(digest)
         if written is None:
-            written = _write(request, spaced)
+            written = _write(request, dialect, spaced)
             size = sys.getsizeof(written.text if isinstance(written, Grammar) else str(written))
             self._written.put(digest, written, size)
         if isinstance(written, BadGrammar):
@@ -73,12 +75,12 @@ def has_grammar(request: TextRequest) -> bool:
     return request.structured_output is not None or bool(request.offered_tools)
 
 
-def _write(request: TextRequest, spaced: bool) -> Grammar | BadGrammar:
+def _write(request: TextRequest, dialect: ToolDialect, spaced: bool) -> Grammar | BadGrammar:
     try:
         if request.structured_output is not None:
             text = output_grammar(request.structured_output, spaced=spaced)
         else:
-            text = tools_grammar(request.offered_tools, request.tool_choice, spaced=spaced)
+            text = tools_grammar(dialect, request.offered_tools, request.tool_choice, spaced=spaced)
     except BadGrammar as error:
         return BadGrammar(str(error))  # without the frames that it came through, and all that they hold
     return Grammar(text, hashlib.sha256(text.encode()).digest())
@@ -116,31 +118,49 @@ def _own_grammar(lark: str) -> str:
     return f"// The grammar\n{lark}"
 
 
-def tools_grammar(tools: Sequence[Tool], choice: ToolChoice, *, spaced: bool) -> str:
+def tools_grammar(dialect: ToolDialect, tools: Sequence[Tool], choice: ToolChoice, *, spaced: bool) -> str:
     """The grammar of an answer that may, or must, call tools. After a call there is no more text, only more calls."""
-    opening, closing = _text(CALL_OPEN), _text(CALL_CLOSE)
-    if choice == "auto":
+    opening = f"{_text(dialect.opening)} " if dialect.opening else ""
+    calls = f"{_begin(dialect)}call more{{0,{MAX_CALLS - 1}}}{_end(dialect)}"
+    if choice == "auto" and dialect.opening:
         # Lazy: from the first opening on, the text is over.
-        start = f"start: TEXT | head call more{{0,{MAX_CALLS - 1}}}\nhead[lazy]: TEXT {opening}\nTEXT: /(.|\\n)*/"
+        start = f"start: TEXT | head {calls}\nhead[lazy]: TEXT {opening}\nTEXT: /(.|\\n)*/"
+    elif choice == "auto":
+        # What begins like a call is one.
+        begins = _escaped(dialect.before_name + '"')
+        text = f"TEXT: /(.|\\n)*/ & ~/{' ?' if spaced else ''}{begins}(.|\\n)*/"
+        start = f"start: TEXT | {_space(spaced)}{calls}\n{text}"
     elif choice == "required":
-        start = f"start: {_space(spaced)}{opening} call more{{0,{MAX_CALLS - 1}}}"
+        start = f"start: {_space(spaced)}{opening}{calls}"
     else:
-        start = f"start: {_space(spaced)}{opening} call"
+        start = f"start: {_space(spaced)}{opening}{_begin(dialect)}call{_end(dialect)}"
     numbers = range(len(tools))
     rules = [
         start,
-        f'more: "\\n" {opening} call',
-        f"call: ({' | '.join(f'call_{number}' for number in numbers)}) {closing}",
+        f"more: {_text(dialect.between)} call",
+        f"call: {' | '.join(f'call_{number}' for number in numbers)}",
     ]
-    rules += [_call_rules(number, tool) for number, tool in enumerate(tools)]
+    rules += [_call_rules(dialect, number, tool) for number, tool in enumerate(tools)]
     return "\n".join([*rules, ""])
 
 
-def _call_rules(number: int, tool: Tool) -> str:
-    head = _text(f'\n{{"name": {_json(tool.name)}, "arguments": ')
+def _begin(dialect: ToolDialect) -> str:
+    spelt = [_text(begin) for begin in dialect.begins if begin]
+    if not spelt:
+        return ""
+    return f"({' | '.join(spelt)}){'?' if '' in dialect.begins else ''} "
+
+
+def _end(dialect: ToolDialect) -> str:
+    return f" {_text(dialect.end)}" if dialect.end else ""
+
+
+def _call_rules(dialect: ToolDialect, number: int, tool: Tool) -> str:
+    head = _text(dialect.before_name + _json(tool.name) + dialect.before_arguments)
     title = f"tools: the parameters of {_json(tool.name)}"
     schema = _json(prepare(_arguments(tool), title, ON_ONE_LINE))
-    return f'call_{number}: {head} arguments_{number} "}}\\n"\n// {title}\narguments_{number}: %json {schema}'
+    tail = f" {_text(dialect.after)}" if dialect.after else ""
+    return f"call_{number}: {head} arguments_{number}{tail}\n// {title}\narguments_{number}: %json {schema}"
 
 
 def _arguments(tool: Tool) -> dict[str, Any]:
@@ -170,6 +190,11 @@ def _encoded(said: object) -> bytes:
             "smaller."
         )
     return encoded
+
+
+def _escaped(text: str) -> str:
+    """A text as a part of a pattern between slashes."""
+    return "".join(f"\\{one}" if one in _SYNTAX else one for one in text).replace("\n", "\\n")
 
 
 def _space(spaced: bool) -> str:

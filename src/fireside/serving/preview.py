@@ -8,7 +8,7 @@ from typing import Any
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import ContextOverflow
 from fireside.prompting import ByteTokenizer, PromptTooLong, Vocabulary, build_prompt, open_tokenizer, prompt_pieces
-from fireside.serving.notes import note_of
+from fireside.serving.notes import note_of, offer_of
 from fireside.serving.types import Preview, TextRequest
 from fireside.settings import Settings
 from fireside.weights.locate import is_downloaded, locate
@@ -44,6 +44,7 @@ class Previewer:
             "messages": request.messages,
             "raw": request.raw,
             "note": note_of(request),
+            "offer": offer_of(request),
             "spec": spec.prompt,
         }
         pieces = prompt_pieces(**given, tokenizer=tokenizer)

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import Adapter, EngineStats, Sampling
 from fireside.prompting.messages import Message, Tool, ToolCall
-from fireside.prompting.styles import Piece
+from fireside.prompting.pieces import Piece
 from fireside.serving.tokens import TokenReport
 
 

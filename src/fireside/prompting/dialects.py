@@ -1,0 +1,78 @@
+"""How a model writes calls of tools, and how it is told of tools, in the words it was trained with.
+
+A dialect is data: prompts, grammars and the reader of answers all follow the same strings.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from fireside.prompting.messages import Tool, ToolCall
+from fireside.prompting.pieces import Piece, optional, words
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolDialect:
+    """The calls of one turn are: opening, begin, call, (between, call)*, end. A call is: before_name, the name as JSON,
+    before_arguments, a JSON object, after.
+
+    Args:
+        opening: what no text of an answer holds: from there on there are only calls. Empty: calls are told by their
+            `before_name` at the very beginning of the answer.
+        begins: what may stand between the opening and the first call; prompts have the first of these.
+        tokens: parts of these strings that are single tokens for models trained with the dialect. Answers spell them
+            out even where they are special.
+        describe: what the system says of tools; None where the format tells of them elsewhere.
+    """
+
+    opening: str
+    begins: tuple[str, ...] = ("",)
+    before_name: str = '{"name": '
+    before_arguments: str = ', "arguments": '
+    after: str = "}"
+    between: str
+    end: str = ""
+    tokens: tuple[str, ...] = ()
+    describe: Callable[[Sequence[Tool], bool], str] | None = None
+
+    def pieces(self, calls: Sequence[ToolCall]) -> list[Piece]:
+        """The calls of a turn, as a prompt has them: the dialect's own tokens are control tokens, nothing else is."""
+        said = self._own(self.opening + self.begins[0])
+        for index, call in enumerate(calls):
+            said += self._own((self.between if index else "") + self.before_name)
+            said += words(to_json(call.name))
+            said += self._own(self.before_arguments)
+            said += words(normal_json(call.arguments))
+            said += self._own(self.after)
+        return said + self._own(self.end)
+
+    def _own(self, text: str) -> list[Piece]:
+        if not self.tokens:
+            return words(text)
+        parts = re.split(f"({'|'.join(map(re.escape, self.tokens))})", text)
+        return [piece for part in parts for piece in ([optional(part)] if part in self.tokens else words(part))]
+
+
+def to_json(value: object, indent: int | None = None) -> str:
+    """JSON as the models' own templates write it, characters beyond ASCII as they are."""
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def normal_json(text: str) -> str:
+    """A JSON text with the usual spaces. What is no JSON stays as it is."""
+    try:
+        return to_json(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
+
+
+def openai_tool(tool: Tool) -> dict[str, object]:
+    """A tool in OpenAI's form, which most models were trained with."""
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
+
+
+def call_names(messages: Sequence[object]) -> dict[str, str]:
+    """Names of the tools by the ids of their calls in a conversation."""
+    return {call.id: call.name for message in messages for call in getattr(message, "tool_calls", ())}

@@ -1,0 +1,45 @@
+"""Mistral (7B Instruct v0.1 and v0.2), as `mistral_common`'s v1 tokenizer has it:
+
+    <s>[INST] user [/INST] assistant</s>[INST] user [/INST]
+
+One space inside each bracket and one before the assistant's text, none before `</s>`; "[INST]" is ordinary text in
+this vocabulary, and each stretch between control tokens is a sentence of its own ("▁" before its first word). System
+messages, wherever they stand, go before the first user text, a blank line between. Where Mistral's published Jinja
+template raises on roles that do not alternate, neighbouring turns of one side are joined by a blank line.
+"""
+
+from fireside.prompting.formats.base import ChatFormat, Conversation, blank_lined, two_sides
+from fireside.prompting.pieces import Piece, control, sentence
+from fireside.prompting.tools import spelt_out
+
+BOS = "<s>"
+EOS = "</s>"
+
+
+def _render(conversation: Conversation) -> list[Piece]:
+    pieces = [control(BOS)]
+    turns = _turns(*two_sides(spelt_out(conversation.messages)))
+    said = ""
+    for index, (assistant, content) in enumerate(turns):
+        # A space parts this turn from the one before; after a control token the mark of a fresh sentence does.
+        if said and (content or not assistant):
+            said += " "
+        said += content if assistant else f"[INST] {content} [/INST]"
+        if assistant and index < len(turns) - 1:
+            pieces += [*sentence(said), control(EOS)]
+            said = ""
+    return [*pieces, *sentence(said)]
+
+
+def _turns(system: str, turns: list[tuple[bool, str]]) -> list[tuple[bool, str]]:
+    """The turns with the system's text in the first one of the user, which is made where there is none."""
+    if turns and not system:
+        return turns
+    for index, (assistant, content) in enumerate(turns):
+        if not assistant:
+            turns[index] = (False, blank_lined((system, content)))
+            return turns
+    return [(False, system), *turns]
+
+
+FORMATS = (ChatFormat(name="mistral", title="Mistral, [INST] … [/INST]", render=_render, ends=(EOS,)),)

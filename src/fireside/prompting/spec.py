@@ -1,0 +1,34 @@
+"""How a model's prompts are made, as its catalog file says it."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from fireside.prompting.formats import TEMPLATE, format_names
+
+
+def _known(style: str) -> str:
+    names = [*format_names(), TEMPLATE]
+    if style not in names:
+        raise ValueError(f"must be one of {', '.join(names)}")
+    return style
+
+
+class PromptSpec(BaseModel):
+    """How messages become text.
+
+    Args:
+        style: name of a chat format in `fireside.prompting.formats`, or "template": the checkpoint's own.
+        default_system: system message put before an unscoped prompt, and, where the model's own template does so
+            (`always_system`), before messages that bring none. None: what the format says.
+        stop: texts of special tokens that end an answer, beside the format's own and those that the model's files name.
+        thinking: whether a model that can think before it answers does. What it thinks is no part of the answer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    style: Annotated[str, AfterValidator(_known)]
+    default_system: str | None = None
+    always_system: bool = False
+    stop: tuple[str, ...] = ()
+    thinking: bool = False
