@@ -8,19 +8,21 @@ from hypothesis import strategies as st
 
 from fireside.engine.types import Scores, Token, pack_scores
 from fireside.prompting import ByteTokenizer
+from fireside.prompting.formats import formats
 from fireside.prompting.messages import Tool
 from fireside.serving.reader import AnswerReader
 from fireside.serving.tokens import Likely, PromptReport, ScoredToken, prompt_report
 from fireside.serving.types import Delta, TextRequest
 
 BYTES = ByteTokenizer()
+PLAIN = formats()["plain"]
 END = 257
 
 
 def read(text: str, *, finish: str = "stop", **fields: Any) -> tuple[list[Delta], list[ScoredToken]]:
     """The pieces of an answer that says this, up to the one that ends it, and the scores in them."""
     request = TextRequest(model="@hf/a/b", prompt="hi", scores=1, **fields)
-    reader = AnswerReader(request, BYTES)
+    reader = AnswerReader(request, BYTES, PLAIN)
     scores = Scores(-0.5, [(65, -0.25)])
     tokens = [Token(byte, scores=scores) for byte in text.encode()]
     tokens.append(Token(END, "stop", scores=scores) if finish == "stop" else Token(ord("."), "length", scores=scores))
@@ -73,10 +75,10 @@ def test_an_answer_that_is_cut_keeps_its_scores() -> None:
 
 def test_ids_are_those_of_all_tokens() -> None:
     request = TextRequest(model="@hf/a/b", prompt="hi", tell_ids=True, stop=("b",))
-    reader = AnswerReader(request, BYTES)
+    reader = AnswerReader(request, BYTES, PLAIN)
     reports = [reader.push(Token(byte)).tokens for byte in b"ab"]
     assert [report.ids for report in reports if report] == [(97,), (98,)]
-    plain = AnswerReader(TextRequest(model="@hf/a/b", prompt="hi"), BYTES)
+    plain = AnswerReader(TextRequest(model="@hf/a/b", prompt="hi"), BYTES, PLAIN)
     assert plain.push(Token(97, scores=Scores(-1.0))).tokens is None
 
 

@@ -4,15 +4,26 @@ from fireside.prompting.byte_tokenizer import ByteTokenizer
 from fireside.prompting.detokenizer import Detokenizer
 from fireside.prompting.ends import stop_ids
 from fireside.prompting.folder import open_tokenizer
+from fireside.prompting.formats import ChatFormat
 from fireside.prompting.messages import Message, Role
 from fireside.prompting.pieces import Piece
-from fireside.prompting.prompt import PromptTooLong, build_prompt, prompt_pieces, prompt_text, render
+from fireside.prompting.prompt import (
+    PromptTooLong,
+    answer_bytes,
+    build_prompt,
+    format_of,
+    prompt_pieces,
+    prompt_text,
+    render,
+    spelt_tokens,
+)
 from fireside.prompting.spec import PromptSpec
 from fireside.prompting.tokenizer import Tokenizer
 from fireside.prompting.vocabulary import Vocabulary
 
 __all__ = [
     "ByteTokenizer",
+    "ChatFormat",
     "Detokenizer",
     "Message",
     "Piece",
@@ -21,10 +32,13 @@ __all__ = [
     "Role",
     "Tokenizer",
     "Vocabulary",
+    "answer_bytes",
     "build_prompt",
+    "format_of",
     "open_tokenizer",
     "prompt_pieces",
     "prompt_text",
     "render",
+    "spelt_tokens",
     "stop_ids",
 ]

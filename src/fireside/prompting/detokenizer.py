@@ -1,6 +1,7 @@
 """Ids to text, one at a time, and never a broken character."""
 
 import codecs
+from collections.abc import Mapping
 
 from fireside.prompting.vocabulary import Vocabulary
 
@@ -29,17 +30,27 @@ class Detokenizer:
         strip_leading_space: True for an answer that stands by itself (scoped or unscoped prompt): where the tokenizer's
             decoder does so, one leading space is dropped. False for raw continuations, whose first space counts.
         special: write special tokens out, rather than leave them away.
+        spelt: tokens that are written out even so, and how.
     """
 
-    def __init__(self, tokenizer: Vocabulary, strip_leading_space: bool, *, special: bool = False) -> None:
+    def __init__(
+        self,
+        tokenizer: Vocabulary,
+        strip_leading_space: bool,
+        *,
+        special: bool = False,
+        spelt: Mapping[int, bytes] | None = None,
+    ) -> None:
         self._bytes_of = tokenizer.spelling if special else tokenizer.token_bytes
+        self._spelt = spelt or {}
         self._strip = strip_leading_space and tokenizer.strips_leading_space
         errors = "fireside.one-mark-per-byte" if tokenizer.byte_fallback else "replace"
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
 
     def push(self, token_id: int) -> str:
         """The text that is certain with this token; may be empty."""
-        return self._stripped(self._decoder.decode(self._bytes_of(token_id)))
+        spelt = self._spelt.get(token_id)
+        return self._stripped(self._decoder.decode(self._bytes_of(token_id) if spelt is None else spelt))
 
     def finish(self) -> str:
         """The rest of the text, which is always empty: an incomplete last character is dropped."""

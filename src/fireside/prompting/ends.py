@@ -1,7 +1,8 @@
 """Which tokens end an answer: the one place that joins all that name one.
 
 The chat format ends each turn with a token and knows others, the catalog file may name more, and so may a model's own
-files: those of transformers (config.json, generation_config.json, tokenizer_config.json, special_tokens_map.json) and GGUF's metadata.
+files: those of transformers (config.json, generation_config.json, tokenizer_config.json, special_tokens_map.json) and
+GGUF's metadata.
 """
 
 from collections.abc import Iterable, Mapping

@@ -133,6 +133,22 @@ def format_of(spec: PromptSpec) -> ChatFormat:
     return formats()[spec.style]
 
 
+def spelt_tokens(chat: ChatFormat, tokenizer: Vocabulary) -> dict[int, bytes]:
+    """Tokens that answers spell out although they may be special: ids, and UTF-8 text. Grammars and the detokenizer
+    have to agree on them."""
+    texts = (*chat.dialect.tokens, *(chat.thinking or ()))
+    known = {tokenizer.special_id(text): text.encode() for text in texts}
+    return {token: text for token, text in known.items() if token is not None}
+
+
+def answer_bytes(spec: PromptSpec, tokenizer: Vocabulary) -> list[bytes]:
+    """What each token stands for in an answer that is held to a grammar, by id."""
+    table = [tokenizer.token_bytes(token) for token in range(tokenizer.vocab_size)]
+    for token, text in spelt_tokens(format_of(spec), tokenizer).items():
+        table[token] = text
+    return table
+
+
 def default_system(spec: PromptSpec) -> str | None:
     """The system message of an unscoped prompt: the catalog file's, else the format's."""
     return format_of(spec).default_system if spec.default_system is None else spec.default_system

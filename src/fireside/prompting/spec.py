@@ -3,14 +3,15 @@
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
 
-from fireside.prompting.formats import TEMPLATE, format_names
+from fireside.prompting.formats import format_names
 
 
 def _known(style: str) -> str:
-    names = [*format_names(), TEMPLATE]
+    names = format_names()
     if style not in names:
-        raise ValueError(f"must be one of {', '.join(names)}")
+        raise PydanticCustomError("style", "should be one of {names}", {"names": ", ".join(map(repr, names))})
     return style
 
 
@@ -18,7 +19,7 @@ class PromptSpec(BaseModel):
     """How messages become text.
 
     Args:
-        style: name of a chat format in `fireside.prompting.formats`, or "template": the checkpoint's own.
+        style: name of a chat format in `fireside.prompting.formats`.
         default_system: system message put before an unscoped prompt, and, where the model's own template does so
             (`always_system`), before messages that bring none. None: what the format says.
         stop: texts of special tokens that end an answer, beside the format's own and those that the model's files name.

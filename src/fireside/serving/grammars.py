@@ -58,7 +58,13 @@ class Grammars:
         """
         tools = [(tool.name, tool.parameters) for tool in request.offered_tools]
         spelling = None if request.structured_output is not None else replace(dialect, describe=None)
-        said = type(request.structured_output).__name__, request.structured_output or tools, request.tool_choice, spaced, spelling
+        said = (
+            type(request.structured_output).__name__,
+            request.structured_output or tools,
+            request.tool_choice,
+            spaced,
+            spelling,
+        )
         digest = hashlib.sha256(_encoded(said)).digest()
         written = self._written.get(digest)
         if written is None:

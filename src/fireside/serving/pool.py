@@ -15,7 +15,7 @@ from fireside.engine.messages import EngineOptions, TokenTable
 from fireside.engine.process import ProcessEngine
 from fireside.engine.protocol import Engine
 from fireside.errors import Busy, EngineError, FiresideError, ModelNotReady, ShuttingDown, for_operators
-from fireside.prompting import ByteTokenizer, Vocabulary, open_tokenizer, stop_ids
+from fireside.prompting import ByteTokenizer, Vocabulary, answer_bytes, open_tokenizer, stop_ids
 from fireside.serving.known_tokens import token_name
 from fireside.serving.types import ModelStatus
 from fireside.settings import Settings
@@ -169,7 +169,7 @@ class ModelPool:
                 await asyncio.to_thread(check_facts, spec, path)
                 tokenizer = await asyncio.to_thread(open_tokenizer, path)
             ends = stop_ids(spec.prompt, tokenizer)
-            tokens = TokenTable(bytes_of=list(map(tokenizer.token_bytes, range(tokenizer.vocab_size))), stop_ids=ends)
+            tokens = TokenTable(bytes_of=answer_bytes(spec.prompt, tokenizer), stop_ids=ends)
             options = self._options(spec, "" if path is None else str(path), tokens)
             engine = ProcessEngine(options)
             try:

@@ -13,11 +13,11 @@ from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import ModelSpec
 from fireside.engine.types import GenerationRequest, Token
 from fireside.errors import ConstraintNotMet, ContextOverflow, EngineLost, InvalidInput
-from fireside.prompting import PromptTooLong, build_prompt
+from fireside.prompting import ChatFormat, PromptTooLong, Vocabulary, build_prompt, format_of
 from fireside.serving.checks import GrammarChecks
 from fireside.serving.grammars import Grammars, has_grammar
 from fireside.serving.known_tokens import check_known
-from fireside.serving.notes import note_of
+from fireside.serving.notes import note_of, offer_of
 from fireside.serving.pool import LoadedModel, ModelPool
 from fireside.serving.preview import Previewer
 from fireside.serving.reader import AnswerReader
@@ -31,6 +31,9 @@ _PROMPT_THREADS = 2
 """One for each of two accounts: tokenizing is quick, but for what nobody should send."""
 
 _PROMPT_QUEUE = 1024
+
+_THOUGHT_TOKENS = 16
+"""From the end of a prompt, which hold the beginning of a thought if there is one."""
 
 
 class Service:
@@ -82,7 +85,8 @@ class Service:
             grammar = await self._grammar(request, model)
             generation, ids = await self._lanes.run(request.account, lambda: _prepare(request, model, grammar))
             meter = request.meter
-            reader = AnswerReader(request, model.tokenizer)
+            chat = format_of(spec.prompt)
+            reader = AnswerReader(request, model.tokenizer, chat, thinks=_thinks(ids, chat, model.tokenizer))
             async with (
                 model.places.held(request.account, wait=request.wait),
                 aclosing(_tokens(model, generation, ids)) as tokens,
@@ -118,7 +122,8 @@ class Service:
         if not has_grammar(request):
             return None
         spaced = model.tokenizer.strips_leading_space and not request.goes_on
-        grammar = await self._lanes.run(request.account, lambda: self._grammars.of(request, spaced=spaced))
+        dialect = format_of(model.spec.prompt).dialect
+        grammar = await self._lanes.run(request.account, lambda: self._grammars.of(request, dialect, spaced=spaced))
         await self._checks.check(request.account, grammar)
         return grammar.text
 
@@ -185,6 +190,7 @@ def _prompt_ids(request: TextRequest, model: LoadedModel, least: int) -> "array[
             messages=request.messages,
             raw=request.raw,
             note=note_of(request),
+            offer=offer_of(request),
             spec=model.spec.prompt,
             tokenizer=model.tokenizer,
             most=model.context_length,
@@ -194,6 +200,14 @@ def _prompt_ids(request: TextRequest, model: LoadedModel, least: int) -> "array[
     field, style = "prompt" if request.messages is None else "messages", None if request.raw else model.spec.prompt
     check_known(ids, model.vocab_size, model.tokenizer, field=field, style=style)
     return array("i", ids)
+
+
+def _thinks(ids: "array[int]", chat: ChatFormat, tokenizer: Vocabulary) -> bool:
+    """Whether the prompt ends with the beginning of a thought."""
+    if chat.thinking is None:
+        return False
+    end = b"".join(map(tokenizer.spelling, ids[-_THOUGHT_TOKENS:]))
+    return end.rstrip().endswith(chat.thinking[0].encode())
 
 
 def _digest(cache_salt: str) -> str:

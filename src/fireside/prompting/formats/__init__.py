@@ -7,10 +7,7 @@ from pkgutil import iter_modules
 
 from fireside.prompting.formats.base import ChatFormat, Conversation
 
-TEMPLATE = "template"
-"""Stands for the checkpoint's own chat template: `fireside.prompting.templates`."""
-
-__all__ = ["TEMPLATE", "ChatFormat", "Conversation", "format_names", "formats"]
+__all__ = ["ChatFormat", "Conversation", "format_names", "formats"]
 
 
 @cache
@@ -22,5 +19,5 @@ def formats() -> Mapping[str, ChatFormat]:
 
 
 def format_names() -> tuple[str, ...]:
-    """What a catalog file may name, but for `TEMPLATE`."""
+    """What a catalog file may name."""
     return tuple(formats())
