@@ -8,8 +8,8 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from fireside.chat.messages import Message, ToolCall
 from fireside.engine.types import Sampling
-from fireside.prompting.messages import Message, ToolCall
 from support.echo_service import AWQ, LORA, PLAIN, EchoService
 from support.live_server import LiveServer, wait_until
 from support.visitor import Playground, Visitor

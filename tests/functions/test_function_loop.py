@@ -5,13 +5,13 @@ from contextlib import aclosing
 
 import pytest
 
+from fireside.chat.messages import Message, Tool
 from fireside.engine.types import Adapter
 from fireside.errors import ContextOverflow, EngineFailed
 from fireside.functions.loop import generate
 from fireside.functions.reader import FunctionReader
 from fireside.functions.sandbox import Sandbox
 from fireside.functions.schema import Function
-from fireside.prompting.messages import Message, Tool
 from fireside.serving.types import Meter, NamedTool, TextRequest, Usage
 from support.live_server import wait_until
 from support.scripted_service import ScriptedService, calls, says

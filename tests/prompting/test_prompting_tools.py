@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fireside.catalog.spec import PromptSpec
+from fireside.chat.messages import Tool, ToolCall
+from fireside.chat.tools import json_note, spelt_out, tools_note
 from fireside.prompting import Message, Tokenizer, build_prompt, prompt_text
-from fireside.prompting.messages import Tool, ToolCall
-from fireside.prompting.tools import json_note, spelt_out, tools_note
 from support.texts import texts
 
 CHATML = PromptSpec(style="chatml")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fireside.chat.dialects import ToolDialect
+from fireside.chat.formats import formats
+from fireside.chat.messages import ToolCall
+from fireside.chat.tools import HERMES
 from fireside.errors import ConstraintNotMet
-from fireside.prompting.dialects import ToolDialect
-from fireside.prompting.formats import formats
-from fireside.prompting.messages import ToolCall
-from fireside.prompting.tools import HERMES
 from fireside.serving.calls import CallReader
 
 DIALECTS = {chat.dialect: chat.name for chat in formats().values()}

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from fireside.chat.messages import Message
 from fireside.engine.types import Sampling
 from fireside.errors import InvalidInput, UnsupportedWeights
-from fireside.prompting.messages import Message
 from fireside.serving.service import Service
 from fireside.serving.types import JsonOutput, TextRequest
 from support.chain_model import chain, make_chain_model

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from fireside.catalog.loader import Catalog
+from fireside.chat.messages import Message
 from fireside.errors import InvalidInput
-from fireside.prompting.messages import Message
 from fireside.serving.service import Service
 from fireside.serving.types import Preview, TextRequest
 from fireside.weights.download.pull import pull

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fireside.chat.messages import Message
 from fireside.engine.types import Sampling
 from fireside.errors import (
     Busy,
@@ -21,7 +22,6 @@ from fireside.errors import (
     ShuttingDown,
     UnknownModel,
 )
-from fireside.prompting.messages import Message
 from fireside.serving.service import Service
 from fireside.serving.types import Delta, Meter, TextRequest, Usage
 from support.chain_model import chain, make_chain_model

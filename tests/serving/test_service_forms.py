@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from fireside.chat.messages import Message, Tool, ToolCall
 from fireside.engine.types import Adapter, Sampling
 from fireside.errors import BadGrammar, ConstraintNotMet, FiresideError
-from fireside.prompting.messages import Message, Tool, ToolCall
 from fireside.serving.service import Service
 from fireside.serving.types import (
     ChoiceOutput,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fireside.chat.formats import formats
+from fireside.chat.messages import Tool
 from fireside.engine.types import Scores, Token, pack_scores
 from fireside.prompting import ByteTokenizer
-from fireside.prompting.formats import formats
-from fireside.prompting.messages import Tool
 from fireside.serving.reader import AnswerReader
 from fireside.serving.tokens import Likely, PromptReport, ScoredToken, prompt_report
 from fireside.serving.types import Delta, TextRequest

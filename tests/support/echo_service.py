@@ -12,8 +12,8 @@ from uuid import UUID
 
 from fireside import errors
 from fireside.catalog.spec import EngineSpec, ModelSpec, NoSource, PromptSpec
+from fireside.chat.messages import ToolCall
 from fireside.prompting import ByteTokenizer, build_prompt, prompt_pieces
-from fireside.prompting.messages import ToolCall
 from fireside.serving.types import Delta, FinishReason, JsonOutput, ModelState, ModelStatus, Preview, TextRequest, Usage
 
 PLAIN = "@cf/fireside/echo"

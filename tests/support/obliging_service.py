@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import AsyncGenerator
 
-from fireside.prompting.messages import ToolCall
+from fireside.chat.messages import ToolCall
 from fireside.serving.types import Delta, TextRequest, Usage
 from support.echo_service import EchoService
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
-from fireside.prompting.messages import ToolCall
+from fireside.chat.messages import ToolCall
 from fireside.serving.types import Delta, FinishReason, TextRequest, Usage
 from support.echo_service import EchoService
 

@@ -17,11 +17,11 @@ from fireside.api.http.disconnect import UntilGone
 from fireside.api.http.sse import EventStream, Frames
 from fireside.api.http.underway import lease_of
 from fireside.catalog.spec import ModelSpec
+from fireside.chat.messages import ToolCall
 from fireside.engine.types import Adapter
 from fireside.errors import EngineFailed, InvalidInput, LoraUnsupported, RequestTimeout
 from fireside.functions.loop import generate
 from fireside.functions.schema import Function
-from fireside.prompting.messages import ToolCall
 from fireside.serving.choices import Choices, generate_choices
 from fireside.serving.tokens import TokenReport
 from fireside.serving.types import Delta, FinishReason, FunctionCall, TextRequest, Usage

@@ -5,7 +5,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
-from fireside.prompting.spec import PromptSpec as PromptSpec
+from fireside.chat.spec import PromptSpec as PromptSpec
 
 MODEL_ID_PATTERN = r"^@(hf|cf)/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$"
 

@@ -11,10 +11,10 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import cast
 
+from fireside.chat.messages import Message, ToolCall
 from fireside.functions.messages import Failed, Outcome, Returned
 from fireside.functions.sandbox import Sandbox
 from fireside.functions.schema import Function
-from fireside.prompting.messages import Message, ToolCall
 from fireside.serving.types import Delta, FunctionCall, Meter, TextRequest, TextService, Usage
 
 _PARAGRAPH = "\n\n"

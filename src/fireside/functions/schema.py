@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
+from fireside.chat.messages import Tool
 from fireside.functions.jsdoc import Schema, schema_of_type
 from fireside.functions.signature import Param, Parameter, Signature
-from fireside.prompting.messages import Tool
 
 MAX_FUNCTIONS = 32
 MAX_CODE = 32_768

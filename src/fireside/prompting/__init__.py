@@ -1,12 +1,12 @@
 """Prompting: what the model reads (chat styles, tokens) and what it says (tokens to text)."""
 
+from fireside.chat.formats import ChatFormat
+from fireside.chat.messages import Message, Role
+from fireside.chat.pieces import Piece
 from fireside.prompting.byte_tokenizer import ByteTokenizer
 from fireside.prompting.detokenizer import Detokenizer
 from fireside.prompting.ends import stop_ids
 from fireside.prompting.folder import open_tokenizer
-from fireside.prompting.formats import ChatFormat
-from fireside.prompting.messages import Message, Role
-from fireside.prompting.pieces import Piece
 from fireside.prompting.prompt import (
     PromptTooLong,
     answer_bytes,
@@ -17,7 +17,6 @@ from fireside.prompting.prompt import (
     render,
     spelt_tokens,
 )
-from fireside.prompting.spec import PromptSpec
 from fireside.prompting.tokenizer import Tokenizer
 from fireside.prompting.vocabulary import Vocabulary
 
@@ -27,7 +26,6 @@ __all__ = [
     "Detokenizer",
     "Message",
     "Piece",
-    "PromptSpec",
     "PromptTooLong",
     "Role",
     "Tokenizer",

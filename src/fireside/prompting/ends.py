@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from fireside.chat.spec import PromptSpec
 from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.prompting.prompt import format_of
-from fireside.prompting.spec import PromptSpec
 from fireside.prompting.vocabulary import Vocabulary
 from fireside.weights.gguf_names import first_parts
 from fireside.weights.json_file import read_json_object

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Sequence
 
+from fireside.chat.formats import ChatFormat, Conversation, formats
+from fireside.chat.formats.base import blank_lined
+from fireside.chat.messages import Message, ToolOffer
+from fireside.chat.pieces import Piece, joined
+from fireside.chat.spec import PromptSpec
+from fireside.chat.tools import spelt_out
 from fireside.errors import InvalidInput, UnsupportedWeights
-from fireside.prompting.formats import ChatFormat, Conversation, formats
-from fireside.prompting.formats.base import blank_lined
-from fireside.prompting.messages import Message, ToolOffer
-from fireside.prompting.pieces import Piece, joined
-from fireside.prompting.spec import PromptSpec
-from fireside.prompting.tools import spelt_out
 from fireside.prompting.vocabulary import Lead, Vocabulary
 
 _LIKE_A_TOKEN = re.compile(r"<[^<>\s]{1,64}>")

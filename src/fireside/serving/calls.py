@@ -6,9 +6,9 @@ import secrets
 
 import msgspec
 
+from fireside.chat.dialects import ToolDialect
+from fireside.chat.messages import ToolCall
 from fireside.errors import ConstraintNotMet
-from fireside.prompting.dialects import ToolDialect
-from fireside.prompting.messages import ToolCall
 from fireside.serving.stops import first_beginning
 
 NO_NUMBER = "JSON Mode couldn't be met: the answer holds a number that no reader of JSON takes."

@@ -1,6 +1,6 @@
 """Which answers are possible, in llguidance's dialect of Lark: the one place where it is written.
 
-Calls of tools are written as the model's chat format has them: `fireside.prompting.dialects`.
+Calls of tools are written as the model's chat format has them: `fireside.chat.dialects`.
 """
 
 import hashlib
@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import msgspec
 from llguidance import regex_to_lark
 
+from fireside.chat.dialects import ToolDialect
+from fireside.chat.messages import Tool
 from fireside.engine.grammar.matcher import MAX_GRAMMAR
 from fireside.errors import BadGrammar
 from fireside.lru import Lru
-from fireside.prompting.dialects import ToolDialect
-from fireside.prompting.messages import Tool
 from fireside.serving.schemas import ON_ONE_LINE, prepare
 from fireside.serving.types import ChoiceOutput, GrammarOutput, JsonOutput, StructuredOutput, TextRequest, ToolChoice
 

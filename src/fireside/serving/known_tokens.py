@@ -5,10 +5,10 @@
 
 from collections.abc import Sequence
 
+from fireside.chat.spec import PromptSpec
 from fireside.errors import InvalidInput, UnsupportedWeights
 from fireside.prompting import Vocabulary
 from fireside.prompting.prompt import control_texts
-from fireside.prompting.spec import PromptSpec
 
 _SHOWN = 100
 

@@ -1,7 +1,7 @@
 """What the model is told beside the conversation."""
 
-from fireside.prompting.messages import ToolOffer
-from fireside.prompting.tools import json_note
+from fireside.chat.messages import ToolOffer
+from fireside.chat.tools import json_note
 from fireside.serving.types import JsonOutput, TextRequest
 
 

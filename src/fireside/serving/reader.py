@@ -1,8 +1,8 @@
 """From an engine's tokens to the pieces of an answer."""
 
+from fireside.chat.messages import ToolCall
 from fireside.engine.types import Token
 from fireside.prompting import ChatFormat, Detokenizer, Vocabulary, spelt_tokens
-from fireside.prompting.messages import ToolCall
 from fireside.serving.calls import CallReader, check_numbers
 from fireside.serving.grammars import has_grammar
 from fireside.serving.stops import StopTexts

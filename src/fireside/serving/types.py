@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from fireside.catalog.spec import ModelSpec
+from fireside.chat.messages import Message, Tool, ToolCall
+from fireside.chat.pieces import Piece
 from fireside.engine.types import Adapter, EngineStats, Sampling
-from fireside.prompting.messages import Message, Tool, ToolCall
-from fireside.prompting.pieces import Piece
 from fireside.serving.tokens import TokenReport
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
+from fireside.chat.messages import Message
 from fireside.engine.types import Sampling
-from fireside.prompting.messages import Message
 from support.adapters import make_adapter
 from support.echo_service import AWQ, LORA, LORA_ALIAS, PLAIN, EchoService
 from support.live_server import LiveServer, check_openai_error, live_server, wait_until

@@ -8,8 +8,8 @@ import pytest
 from fireside.api.openai.fields import ChatInput, parse
 from fireside.api.openai.requests import chat_choices
 from fireside.api.openai.writers import ChatForm
+from fireside.chat.messages import Message, Tool, ToolCall
 from fireside.errors import FeatureUnavailable, InvalidInput
-from fireside.prompting.messages import Message, Tool, ToolCall
 from fireside.serving.types import Delta, JsonOutput, NamedTool, TextRequest, Usage
 from support.live_server import LiveServer
 

@@ -5,8 +5,8 @@ import msgspec
 import pytest
 
 from fireside.api.schema.usage import usage_object
+from fireside.chat.messages import ToolCall
 from fireside.engine.types import Sampling
-from fireside.prompting.messages import ToolCall
 from fireside.serving.types import Usage
 from support.echo_service import LORA, EchoService
 from support.live_server import LiveServer, check_error, live_server, wait_until

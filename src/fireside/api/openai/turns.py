@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from fireside.api.schema.nullable import NullIsUnset
 from fireside.api.schema.run_input import MAX_TEXT, Content
 from fireside.api.schema.tool_fields import MAX_TOOLS
-from fireside.prompting.messages import Message, Tool, ToolCall
+from fireside.chat.messages import Message, Tool, ToolCall
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
 

@@ -30,7 +30,7 @@ from fireside.api.openai.objects import (
 )
 from fireside.api.schema.tool_fields import CalledFunction
 from fireside.api.schema.usage import TokenUsage, usage_object
-from fireside.prompting.messages import ToolCall
+from fireside.chat.messages import ToolCall
 from fireside.serving.tokens import ScoredToken, TokenReport
 from fireside.serving.types import Delta
 

@@ -27,7 +27,7 @@ from fireside.api.schema.run_input import TextInput, parse_input, to_request
 from fireside.api.schema.tool_fields import CallObject, call_object
 from fireside.api.schema.usage import TokenUsage, usage_object
 from fireside.catalog.spec import ModelSpec
-from fireside.prompting.messages import ToolCall
+from fireside.chat.messages import ToolCall
 from fireside.serving.choices import Choices
 from fireside.serving.types import Delta, FinishReason, JsonOutput, TextRequest, Usage
 

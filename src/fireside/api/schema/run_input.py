@@ -21,9 +21,9 @@ from fireside.api.schema.tool_fields import (
     answer_form,
     tool_choice,
 )
+from fireside.chat.messages import Message, Role
 from fireside.engine.types import Adapter, Sampling
 from fireside.errors import InvalidInput
-from fireside.prompting.messages import Message, Role
 from fireside.serving.types import TextRequest, ToolChoice
 
 MAX_TEXT = 131_072

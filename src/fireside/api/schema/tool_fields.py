@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validat
 from pydantic_core import PydanticCustomError
 
 from fireside.api.schema.nullable import null_is_unset, without_nulls
+from fireside.chat import messages
 from fireside.errors import InvalidInput
-from fireside.prompting import messages
 from fireside.serving.types import JsonOutput, NamedTool, RegexOutput, ToolChoice
 
 MAX_TOOLS = 128

@@ -1,9 +1,9 @@
 """ChatML (OpenHermes 2.5, SmolLM2), as the models' own templates have it: every message in its place, whatever the
 order of roles, then the opening of the assistant's turn, where that is not open already."""
 
-from fireside.prompting.formats.base import ChatFormat, Conversation
-from fireside.prompting.pieces import Piece, control, words
-from fireside.prompting.tools import spelt_out
+from fireside.chat.formats.base import ChatFormat, Conversation
+from fireside.chat.pieces import Piece, control, words
+from fireside.chat.tools import spelt_out
 
 IM_START = "<|im_start|>"
 IM_END = "<|im_end|>"

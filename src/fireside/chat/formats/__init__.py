@@ -5,7 +5,7 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from fireside.prompting.formats.base import ChatFormat, Conversation
+from fireside.chat.formats.base import ChatFormat, Conversation
 
 __all__ = ["ChatFormat", "Conversation", "format_names", "formats"]
 

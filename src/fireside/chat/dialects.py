@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fireside.prompting.messages import Tool, ToolCall
-from fireside.prompting.pieces import Piece, optional, words
+from fireside.chat.messages import Tool, ToolCall
+from fireside.chat.pieces import Piece, optional, words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

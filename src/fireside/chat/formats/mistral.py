@@ -8,9 +8,9 @@ messages, wherever they stand, go before the first user text, a blank line betwe
 template raises on roles that do not alternate, neighbouring turns of one side are joined by a blank line.
 """
 
-from fireside.prompting.formats.base import ChatFormat, Conversation, blank_lined, two_sides
-from fireside.prompting.pieces import Piece, control, sentence
-from fireside.prompting.tools import spelt_out
+from fireside.chat.formats.base import ChatFormat, Conversation, blank_lined, two_sides
+from fireside.chat.pieces import Piece, control, sentence
+from fireside.chat.tools import spelt_out
 
 BOS = "<s>"
 EOS = "</s>"

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
-from fireside.prompting.formats import format_names
+from fireside.chat.formats import format_names
 
 
 def _known(style: str) -> str:
@@ -19,7 +19,7 @@ class PromptSpec(BaseModel):
     """How messages become text.
 
     Args:
-        style: name of a chat format in `fireside.prompting.formats`.
+        style: name of a chat format in `fireside.chat.formats`.
         default_system: system message put before an unscoped prompt, and, where the model's own template does so
             (`always_system`), before messages that bring none. None: what the format says.
         stop: texts of special tokens that end an answer, beside the format's own and those that the model's files name.

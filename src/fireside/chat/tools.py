@@ -7,8 +7,8 @@ turn, calls and results between tags, which are ordinary text.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fireside.prompting.dialects import ToolDialect, to_json
-from fireside.prompting.messages import Message, Tool, ToolCall
+from fireside.chat.dialects import ToolDialect, to_json
+from fireside.chat.messages import Message, Tool, ToolCall
 
 _TOOLS = """\
 You may call functions. Each line between <tools> and </tools> describes one, with a JSON schema of its arguments:

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from fireside.prompting.dialects import ToolDialect
-from fireside.prompting.messages import Message, ToolOffer
-from fireside.prompting.pieces import Piece
-from fireside.prompting.tools import HERMES
+from fireside.chat.dialects import ToolDialect
+from fireside.chat.messages import Message, ToolOffer
+from fireside.chat.pieces import Piece
+from fireside.chat.tools import HERMES
 
 BLANK_LINE = "\n\n"
 

@@ -1,8 +1,8 @@
 """Contents joined by newlines, for models without a template."""
 
-from fireside.prompting.formats.base import ChatFormat, Conversation
-from fireside.prompting.pieces import Piece, words
-from fireside.prompting.tools import spelt_out
+from fireside.chat.formats.base import ChatFormat, Conversation
+from fireside.chat.pieces import Piece, words
+from fireside.chat.tools import spelt_out
 
 
 def _render(conversation: Conversation) -> list[Piece]:
