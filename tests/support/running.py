@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fireside.engine.messages import EngineOptions, TokenTable, WeightsMode
 from fireside.engine.onnx.runner import OnnxRunner
-from fireside.engine.runner import Runner
+from fireside.engine.runner import Outcome, Runner
 from fireside.engine.types import GenerationRequest, Token
 
 
@@ -27,24 +27,34 @@ def open_runner(
     return OnnxRunner(options, lambda phase, done, total: None)
 
 
-def run(runner: Runner, requests: Sequence[GenerationRequest], *, stagger: int = 0) -> list[list[Token]]:
-    """All tokens of each request; with `stagger`, each is sent so many steps after the one before.
+def outcomes(runner: Runner, requests: Sequence[GenerationRequest], *, stagger: int = 0) -> list[list[Outcome]]:
+    """What came of each request: tokens, and an error that ended it.
 
-    Raises the error that ended one of them.
+    With `stagger`, each is sent so many steps after the one before.
     """
-    made: dict[int, list[Token]] = {number: [] for number in range(len(requests))}
+    made: dict[int, list[Outcome]] = {number: [] for number in range(len(requests))}
     waiting = list(enumerate(requests))
     step = 0
     while waiting or runner.busy:
         while waiting and step >= waiting[0][0] * stagger:
             runner.submit(*waiting.pop(0))
-        for number, token in runner.step():
-            if not isinstance(token, Token):
-                raise token
-            made[number].append(token)
+        for number, outcome in runner.step():
+            made[number].append(outcome)
         step += 1
         assert step < 10_000, "the runner never ends"
     return list(made.values())
+
+
+def run(runner: Runner, requests: Sequence[GenerationRequest], *, stagger: int = 0) -> list[list[Token]]:
+    """As `outcomes`, where none may be an error."""
+    return [tokens_of(made) for made in outcomes(runner, requests, stagger=stagger)]
+
+
+def tokens_of(made: Sequence[Outcome]) -> list[Token]:
+    """The same, of which none may be an error."""
+    tokens = [outcome for outcome in made if isinstance(outcome, Token)]
+    assert tokens == list(made)
+    return tokens
 
 
 def answers(
