@@ -65,5 +65,5 @@ def answers(
     return [[(token.id, token.finish_reason) for token in tokens] for tokens in made]
 
 
-def ids(tokens: Sequence[Token]) -> list[int]:
-    return [token.id for token in tokens]
+def ids(made: Sequence[Outcome]) -> list[int]:
+    return [token.id for token in tokens_of(made)]

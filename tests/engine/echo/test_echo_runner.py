@@ -12,7 +12,7 @@ from fireside.engine.messages import EngineOptions, TokenTable
 from fireside.engine.types import EngineStats, GenerationRequest, Sampling, Scores, Token, unpack_scores
 from fireside.errors import BadGrammar, ConstraintNotMet
 from support.grammars import BYTES, json_grammar, regex_grammar
-from support.running import ids, run
+from support.running import ids, outcomes, run
 
 STOP = 257
 TOKENS = TokenTable(bytes_of=[*BYTES.bytes_of, b""], stop_ids=[STOP])
@@ -184,7 +184,7 @@ def test_an_answer_under_a_grammar_ends_with_the_prompt() -> None:
 
 def test_grammars_fail_their_own_requests_alone() -> None:
     runner = open_echo(max_num_seqs=2)
-    cut, bad, good = run(
+    cut, bad, good = outcomes(
         runner,
         [
             request("x", grammar=json_grammar(PERSON), max_tokens=4),
@@ -231,5 +231,5 @@ def test_a_stop_token_of_its_own_ends_it() -> None:
 
 def test_a_cut_answer_may_be_kept() -> None:
     wanted = request('{"a": 1}', max_tokens=4, grammar=json_grammar({"type": "object"}))
-    assert isinstance(run(open_echo(), [wanted])[0][-1], ConstraintNotMet)
+    assert isinstance(outcomes(open_echo(), [wanted])[0][-1], ConstraintNotMet)
     assert answer(replace(wanted, keep_cut=True)) == ('{"a"', "length")
