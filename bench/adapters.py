@@ -19,7 +19,7 @@ from bench.peers.vllm_cpu import VllmCpu
 from bench.rounds import Row, Value
 from bench.server_process import free_port, running_server
 from bench.workload import Unavailable
-from fireside.engine.process import ProcessEngine
+from fireside.engine.protocol import Engine
 from fireside.engine.types import Adapter
 from fireside.weights.checkpoint import ModelConfig
 
@@ -95,14 +95,14 @@ class FiresideAdapters(EngineContender[AdapterWork, AdapterTurn]):
         return turn
 
 
-async def _time_streams(engine: ProcessEngine, adapters: Sequence[Adapter | None], tokens: int) -> float:
+async def _time_streams(engine: Engine, adapters: Sequence[Adapter | None], tokens: int) -> float:
     prompts = [random_prompt(_PROMPT_TOKENS) for _ in adapters]
     began = time.perf_counter()
     times = await run_streams(engine, prompts, tokens, adapters)
     return max(stream[-1] for stream in times) - began
 
 
-async def _first_use(engine: ProcessEngine, folder: Path, cached: bool) -> float:
+async def _first_use(engine: Engine, folder: Path, cached: bool) -> float:
     """How much longer the first token takes with an adapter that the engine has never seen."""
 
     async def first_token(adapter: Adapter | None) -> float:

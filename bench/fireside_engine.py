@@ -14,8 +14,9 @@ import numpy as np
 from bench.memory import PeakMemory
 from bench.rates import decode_rate
 from bench.workload import Turn, Unavailable, Workload
-from fireside.engine.messages import EngineOptions
-from fireside.engine.process import ProcessEngine
+from fireside.engine.onnx.options import OnnxOptions
+from fireside.engine.protocol import Engine
+from fireside.engine.registry import create
 from fireside.engine.types import Adapter, GenerationRequest, Sampling
 from fireside.errors import ConstraintNotMet, FiresideError
 
@@ -55,8 +56,8 @@ class EngineContender(Generic[W, T]):
     async def _take_turn(self, workload: W, first: bool) -> T:
         raise NotImplementedError
 
-    def _options(self, **options: Any) -> EngineOptions:
-        return EngineOptions(kind="onnx", model_path=str(self._model), cache_dir=str(self._cache), **options)
+    def _options(self, **options: Any) -> OnnxOptions:
+        return OnnxOptions(model_path=str(self._model), cache_dir=str(self._cache), **options)
 
 
 class Fireside(EngineContender[Workload, Turn]):
@@ -102,9 +103,9 @@ class Fireside(EngineContender[Workload, Turn]):
 
 
 @asynccontextmanager
-async def running_engine(options: EngineOptions) -> AsyncIterator[tuple[ProcessEngine, float]]:
+async def running_engine(options: OnnxOptions) -> AsyncIterator[tuple[Engine, float]]:
     """A started engine and the seconds its start took; it is closed at the end."""
-    engine = ProcessEngine(options)
+    engine = create("onnx", options)
     began = time.perf_counter()
     try:
         await engine.start()
@@ -114,7 +115,7 @@ async def running_engine(options: EngineOptions) -> AsyncIterator[tuple[ProcessE
 
 
 async def run_streams(
-    engine: ProcessEngine,
+    engine: Engine,
     prompts: Sequence[list[int]],
     tokens: int,
     adapters: Sequence[Adapter | None] | None = None,
@@ -134,7 +135,7 @@ async def run_streams(
         )
         times = []
         with suppress(ConstraintNotMet):
-            async with aclosing(engine.generate(request)) as made:  # type: ignore[type-var]
+            async with aclosing(engine.generate(request)) as made:
                 async for _ in made:
                     times.append(time.perf_counter())
         return times

@@ -9,8 +9,8 @@ from mistral_common.tokens.tokenizers.sentencepiece import SentencePieceTokenize
 from bench.fireside_engine import EngineContender, random_prompt, run_streams, running_engine
 from bench.rates import decode_rate
 from bench.rounds import Row, Value
-from fireside.engine.messages import TokenTable
-from fireside.engine.process import ProcessEngine
+from fireside.engine.options import TokenTable
+from fireside.engine.protocol import Engine
 from fireside.serving.grammars import output_grammar
 from fireside.serving.types import JsonOutput
 
@@ -76,7 +76,7 @@ class FiresideForms(EngineContender[FormWork, FormTurn]):
         return turn
 
 
-async def _first_token(engine: ProcessEngine, grammar: str | None) -> float:
+async def _first_token(engine: Engine, grammar: str | None) -> float:
     began = time.perf_counter()
     [times] = await run_streams(engine, [random_prompt(2)], 2, grammar=grammar)
     return times[0] - began

@@ -14,10 +14,10 @@ from rich.table import Table
 from bench.gguf_checkpoint import gguf_tensors
 from bench.gguf_mixes import CONTEXT, Mixes, Told
 from bench.report import number
-from fireside.engine.messages import EngineOptions, WeightsMode
 from fireside.engine.onnx.decoder import Decoder
 from fireside.engine.onnx.layout import Form, LinearSpec
 from fireside.engine.onnx.load import Loaded, load_decoder
+from fireside.engine.onnx.options import OnnxOptions, WeightsMode
 from fireside.engine.onnx.pack import Packed
 from fireside.weights.checkpoint import BlockLinear
 from fireside.weights.gguf import read_gguf
@@ -78,9 +78,7 @@ def measure(mixes: Mixes, mix: str, threads: int) -> MixErrors:
 
 
 def _load(path: Path, mode: WeightsMode, threads: int) -> Loaded:
-    options = EngineOptions(
-        kind="onnx", model_path=str(path), weights=mode, max_num_seqs=2, context_length=CONTEXT, threads=threads
-    )
+    options = OnnxOptions(model_path=str(path), weights=mode, max_num_seqs=2, context_length=CONTEXT, threads=threads)
     return load_decoder(options, lambda phase, done, total: None)
 
 

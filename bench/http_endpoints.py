@@ -14,8 +14,8 @@ from bench.http_client import Answer, ask
 from bench.peers.command import end_of
 from bench.server_process import free_port, running_server
 from bench.workload import Unavailable
-from fireside.engine.messages import EngineOptions
-from fireside.engine.process import ProcessEngine
+from fireside.engine.onnx.options import OnnxOptions
+from fireside.engine.protocol import Engine
 from fireside.engine.types import GenerationRequest
 from fireside.prompting import open_tokenizer
 
@@ -123,8 +123,7 @@ class FiresideEngine:
 
     def __init__(self, work: Path, model: Path, max_num_seqs: int, context_length: int, threads: int) -> None:
         self._model = model
-        self._options = EngineOptions(
-            kind="onnx",
+        self._options = OnnxOptions(
             model_path=str(model),
             cache_dir=str(work / "fireside-server" / "cache"),
             context_length=context_length,
@@ -139,7 +138,7 @@ class FiresideEngine:
 
 
 class _Direct:
-    def __init__(self, engine: ProcessEngine, model: Path) -> None:
+    def __init__(self, engine: Engine, model: Path) -> None:
         self._engine = engine
         self._tokenizer = open_tokenizer(model)
 
@@ -147,7 +146,7 @@ class _Direct:
         began = time.perf_counter()
         ids = self._tokenizer.encode(prompt, control=True)
         request = GenerationRequest(prompt_ids=ids, max_tokens=tokens, sampling=SAMPLING)
-        async with aclosing(self._engine.generate(request)) as made:  # type: ignore[type-var]
+        async with aclosing(self._engine.generate(request)) as made:
             times = [time.perf_counter() async for _ in made]
         return Answer(began, times[0], times[-1], len(times))
 

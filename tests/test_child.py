@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from fireside import child
+from fireside.engine.echo import EchoOptions
 from fireside.engine.grammar.checker import GrammarChecker
-from fireside.engine.messages import EngineOptions
-from fireside.engine.process import ProcessEngine
+from fireside.engine.registry import create
 from fireside.engine.types import GenerationRequest
 from fireside.functions.sandbox import Sandbox
 from fireside.weights.download import pip
@@ -68,7 +68,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def use_engine() -> None:
     async def ask() -> None:
-        engine = ProcessEngine(EngineOptions(kind="echo", context_length=64, max_num_seqs=1))
+        engine = create("echo", EchoOptions(context_length=64, max_num_seqs=1))
         await engine.start()
         async with aclosing(engine.generate(GenerationRequest(prompt_ids=[65], max_tokens=2))) as tokens:
             assert [token async for token in tokens]
@@ -118,7 +118,7 @@ def test_engines_and_checkers_see_no_secrets(children: Children) -> None:
         assert set(seen) <= set(child.environment({"GLIBC_TUNABLES": ""})), seen
 
     async def engine() -> None:
-        made = ProcessEngine(EngineOptions(kind="echo", context_length=64, max_num_seqs=1))
+        made = create("echo", EchoOptions(context_length=64, max_num_seqs=1))
         await made.start()
         await asyncio.to_thread(look)
         await made.close()

@@ -19,6 +19,18 @@ _START = (
     "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
 )
 
+_START_ELSEWHERE = (
+    "import importlib.util, os, runpy, sys; "
+    "place = sys.argv.pop(1); "
+    "spec = importlib.util.spec_from_file_location('fireside', os.path.join(place, '__init__.py'), "
+    "submodule_search_locations=[place]); "
+    "sys.modules['fireside'] = package = importlib.util.module_from_spec(spec); "
+    "spec.loader.exec_module(package); "
+    "del sys.argv[0]; "
+    "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+)
+"""Of this process's modules only Fireside's own: what is compiled for this Python may not load in another one."""
+
 _NEEDED = frozenset(
     {
         # Where the system's loader and Windows look for libraries.
@@ -41,8 +53,14 @@ _NEEDED_PREFIXES = ("LC_", "OMP_", "OPENBLAS_", "MKL_", "ORT_", "MALLOC_", "GLIB
 _SECRET_PREFIXES = ("FIRESIDE_", "AWS_", "HF_", "HUGGING", "PG", "CLOUDFLARE_", "PYTHON")
 
 
-def command(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module as a process, isolated (`-I`) but with this process's own module path."""
+def command(module: str, *arguments: str, python: str | None = None) -> list[str]:
+    """The command that runs a module as a process, isolated (`-I`) but with this process's own module path.
+
+    Args:
+        python: the interpreter of another environment, which has its own modules and gets Fireside's.
+    """
+    if python is not None:
+        return [python, "-I", "-c", _START_ELSEWHERE, str(Path(fireside.__file__).parent), module, *arguments]
     return [sys.executable, "-I", "-c", _START, _module_path(), module, *arguments]
 
 

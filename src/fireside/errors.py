@@ -36,6 +36,7 @@ FiresideError
 │   ├── ModelNotDownloaded      its weights are not on this machine
 │   ├── BadWeights              a weights or tokenizer file is corrupt, truncated or of the wrong shape
 │   ├── UnsupportedWeights      a sound file in a form Fireside does not run
+│   ├── EngineUnavailable       the engine that runs it needs what is not on this machine
 │   ├── DownloadFailed          weights could not be fetched or failed their checksum
 │   └── CatalogError            a catalog file is wrong (names the file and the key)
 ├── EngineError                 Fireside's own fault
@@ -60,7 +61,14 @@ class FiresideError(Exception):
 
     It names what was wrong, which may be of any length: of more than `MAX_CHARACTERS` the middle is left out, as the
     advice is at the end.
+
+    Each leaf keeps what its constructor takes in attributes of the same names, so that the error can be made anew: in
+    another process (`fireside.engine.error_codec`), or once for each request that it concerns.
     """
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)
 
     def __str__(self) -> str:
         said = super().__str__()
@@ -110,6 +118,7 @@ class ContextOverflow(RequestError):
         self.prompt_tokens = prompt_tokens
         self.max_tokens = max_tokens
         self.context_length = context_length
+        self.at_least = at_least
         super().__init__(
             # Gateways such as litellm know this error by OpenAI's words for it, "maximum context length is".
             f"This model's maximum context length is {context_length} tokens. The prompt has "
@@ -237,6 +246,10 @@ class BadWeights(ModelError):
 
 class UnsupportedWeights(ModelError):
     """A sound file in a form Fireside does not run."""
+
+
+class EngineUnavailable(ModelError):
+    """The engine that runs the model needs what is not on this machine; the message says what."""
 
 
 class DownloadFailed(ModelError):

@@ -24,7 +24,7 @@ QUEUES = 4
 """All accounts together may wait with so many times what one may."""
 
 
-class _Turns(Generic[T]):
+class Turns(Generic[T]):
     """Who holds places, and what waits for one, by account. The one place where it is decided whose turn it is.
 
     Args:
@@ -32,13 +32,17 @@ class _Turns(Generic[T]):
         share: most that one account may hold.
         queue: most things of one account that may wait.
         of: what is at capacity, for the message.
+        order: what goes before how many places an account holds: the least is served first.
     """
 
-    def __init__(self, count: int, *, share: int, queue: int, of: str) -> None:
+    def __init__(
+        self, count: int, *, share: int, queue: int, of: str, order: Callable[[str], int] = lambda account: 0
+    ) -> None:
         self._count = count
         self._share = share
         self._queue = queue
         self._of = of
+        self._order = order
         self._held: dict[str, int] = {}
         self._waiting: dict[str, deque[T]] = {}
         self._turns = itertools.count(1)
@@ -77,7 +81,7 @@ class _Turns(Generic[T]):
     def take_following(self) -> tuple[str, T] | None:
         """Whose turn it is and for what, which waits no more, and may now hold a place."""
         ready = [account for account in self._waiting if self._has_room(account)]
-        account = min(ready, key=lambda one: (self._held.get(one, 0), self._served.get(one, 0)), default=None)
+        account = min(ready, key=self._rank, default=None)
         if account is None:
             return None
         item = self._waiting[account].popleft()
@@ -95,6 +99,9 @@ class _Turns(Generic[T]):
         if not items:
             del self._waiting[account]
             self._clear(account)
+
+    def _rank(self, account: str) -> tuple[int, int, int]:
+        return self._order(account), self._held.get(account, 0), self._served.get(account, 0)
 
     def _has_room(self, account: str) -> bool:
         return sum(self._held.values()) < self._count and self._held.get(account, 0) < self._share
@@ -115,7 +122,7 @@ class Places:
     """
 
     def __init__(self, count: int, *, share: int, queue: int, of: str) -> None:
-        self._turns: _Turns[asyncio.Future[None]] = _Turns(count, share=share, queue=queue, of=of)
+        self._turns: Turns[asyncio.Future[None]] = Turns(count, share=share, queue=queue, of=of)
 
     @property
     def waiting(self) -> int:
@@ -168,7 +175,7 @@ class Lanes:
     """
 
     def __init__(self, threads: int, *, queue: int, name: str, rest: float = 0.0) -> None:
-        self._turns: _Turns[tuple[Future[Any], Callable[[], Any]]] = _Turns(
+        self._turns: Turns[tuple[Future[Any], Callable[[], Any]]] = Turns(
             threads, share=max(1, threads - 1), queue=queue, of="The server"
         )
         self._rest = rest

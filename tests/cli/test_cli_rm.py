@@ -40,7 +40,7 @@ def given(tmp_path: Path) -> Path:
 def repack(spec: ModelSpec, settings: Settings) -> Path:
     """What the first load does."""
     checkpoint = open_checkpoint(model_dir(settings.data_dir, spec))
-    pack(checkpoint, spec.engine.weights, settings.cache_dir, lambda *_: None).file.finish()
+    pack(checkpoint, "auto", settings.cache_dir, lambda *_: None).file.finish()
     packed = packed_file(spec, settings)
     assert packed is not None
     return packed

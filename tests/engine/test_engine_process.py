@@ -17,17 +17,21 @@ import pytest
 
 from fireside import child
 from fireside.engine import process
-from fireside.engine.messages import EngineOptions
+from fireside.engine.echo import ENGINE as ECHO_TYPE
+from fireside.engine.echo import EchoOptions
+from fireside.engine.onnx import ENGINE as ONNX_TYPE
+from fireside.engine.onnx.options import OnnxOptions
+from fireside.engine.options import EngineOptions
 from fireside.engine.process import ProcessEngine
 from fireside.engine.types import EngineStats, GenerationRequest, Sampling, Token
 from fireside.errors import (
     BadGrammar,
     BadWeights,
     ConstraintNotMet,
-    ContextOverflow,
     EngineFailed,
     EngineLost,
     FiresideError,
+    InvalidInput,
     ModelNotDownloaded,
     ModelNotReady,
     UnsupportedWeights,
@@ -42,7 +46,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="signals and /proc"),
 ]
 
-ECHO = EngineOptions(kind="echo", context_length=4096, max_num_seqs=4)
+ECHO = EchoOptions(context_length=4096, max_num_seqs=4)
 LIMIT = 30.0
 """Seconds after which a test that hangs fails."""
 
@@ -55,9 +59,13 @@ both_loops = pytest.mark.parametrize(
 """The server runs on uvloop where it can, whose processes and pipes are others."""
 
 
+def made(options: EngineOptions = ECHO) -> ProcessEngine:
+    return ProcessEngine(ECHO_TYPE if isinstance(options, EchoOptions) else ONNX_TYPE, options)
+
+
 @asynccontextmanager
 async def running(options: EngineOptions = ECHO) -> AsyncIterator[ProcessEngine]:
-    engine = ProcessEngine(options)
+    engine = made(options)
     async with asyncio.timeout(LIMIT):
         try:
             await engine.start()
@@ -67,7 +75,7 @@ async def running(options: EngineOptions = ECHO) -> AsyncIterator[ProcessEngine]
 
 
 def echo(*, max_num_seqs: int = 4, speed: float = 0.0) -> EngineOptions:
-    return EngineOptions(kind="echo", context_length=4096, max_num_seqs=max_num_seqs, tokens_per_second=speed)
+    return EchoOptions(context_length=4096, max_num_seqs=max_num_seqs, tokens_per_second=speed)
 
 
 def say(text: str = "hello", *, max_tokens: int = 2000) -> GenerationRequest:
@@ -115,7 +123,7 @@ def pid_of(engine: ProcessEngine) -> int:
 
 @both_loops
 async def test_a_process_answers_and_ends() -> None:
-    engine = ProcessEngine(ECHO)
+    engine = made()
     info = await engine.start()
     assert (info.context_length, info.max_num_seqs) == (4096, 4)
     child = psutil.Process(pid_of(engine))
@@ -138,19 +146,10 @@ async def test_a_token_says_how_the_answer_ended() -> None:
         assert await collect(engine, say("ab", max_tokens=1)) == [Token(97, "length")]
 
 
-async def test_what_does_not_fit_the_context_is_refused_with_its_numbers() -> None:
-    async with running() as engine:
-        with pytest.raises(ContextOverflow) as caught:
-            await collect(engine, say("x" * 4000, max_tokens=97))
-        error = caught.value
-        assert (error.prompt_tokens, error.max_tokens, error.context_length) == (4000, 97, 4096)
-        assert len(await collect(engine, say("x" * 4000, max_tokens=96))) == 96
-
-
 @both_loops
 async def test_closing_the_iterator_frees_the_slot_at_once() -> None:
     async with running(echo(max_num_seqs=1, speed=200)) as engine:
-        async with aclosing(engine.generate(say("x" * 1000))) as tokens:  # type: ignore[type-var]
+        async with aclosing(engine.generate(say("x" * 1000))) as tokens:
             async for _ in tokens:
                 break
         assert (await engine.stats()).running == 0
@@ -169,7 +168,7 @@ async def test_a_cancelled_task_frees_its_place_in_the_queue() -> None:
 
 
 async def test_nothing_can_be_asked_of_an_engine_that_was_not_started() -> None:
-    engine = ProcessEngine(ECHO)
+    engine = made()
     with pytest.raises(EngineFailed, match="not started"):
         await collect(engine, say())
     with pytest.raises(ModelNotReady):
@@ -276,7 +275,7 @@ async def test_close_while_requests_wait_for_a_restart(monkeypatch: pytest.Monke
 @both_loops
 async def test_close_with_output_that_nobody_has_read() -> None:
     """asyncio stops reading at 128 KiB, and then never sees that the process has ended."""
-    async with running(EngineOptions(kind="echo", context_length=200_000, max_num_seqs=32)) as engine:
+    async with running(EchoOptions(context_length=200_000, max_num_seqs=32)) as engine:
         tasks = [await begun(engine, say("x" * 90_000, max_tokens=100_000)) for _ in range(16)]
         time.sleep(0.5)  # noqa: ASYNC251 - the loop must fall behind
         await engine.close()
@@ -299,8 +298,10 @@ def fake_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> N
 _FAKE = """
 import os, sys
 from fireside.engine.host import Channel
+from fireside.engine.error_codec import ErrorData, encode_error
 from fireside.engine.messages import *
 from fireside.engine.types import *
+from fireside.errors import EngineFailed, InvalidInput
 
 INFO = EngineInfo(context_length=4096, max_num_seqs=4, load_seconds=0.0)
 channel = Channel(sys.stdin.buffer, sys.stdout.buffer)
@@ -316,8 +317,7 @@ GARBAGE = {
     "text": "b'Segmentation fault (core dumped)'",
     "no message": "encode_frame(Cancel(1))",
     "no msgpack": "HEADER.pack(3) + b'\\xc1\\xc1\\xc1'",
-    "an error that is none": "encode_frame(LoadFailed('Sequence', 'x'))",
-    "an error of another shape": "encode_frame(LoadFailed('ContextOverflow', 'x'))",
+    "an error of another shape": "encode_frame(LoadFailed('ContextOverflow'))",
     "too large": "HEADER.pack(0xFFFFFFFF)",
     "a flood": "b'\\xff' * 5_000_000",
 }
@@ -400,10 +400,10 @@ async def test_late_messages_do_no_harm(tmp_path: Path, monkeypatch: pytest.Monk
         send(Ready(INFO))
         send(Stats(EngineStats()))
         send(Loading("again", 1, 0))
-        send(GenerationFailed(12345, "unknown"))
+        send(GenerationFailed(12345, encode_error(EngineFailed("unknown"))))
         send(Tokens([(99, Token(1)), (submit.request_id, Token(7)), (submit.request_id, Token(8, "stop"))]))
         send(Tokens([(submit.request_id, Token(9))]))
-        send(GenerationFailed(submit.request_id, "over"))
+        send(GenerationFailed(submit.request_id, encode_error(EngineFailed("over"))))
         channel.read()
         """,
     )
@@ -411,13 +411,16 @@ async def test_late_messages_do_no_harm(tmp_path: Path, monkeypatch: pytest.Monk
         assert ids(await collect(engine, say())) == [7, 8]
 
 
-async def test_one_failed_generation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_generations_that_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_engine(
         tmp_path,
         monkeypatch,
         """
         send(Ready(INFO))
-        send(GenerationFailed(channel.read().request_id, "not today"))
+        send(GenerationFailed(channel.read().request_id, encode_error(EngineFailed("not today"))))
+        send(GenerationFailed(channel.read().request_id, encode_error(InvalidInput(["a: wrong", "b: wrong"]))))
+        send(GenerationFailed(channel.read().request_id, ErrorData("ContextOverflow", {"message": "x"})))
+        send(GenerationFailed(channel.read().request_id, ErrorData("Sequence", {"message": "x"})))
         while message := channel.read():
             if isinstance(message, Submit):
                 send(Tokens([(message.request_id, Token(1, "stop"))]))
@@ -426,6 +429,12 @@ async def test_one_failed_generation(tmp_path: Path, monkeypatch: pytest.MonkeyP
     async with running() as engine:
         with pytest.raises(EngineFailed, match="not today"):
             await collect(engine, say())
+        with pytest.raises(InvalidInput) as caught:
+            await collect(engine, say())
+        assert caught.value.problems == ("a: wrong", "b: wrong")
+        for _ in range(2):
+            with pytest.raises(EngineFailed, match="cannot be read"):
+                await collect(engine, say())
         assert ids(await collect(engine, say())) == [1]
 
 
@@ -435,7 +444,7 @@ async def test_what_a_library_prints_goes_to_standard_error(
     (tmp_path / "printing_host.py").write_text(_PRINTER)
     monkeypatch.syspath_prepend(str(tmp_path))
     start = child.command
-    monkeypatch.setattr(child, "command", lambda _module: start("printing_host"))
+    monkeypatch.setattr(child, "command", lambda _module, python: start("printing_host"))
     async with running(echo(speed=300)) as engine:
         assert await text_of(engine, say("x" * 100)) == "x" * 100
     printed = capfd.readouterr()
@@ -467,7 +476,7 @@ async def test_a_fault_in_who_listens_to_progress(tmp_path: Path, monkeypatch: p
     def fail(phase: str, done: int, total: int) -> None:
         raise ZeroDivisionError
 
-    engine = ProcessEngine(ECHO)
+    engine = made()
     async with asyncio.timeout(LIMIT):
         with pytest.raises(EngineFailed):
             await engine.start(fail)
@@ -498,12 +507,13 @@ async def test_no_descriptor_or_process_stays() -> None:
 
 PARENT = """
 import asyncio, os, signal, sys
-from fireside.engine.messages import EngineOptions
-from fireside.engine.process import ProcessEngine
+from fireside.engine.echo import EchoOptions
+from fireside.engine.onnx.options import OnnxOptions
+from fireside.engine.registry import create
 from fireside.engine.types import GenerationRequest
 
 async def main(when):
-    engine = ProcessEngine(EngineOptions(kind="echo", context_length=10000, tokens_per_second=1))
+    engine = create("echo", EchoOptions(context_length=10000, tokens_per_second=1))
     start = asyncio.ensure_future(engine.start())
     while engine.pid is None:
         await asyncio.sleep(0)
@@ -547,8 +557,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def onnx(path: Path, cache: Path | None = None) -> EngineOptions:
-    return EngineOptions(
-        kind="onnx",
+    return OnnxOptions(
         model_path=str(path),
         context_length=512,
         max_num_seqs=2,
@@ -561,7 +570,7 @@ async def test_a_checkpoint_answers_as_it_does_in_this_process(folder: Path, tmp
     request = GenerationRequest(prompt_ids=[1, 2, 3], max_tokens=12, sampling=Sampling(temperature=1.0, seed=5))
     (expected,) = run(open_runner(folder), [request])
     seen: list[tuple[str, int, int]] = []
-    engine = ProcessEngine(onnx(folder, tmp_path))
+    engine = made(onnx(folder, tmp_path))
     async with asyncio.timeout(LIMIT):
         try:
             info = await engine.start(lambda *step: seen.append(step))
@@ -602,7 +611,7 @@ async def test_a_load_that_is_refused_says_why(
     tmp_path: Path, make: Callable[[Path], None], kind: type[FiresideError], capfd: pytest.CaptureFixture[str]
 ) -> None:
     make(tmp_path / "model")
-    engine = ProcessEngine(onnx(tmp_path / "model"))
+    engine = made(onnx(tmp_path / "model"))
     async with asyncio.timeout(LIMIT):
         for attempt in (engine.start(), collect(engine, say())):
             with pytest.raises(kind) as caught:
@@ -649,7 +658,7 @@ async def test_weights_that_are_no_numbers_fail_requests_not_the_process(tmp_pat
 
 
 async def test_a_grammar_fails_its_own_request_and_not_the_process() -> None:
-    options = EngineOptions(kind="echo", context_length=4096, max_num_seqs=4, tokens=BYTES)
+    options = EchoOptions(context_length=4096, max_num_seqs=4, tokens=BYTES)
     async with running(options) as engine:
         pid = engine.pid
         for grammar, error in (

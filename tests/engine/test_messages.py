@@ -8,13 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fireside.engine.echo import EchoOptions
+from fireside.engine.error_codec import ErrorData
 from fireside.engine.host import Channel
 from fireside.engine.messages import (
     HEADER,
     MAX_FRAME,
     AskStats,
     Cancel,
-    EngineOptions,
     FromEngine,
     GenerationFailed,
     Load,
@@ -30,6 +31,7 @@ from fireside.engine.messages import (
     from_engine_decoder,
     to_engine_decoder,
 )
+from fireside.engine.options import TokenTable
 from fireside.engine.types import (
     MAX_SCORES,
     Adapter,
@@ -62,11 +64,24 @@ REQUESTS = st.builds(
     adapter=st.none() | st.builds(Adapter, TEXTS, TEXTS),
     account=TEXTS,
 )
+
+
+def packed(options: EchoOptions) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.msgpack.encode(options))
+
+
 OPTIONS = st.builds(
-    EngineOptions, kind=st.sampled_from(["onnx", "echo"]), model_path=TEXTS, tokens_per_second=st.floats(0, 1e6)
+    EchoOptions,
+    model_path=TEXTS,
+    tokens_per_second=st.floats(0, 1e6),
+    tokens=st.none() | st.builds(TokenTable, bytes_of=st.lists(st.binary(max_size=5)), stop_ids=st.lists(NUMBERS)),
 )
+ERRORS = st.builds(ErrorData, TEXTS, st.dictionaries(TEXTS, TEXTS | NUMBERS | st.booleans() | st.lists(TEXTS)))
 TO_ENGINE = st.one_of(
-    st.builds(Load, OPTIONS), st.builds(Submit, NUMBERS, REQUESTS), st.builds(Cancel, NUMBERS), st.just(AskStats())
+    st.builds(Load, TEXTS, OPTIONS.map(packed)),
+    st.builds(Submit, NUMBERS, REQUESTS),
+    st.builds(Cancel, NUMBERS),
+    st.just(AskStats()),
 )
 SCORES = st.builds(Scores, st.floats(-9999, 0), st.lists(st.tuples(NUMBERS, st.floats(-9999, 0)), max_size=3))
 TOKENS = st.builds(
@@ -82,9 +97,9 @@ INFOS = st.builds(
 FROM_ENGINE = st.one_of(
     st.builds(Loading, TEXTS, NUMBERS, NUMBERS),
     st.builds(Ready, INFOS),
-    st.builds(LoadFailed, TEXTS, TEXTS),
+    st.builds(LoadFailed, ERRORS),
     st.builds(Tokens, st.lists(st.tuples(NUMBERS, TOKENS), max_size=20)),
-    st.builds(GenerationFailed, NUMBERS, TEXTS),
+    st.builds(GenerationFailed, NUMBERS, ERRORS),
     st.builds(Stats, st.builds(EngineStats, running=NUMBERS, waiting=NUMBERS)),
 )
 
@@ -163,6 +178,13 @@ def test_the_longest_prompts_scores_fit_into_a_frame() -> None:
     scores = Scores(-1.5, [(2**31 - 1, -1.5)] * MAX_SCORES)
     [size] = {len(encode_frame(Tokens([(1, Token(1, prompt=pack_scores([scores] * 1000)))])))}
     assert size * 131 < MAX_FRAME
+
+
+@given(OPTIONS)
+def test_an_engine_is_told_its_own_options(options: EchoOptions) -> None:
+    load = Channel(io.BytesIO(encode_frame(Load("echo", packed(options)))), io.BytesIO()).read()
+    assert isinstance(load, Load)
+    assert msgspec.msgpack.decode(load.options, type=EchoOptions) == options
 
 
 def test_messages_of_one_direction_are_none_of_the_other() -> None:

@@ -144,7 +144,7 @@ async def test_a_client_that_goes_away_frees_the_slot_and_is_counted(tmp_path: P
     add_model(tmp_path, "single", max_num_seqs=1)
     async with serving(tmp_path, echo_tokens_per_second=200) as service:
         request = ask("x" * 1000, "single")
-        async with aclosing(service.generate(request)) as deltas:  # type: ignore[type-var]
+        async with aclosing(service.generate(request)) as deltas:
             async for _ in deltas:
                 if request.meter.completion_tokens == 3:
                     break

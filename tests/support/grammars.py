@@ -10,7 +10,7 @@ import numpy as np
 from fireside.engine.echo.runner import shortest_byte
 from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.grammar.matcher import open_matcher, open_vocabulary
-from fireside.engine.messages import TokenTable
+from fireside.engine.options import TokenTable
 from fireside.serving.grammars import output_grammar
 from fireside.serving.types import JsonOutput, RegexOutput
 

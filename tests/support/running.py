@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fireside.engine.messages import EngineOptions, TokenTable, WeightsMode
+from fireside.engine.onnx.options import OnnxOptions, WeightsMode
 from fireside.engine.onnx.runner import OnnxRunner
+from fireside.engine.options import TokenTable
 from fireside.engine.runner import Outcome, Runner
 from fireside.engine.types import GenerationRequest, Token
 
@@ -20,8 +21,8 @@ def open_runner(
     adapter_memory: int = 0,
     tokens: TokenTable | None = None,
 ) -> OnnxRunner:
-    options = EngineOptions(
-        kind="onnx", model_path=str(path), weights=weights, exact=exact, context_length=context,
+    options = OnnxOptions(
+        model_path=str(path), weights=weights, exact=exact, context_length=context,
         max_num_seqs=max_num_seqs, kv_memory=kv_memory, adapter_memory=adapter_memory, threads=2, tokens=tokens,
     )  # fmt: skip
     return OnnxRunner(options, lambda phase, done, total: None)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Protocol, cast
+from typing import Protocol
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -116,8 +116,7 @@ async def _generation(
         files = Adapter(adapter.version, str(adapter.folder))
         choices = replace(choices, requests=tuple(replace(one, adapter=files) for one in choices.requests))
     try:
-        # The service promises an iterator that can be closed; to the type checker that is a generator.
-        yield cast(AsyncGenerator[Delta, None], _deltas(context, choices, functions))
+        yield _deltas(context, choices, functions)
     finally:
         # However it ended: a client that went away has used what was made for it.
         await _record(context, spec, choices)
@@ -125,7 +124,7 @@ async def _generation(
             await asyncio.to_thread(context.finetunes.release, adapter)
 
 
-def _deltas(context: Context, choices: Choices, functions: Sequence[Function]) -> AsyncIterator[Delta]:
+def _deltas(context: Context, choices: Choices, functions: Sequence[Function]) -> AsyncGenerator[Delta, None]:
     if not functions:
         return generate_choices(context.service, choices)
     [request] = choices.requests

@@ -136,6 +136,8 @@ def _problems(error: ValidationError) -> list[str]:
         match problem["type"]:
             case "default_factory_not_called":  # uuid is made from the id, which has a problem of its own
                 continue
+            case "engine_option":  # names its keys itself
+                lines.append(problem["msg"])
             case "missing":
                 lines.append(f"{key}: missing")
             case "extra_forbidden":

@@ -1,11 +1,13 @@
 """What Fireside knows of a model: one `ModelSpec` per TOML file."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from fireside.chat.spec import PromptSpec as PromptSpec
+from fireside.engine.registry import engine_type, kinds
 
 MODEL_ID_PATTERN = r"^@(hf|cf)/[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$"
 
@@ -79,18 +81,35 @@ class NoSource(_Strict):
 Source = Annotated[HubSource | WheelSource | FolderSource | NoSource, Field(discriminator="kind")]
 
 
-class EngineSpec(_Strict):
+class EngineSpec(BaseModel):
     """Which engine runs the model, and how.
 
     Args:
-        kind: engine name.
-        weights: how weights are held on the CPU; "auto" is 4-bit codes as they are, else int8, or f32 for small models.
+        kind: a name of `fireside.engine.registry`.
         max_num_seqs: most requests that generate at the same time (`slots` in older files).
+
+    All other keys are options of that engine, and are checked by it.
     """
 
-    kind: Literal["onnx", "echo"]
-    weights: Literal["auto", "int8", "int4", "f32"] = "auto"
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: str
     max_num_seqs: int = Field(default=16, ge=1, le=256, validation_alias=AliasChoices("max_num_seqs", "slots"))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The engine's own options, as the file has them."""
+        return dict(self.model_extra or {})
+
+    @model_validator(mode="after")
+    def _options_of_the_engine(self) -> Self:
+        if self.kind not in kinds():
+            lines = [f"engine.kind: there is no engine {self.kind!r}; there are: {', '.join(kinds())}"]
+        else:
+            lines = list(engine_type(self.kind).problems(self.options))
+        if lines:
+            raise PydanticCustomError("engine_option", "{lines}", {"lines": "; ".join(lines)})
+        return self
 
 
 class ArchitectureFacts(_Strict):

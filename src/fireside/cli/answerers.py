@@ -82,7 +82,7 @@ class OwnEngine:
 
     def answer(self, body: Body) -> AsyncGenerator[Delta, None]:
         request = to_request(self.model, parse_input(dict(body)), "")
-        return cast(AsyncGenerator[Delta, None], self._service.generate(request))
+        return self._service.generate(request)
 
     async def close(self) -> None:
         await self._service.close()

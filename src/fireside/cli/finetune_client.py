@@ -3,12 +3,11 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import typer
 from pydantic import ValidationError
@@ -23,7 +22,7 @@ from fireside.errors import ConfigError, FineTuneMismatch
 from fireside.finetunes.checks import FILE_NAMES
 from fireside.finetunes.service import FineTunes
 from fireside.serving.service import Service
-from fireside.serving.types import Delta, TextRequest
+from fireside.serving.types import TextRequest
 from fireside.settings import Settings, load_settings
 from fireside.store.finetune_records import FineTune
 from fireside.weights.download.hub import fetch_files, list_files
@@ -129,8 +128,9 @@ async def _print_all(service: Service, answers: dict[str, TextRequest]) -> None:
     try:
         for title, request in answers.items():
             typer.echo(f"--- {title}")
-            deltas = cast(AsyncGenerator[Delta, None], service.generate(request))
             model = request.model
-            await print_pieces(deltas, model, partial(service.load, model), partial(service.status, model))
+            await print_pieces(
+                service.generate(request), model, partial(service.load, model), partial(service.status, model)
+            )
     finally:
         await service.close()

@@ -6,6 +6,7 @@ from fireside.catalog.spec import FolderSource, HubSource, ModelSpec, NoSource, 
 from fireside.engine.types import Sampling
 from fireside.prompting.prompt import default_system, turn_end
 from fireside.serving.costs import cost_of
+from fireside.serving.engine_options import engine_options
 from fireside.serving.removal import packed_file
 from fireside.serving.types import TextRequest
 from fireside.settings import Settings
@@ -44,7 +45,7 @@ def facts_of(spec: ModelSpec, settings: Settings) -> dict[str, Any]:
         "packed_path": None if packed is None else str(packed),
         "packed_bytes": None if packed is None else packed.stat().st_size,
         "engine": spec.engine.kind,
-        "weights": spec.engine.weights,
+        "weights": getattr(engine_options(spec, settings), "weights", None),
         "max_num_seqs": spec.engine.max_num_seqs,
         "style": spec.prompt.style,
         "default_system": default_system(spec.prompt),

@@ -39,6 +39,7 @@ def _lines(facts: dict[str, Any]) -> dict[str, str]:
 
     speed = facts["tokens_per_second"]
     packed = f"{facts['packed_path']} ({size_text(facts['packed_bytes'])})" if facts["packed_path"] else ""
+    weights = f"weights {facts['weights']}, " if facts["weights"] else ""
     here = facts["path"] or f"not downloaded; fireside pull {facts['id']}"
     return {
         "id": facts["id"],
@@ -54,7 +55,7 @@ def _lines(facts: dict[str, Any]) -> dict[str, str]:
         "speed": "" if speed is None else f"at most about {speed:g} tokens per second on this machine",
         "context": f"{facts['context_length']:,} tokens",
         "LoRA": "yes" if facts["lora"] else "no",
-        "engine": f"{facts['engine']}, weights {facts['weights']}, {facts['max_num_seqs']} answers at once",
+        "engine": f"{facts['engine']}, {weights}{facts['max_num_seqs']} answers at once",
         "prompt style": facts["style"],
         "system": facts["default_system"] or "",
         "stops at": ", ".join(facts["stop"]),

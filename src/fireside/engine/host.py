@@ -1,6 +1,7 @@
-"""The engine process: `python -m fireside.engine.host`, spoken to over standard input and output.
+"""The engine process: `python -m fireside.engine.host`, spoken to over what were its standard input and output.
 
-It ends when its input ends, so a server that is killed leaves no engine behind.
+It ends when its input ends, so a server that is killed leaves no engine behind. It may run in another Python
+environment than the server's: it needs nothing but msgspec and what the engine that it is told to load imports.
 """
 
 import logging
@@ -13,6 +14,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from fireside.engine.error_codec import encode_error
 from fireside.engine.memory import resident_memory
 from fireside.engine.messages import (
     HEADER,
@@ -34,11 +36,15 @@ from fireside.engine.messages import (
     frame_length,
     to_engine_decoder,
 )
-from fireside.engine.runner import Runner, make_runner
+from fireside.engine.registry import engine_type
+from fireside.engine.runner import Runner
 from fireside.engine.types import Token
-from fireside.errors import FiresideError
+from fireside.errors import EngineFailed, FiresideError
 
 logger = logging.getLogger(__name__)
+
+UNREADABLE = 3
+"""Exit status of an engine that cannot read what it is sent."""
 
 
 class Channel:
@@ -62,9 +68,13 @@ class Channel:
 
 
 def _own_standard_streams() -> tuple[BinaryIO, BinaryIO]:
-    """Take the pipe for ourselves: whatever a library prints goes to standard error instead of into the frames."""
+    """Take the pipes for ourselves, as descriptors that no child inherits: whatever a library prints goes to standard
+    error instead of into the frames, and whatever one reads is empty."""
     source = os.fdopen(os.dup(0), "rb")
     sink = os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     os.dup2(2, 1)
     return source, sink
 
@@ -74,8 +84,10 @@ def _pump(channel: Channel, inbox: "queue.SimpleQueue[ToEngine]") -> None:
     try:
         while (message := channel.read()) is not None:
             inbox.put(message)
-    finally:
-        os._exit(0)
+    except Exception:
+        logger.exception("what the server sent cannot be read; the engine ends")
+        os._exit(UNREADABLE)
+    os._exit(0)
 
 
 def _handle(message: ToEngine, runner: Runner, channel: Channel) -> None:
@@ -84,9 +96,7 @@ def _handle(message: ToEngine, runner: Runner, channel: Channel) -> None:
             try:
                 runner.submit(request_id, request)
             except Exception as error:
-                logger.exception("generation %d was refused", request_id)
-                is_known = isinstance(error, FiresideError | ValueError)
-                channel.write(GenerationFailed(request_id, str(error) if is_known else type(error).__name__))
+                channel.write(GenerationFailed(request_id, encode_error(error)))
         case Cancel(request_id):
             runner.cancel(request_id)
         case AskStats():
@@ -104,7 +114,7 @@ def _step(runner: Runner, channel: Channel) -> int:
         channel.write(Tokens(tokens))
     for request_id, outcome in outcomes:
         if not isinstance(outcome, Token):
-            channel.write(GenerationFailed(request_id, str(outcome), type(outcome).__name__))
+            channel.write(GenerationFailed(request_id, encode_error(outcome)))
     return 1 if tokens else 0
 
 
@@ -116,15 +126,16 @@ def run(channel: Channel) -> None:
     inbox: queue.SimpleQueue[ToEngine] = queue.SimpleQueue()
     threading.Thread(target=_pump, args=(channel, inbox), daemon=True, name="inbox").start()
     try:
-        runner = make_runner(first.options, lambda phase, done, total: channel.write(Loading(phase, done, total)))
+        engine = engine_type(first.kind)
+        options = msgspec.msgpack.decode(first.options, type=engine.options)
+        runner = engine.make_runner(options, lambda phase, done, total: channel.write(Loading(phase, done, total)))
     except FiresideError as error:
-        channel.write(LoadFailed(type(error).__name__, str(error)))
+        channel.write(LoadFailed(encode_error(error)))
         return
     except Exception as error:
         logger.exception("loading failed")
-        channel.write(
-            LoadFailed("EngineFailed", f"Loading failed ({type(error).__name__}). The server's log says more.")
-        )
+        failed = EngineFailed(f"Loading failed ({type(error).__name__}). The server's log says more.")
+        channel.write(LoadFailed(encode_error(failed)))
         return
     channel.write(Ready(runner.info))
     ahead = 0

@@ -10,14 +10,18 @@ import contextlib
 import itertools
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import msgspec
 
 from fireside import child, errors
+from fireside.engine.engine_type import EngineType
+from fireside.engine.error_codec import copy_error, decode_error
 from fireside.engine.messages import (
     HEADER,
     AskStats,
     Cancel,
-    EngineOptions,
     FromEngine,
     GenerationFailed,
     Load,
@@ -33,6 +37,7 @@ from fireside.engine.messages import (
     frame_length,
     from_engine_decoder,
 )
+from fireside.engine.options import EngineOptions
 from fireside.engine.protocol import Progress
 from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
 
@@ -60,10 +65,12 @@ class ProcessEngine:
     """Implements `fireside.engine.protocol.Engine`.
 
     Args:
-        options: what the process is to load.
+        engine: which engine the process is to run.
+        options: of the engine's own type.
     """
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(self, engine: EngineType[Any], options: EngineOptions) -> None:
+        self._engine = engine
         self._options = options
         self._numbers = itertools.count(1)
         self._running: dict[int, _Inbox] = {}
@@ -73,6 +80,10 @@ class ProcessEngine:
         self._ready: asyncio.Future[EngineInfo] | None = None
         self._progress: Progress | None = None
         self._pause = MIN_RESTART_DELAY
+
+    @property
+    def _python(self) -> str | None:
+        return None if self._engine.python is None else self._engine.python(self._options)
 
     @property
     def pid(self) -> int | None:
@@ -86,11 +97,9 @@ class ProcessEngine:
         self._supervisor = asyncio.create_task(self._supervise(), name="engine supervisor")
         return await asyncio.shield(self._ready)
 
-    async def generate(self, request: GenerationRequest) -> AsyncIterator[Token]:
+    async def generate(self, request: GenerationRequest) -> AsyncGenerator[Token, None]:
         """See `Engine.generate`."""
-        info = await self._loaded()
-        if len(request.prompt_ids) + request.max_tokens > info.context_length:
-            raise errors.ContextOverflow(len(request.prompt_ids), request.max_tokens, info.context_length)
+        await self._loaded()
         request_id = next(self._numbers)
         inbox: _Inbox = asyncio.Queue()
         self._running[request_id] = inbox
@@ -161,14 +170,17 @@ class ProcessEngine:
         """One life of the process; returns why it ended."""
         try:
             self._process = process = await asyncio.create_subprocess_exec(
-                *child.command("fireside.engine.host"),
+                *child.command("fireside.engine.host", python=self._python),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 env={**HUGE_PAGES, **child.environment()},
             )
         except OSError as error:
             return errors.EngineFailed(f"The engine process cannot be started: {error.strerror}.")
-        self._send(Load(self._options))
+        except Exception:
+            logger.exception("the engine's command cannot be made")
+            return errors.EngineFailed("The engine process cannot be started. The server's log says more.")
+        self._send(Load(self._engine.kind, msgspec.Raw(msgspec.msgpack.encode(self._options))))
         broken = False
         try:
             return await self._listen(process)
@@ -191,7 +203,7 @@ class ProcessEngine:
             header = await stdout.readexactly(HEADER.size)
             message = from_engine_decoder.decode(await stdout.readexactly(frame_length(header)))
             if isinstance(message, LoadFailed):
-                return _error(message.error, message.message)
+                return decode_error(message.error)
             await self._deliver_in_turn(message)
 
     async def _deliver_in_turn(self, message: FromEngine) -> None:
@@ -221,9 +233,9 @@ class ProcessEngine:
                 for request_id, token in items:
                     if inbox := self._running.get(request_id):
                         inbox.put_nowait(token)
-            case GenerationFailed(request_id, text, name):
+            case GenerationFailed(request_id, error):
                 if inbox := self._running.get(request_id):
-                    inbox.put_nowait(_error(name, text))
+                    inbox.put_nowait(decode_error(error))
             case Loading(phase, done, total):
                 if self._progress:
                     self._progress(phase, done, total)
@@ -246,7 +258,7 @@ class ProcessEngine:
 
     def _fail_running(self, error: errors.FiresideError) -> None:
         for inbox in self._running.values():
-            inbox.put_nowait(type(error)(*error.args))  # one each: raising an exception writes into it
+            inbox.put_nowait(copy_error(error))
         waiters, self._stats_waiters = self._stats_waiters, []
         for waiter in waiters:
             if not waiter.done():
@@ -263,13 +275,6 @@ class ProcessEngine:
         except TimeoutError:
             _kill(process)
             await _ended(process)
-
-
-def _error(name: str, text: str) -> errors.FiresideError:
-    """The error that the engine named."""
-    kind = getattr(errors, name, errors.EngineFailed)
-    error: errors.FiresideError = kind(text)
-    return error
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

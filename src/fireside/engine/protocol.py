@@ -1,6 +1,6 @@
 """The one interface that every engine has for the rest of Fireside."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
 
 from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
@@ -16,13 +16,13 @@ class Engine(Protocol):
         """Load the model. Raises ModelError leaves for weights that cannot run, EngineFailed otherwise."""
         ...
 
-    def generate(self, request: GenerationRequest) -> AsyncIterator[Token]:
+    def generate(self, request: GenerationRequest) -> AsyncGenerator[Token, None]:
         """Yield the answer's tokens as they are made; closing the iterator cancels within one step.
 
-        Those beyond `max_num_seqs` wait in the order in which they came. Who may come at all, and
-        how many, is for the caller to say.
+        Whether a request fits, who may come at all, and how many, is not asked here: `Admission` stands in front of
+        every engine. Those beyond `max_num_seqs` wait in the order in which they came.
 
-        Raises, from the first or a later step: ContextOverflow, BadGrammar, ConstraintNotMet, EngineLost, EngineFailed.
+        Raises, from the first or a later step: BadGrammar, ConstraintNotMet, EngineLost, EngineFailed.
         """
         ...
 

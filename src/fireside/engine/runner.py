@@ -2,8 +2,6 @@
 
 from typing import Protocol
 
-from fireside.engine.messages import EngineOptions
-from fireside.engine.protocol import Progress
 from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
 from fireside.errors import FiresideError
 
@@ -35,17 +33,3 @@ class Runner(Protocol):
         ...
 
     def stats(self) -> EngineStats: ...
-
-
-def make_runner(options: EngineOptions, progress: Progress) -> Runner:
-    """Load the model. Engines are imported here, so that a process holds only the libraries of its own.
-
-    Raises ModelError leaves.
-    """
-    if options.kind == "echo":
-        from fireside.engine.echo.runner import EchoRunner
-
-        return EchoRunner(options)
-    from fireside.engine.onnx.runner import OnnxRunner
-
-    return OnnxRunner(options, progress)

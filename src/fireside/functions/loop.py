@@ -6,10 +6,9 @@ again. After the last round in which it may call it is asked once more, and then
 
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import cast
 
 from fireside.chat.messages import Message, ToolCall
 from fireside.functions.messages import Failed, Outcome, Returned
@@ -22,7 +21,7 @@ _PARAGRAPH = "\n\n"
 
 async def generate(
     service: TextService, sandbox: Sandbox, request: TextRequest, functions: Sequence[Function], rounds: int
-) -> AsyncIterator[Delta]:
+) -> AsyncGenerator[Delta, None]:
     """The answer in pieces, as `TextService.generate` gives it, and the functions' calls as they are done.
 
     What the model says beside its calls is part of the answer, in a paragraph of its own. Usage is the sum over all
@@ -44,9 +43,7 @@ async def generate(
         text, gap = "", _PARAGRAPH if said else ""
         calls: list[ToolCall] = []
         try:
-            # The service promises an iterator that can be closed; to the type checker that is a generator.
-            deltas = cast(AsyncGenerator[Delta, None], service.generate(asked))
-            async with aclosing(deltas):
+            async with aclosing(service.generate(asked)) as deltas:
                 async for delta in deltas:
                     calls += delta.tool_calls
                     for_client = tuple(call for call in delta.tool_calls if call.name in own)

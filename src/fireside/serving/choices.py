@@ -1,10 +1,9 @@
 """Several requests whose answers are the choices of one answer: OpenAI's `n`, and its lists of prompts."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import cast
 
 from fireside.serving.types import Delta, TextRequest, TextService, Usage
 
@@ -35,7 +34,7 @@ class Choices:
         )
 
 
-def generate_choices(service: TextService, choices: Choices) -> AsyncIterator[Delta]:
+def generate_choices(service: TextService, choices: Choices) -> AsyncGenerator[Delta, None]:
     """The answers in pieces, as they come; see `Delta`. Closing the iterator cancels all of them.
 
     Raises what `TextService.generate` does: the first error ends all answers.
@@ -45,7 +44,7 @@ def generate_choices(service: TextService, choices: Choices) -> AsyncIterator[De
     return _interleaved(service, choices)
 
 
-async def _interleaved(service: TextService, choices: Choices) -> AsyncIterator[Delta]:
+async def _interleaved(service: TextService, choices: Choices) -> AsyncGenerator[Delta, None]:
     ready: asyncio.Queue[Delta | Exception] = asyncio.Queue(1)  # a piece may hold a whole prompt, token by token
     begun = [asyncio.Event() for _ in choices.requests[:: choices.each]]
 
@@ -54,9 +53,7 @@ async def _interleaved(service: TextService, choices: Choices) -> AsyncIterator[
         try:
             if place:
                 await begun[prompt].wait()  # then the engine holds the prompt, and need not compute it again
-            # The service promises an iterator that can be closed; to the type checker that is a generator.
-            deltas = cast(AsyncGenerator[Delta, None], service.generate(choices.requests[number]))
-            async with aclosing(deltas):
+            async with aclosing(service.generate(choices.requests[number])) as deltas:
                 async for delta in deltas:
                     begun[prompt].set()
                     await ready.put(replace(delta, choice=number, usage=None))

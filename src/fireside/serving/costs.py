@@ -7,10 +7,10 @@ from pathlib import Path
 
 from fireside.catalog.spec import ArchitectureFacts, FolderSource, ModelSpec, NoSource, WheelSource
 from fireside.engine.bandwidth import memory_bandwidth
+from fireside.engine.engine_type import Footprint
 from fireside.engine.memory import machine_memory
-from fireside.engine.messages import WeightsMode
-from fireside.engine.onnx.kv_cache import bytes_per_token
-from fireside.engine.onnx.pack import Plan, Planned, plan
+from fireside.engine.options import EngineOptions
+from fireside.engine.registry import engine_type
 from fireside.errors import DownloadFailed, FiresideError
 from fireside.settings import Settings
 from fireside.weights.checkpoint import Coding, ModelConfig
@@ -63,9 +63,8 @@ def cost_of(spec: ModelSpec, data_dir: Path) -> Cost:
     packed = _packed(spec, data_dir, here)
     if packed is None:
         return Cost(download, None, None, None)
-    cache, kv, step = packed
-    memory = cache + kv * min(CONVERSATION, spec.context_length) + OVERHEAD_BYTES
-    return Cost(download, None if files is None else files + cache, memory, step)
+    memory = packed.weights + packed.kv_per_token * min(CONVERSATION, spec.context_length) + OVERHEAD_BYTES
+    return Cost(download, None if files is None else files + packed.weights, memory, packed.step)
 
 
 def problem_of(spec: ModelSpec, settings: Settings) -> str | None:
@@ -111,36 +110,32 @@ def check_fits(spec: ModelSpec, settings: Settings) -> None:
         raise error
 
 
-def _packed(spec: ModelSpec, data_dir: Path, here: bool) -> tuple[int, int, int] | None:
+def _packed(spec: ModelSpec, data_dir: Path, here: bool) -> Footprint | None:
+    kind = spec.engine.kind
+    options = engine_type(kind).configure(spec.engine.options)
     facts = _facts(spec)
     if facts is not None:
-        return _of_facts(facts, spec.engine.weights)
+        return _of_facts(facts, kind, options)
     if not here:
         return None
     try:
         path = locate(data_dir, spec)
-        return None if path is None else _of_files(path, path.stat().st_mtime_ns, spec.engine.weights)
+        return None if path is None else _of_files(path, path.stat().st_mtime_ns, kind, options)
     except (FiresideError, OSError):
         return None  # what is wrong with the files, loading them tells
 
 
 @lru_cache(maxsize=64)
-def _of_facts(facts: "_Facts", mode: WeightsMode) -> tuple[int, int, int]:
+def _of_facts(facts: "_Facts", kind: str, options: EngineOptions) -> Footprint | None:
     """Pages ask for these again and again."""
-    return _sizes(facts, mode)
+    footprint = engine_type(kind).footprint
+    return None if footprint is None else footprint(facts, options)
 
 
 @lru_cache(maxsize=64)
-def _of_files(path: Path, changed: int, mode: WeightsMode) -> tuple[int, int, int]:
-    return _sizes(open_checkpoint(path), mode)
-
-
-def _sizes(source: Planned, mode: WeightsMode) -> tuple[int, int, int]:
-    """Bytes of the repacked weights, of the KV cache for a token, and of what one step reads."""
-    planned: Plan = plan(source, mode)
-    whole = sum(tensor.nbytes for tensor in planned.tensors())
-    # Of the embedding, a step reads a row.
-    return whole, bytes_per_token(source.config), whole - planned.embedding.nbytes
+def _of_files(path: Path, changed: int, kind: str, options: EngineOptions) -> Footprint | None:
+    footprint = engine_type(kind).footprint
+    return None if footprint is None else footprint(open_checkpoint(path), options)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,16 @@ from pathlib import Path
 import msgspec
 
 from fireside.catalog.spec import ModelSpec
-from fireside.engine.messages import EngineOptions, TokenTable
-from fireside.engine.process import ProcessEngine
+from fireside.engine.admission import Admission
+from fireside.engine.options import TokenTable
 from fireside.engine.protocol import Engine
+from fireside.engine.registry import create
 from fireside.errors import Busy, EngineError, FiresideError, ModelNotReady, ShuttingDown, for_operators
 from fireside.prompting import ByteTokenizer, Vocabulary, answer_bytes, open_tokenizer, stop_ids
+from fireside.serving.engine_options import check_requirements, engine_of, engine_options, spare_seqs
 from fireside.serving.known_tokens import token_name
 from fireside.serving.types import ModelStatus
 from fireside.settings import Settings
-from fireside.shares import Places
 from fireside.weights.facts import check_facts
 from fireside.weights.locate import is_downloaded, locate
 
@@ -44,7 +45,7 @@ class LoadedModel:
     stop_ids: list[int]
     vocab_size: int
     context_length: int
-    places: Places
+    admission: Admission
 
 
 @dataclass(slots=True)
@@ -106,7 +107,7 @@ class ModelPool:
             loaded = entry.loading.result()
             stats = await loaded.engine.stats()
             return ModelStatus(
-                "ready", stats=msgspec.structs.replace(stats, waiting=stats.waiting + loaded.places.waiting)
+                "ready", stats=msgspec.structs.replace(stats, waiting=stats.waiting + loaded.admission.waiting)
             )
         except (ModelNotReady, EngineError) as error:
             return ModelStatus("loading", str(error))
@@ -169,9 +170,12 @@ class ModelPool:
                 await asyncio.to_thread(check_facts, spec, path)
                 tokenizer = await asyncio.to_thread(open_tokenizer, path)
             ends = stop_ids(spec.prompt, tokenizer)
-            tokens = TokenTable(bytes_of=answer_bytes(spec.prompt, tokenizer), stop_ids=ends)
-            options = self._options(spec, "" if path is None else str(path), tokens)
-            engine = ProcessEngine(options)
+            table = None
+            if engine_of(spec).needs_tokens:
+                table = TokenTable(bytes_of=answer_bytes(spec.prompt, tokenizer), stop_ids=ends)
+            options = engine_options(spec, self.settings, path, table)
+            check_requirements(spec, options)
+            engine = create(spec.engine.kind, options)
             try:
                 info = await engine.start(lambda *step: self._report(spec.id, *step))
             except BaseException:
@@ -186,7 +190,9 @@ class ModelPool:
             asyncio.get_running_loop().call_later(FAILURE_SECONDS, self._forget_failed, spec.id)
             raise
         share = max(1, info.max_num_seqs - spare_seqs(spec.engine.max_num_seqs))
-        places = Places(info.max_num_seqs, share=share, queue=self.settings.queue_size, of=f"The model {spec.id}")
+        admission = Admission(
+            engine_of(spec), info, share=share, queue=self.settings.queue_size, of=f"The model {spec.id}"
+        )
         known = min(tokenizer.vocab_size, info.vocab_size or tokenizer.vocab_size)
         if known < tokenizer.vocab_size:
             logger.warning(
@@ -198,7 +204,7 @@ class ModelPool:
                 token_name(tokenizer, known),
             )
         ends = [token for token in ends if token < known]
-        return LoadedModel(spec, engine, tokenizer, ends, known, info.context_length, places)
+        return LoadedModel(spec, engine, tokenizer, ends, known, info.context_length, admission)
 
     def _report(self, model: str, phase: str, done: int, total: int) -> None:
         if entry := self._entries.get(model):
@@ -208,28 +214,6 @@ class ModelPool:
         entry = self._entries.get(model)
         if entry and entry.loading.done() and entry.loading.exception():
             del self._entries[model]
-
-    def _options(self, spec: ModelSpec, path: str, tokens: TokenTable) -> EngineOptions:
-        settings = self.settings
-        limit = settings.context_length or spec.context_length
-        return EngineOptions(
-            kind=spec.engine.kind,
-            model_path=path,
-            cache_dir=str(settings.cache_dir),
-            context_length=min(limit, spec.context_length),
-            max_num_seqs=spec.engine.max_num_seqs + spare_seqs(spec.engine.max_num_seqs),
-            threads=settings.threads,
-            kv_memory=settings.kv_memory_mb * 1024 * 1024,
-            weights=spec.engine.weights,
-            adapter_memory=settings.adapter_memory_mb * 1024 * 1024 if spec.lora else 0,
-            tokens_per_second=settings.echo_tokens_per_second,
-            tokens=tokens,
-        )
-
-
-def spare_seqs(max_num_seqs: int) -> int:
-    """Slots beside those that a model has for one account: in them others begin at once, however many it has sent."""
-    return 0 if max_num_seqs == 1 else max(1, max_num_seqs // 4)
 
 
 def _told(error: BaseException) -> str:

@@ -5,8 +5,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from fireside.catalog.spec import FolderSource, ModelSpec, NoSource
-from fireside.engine.onnx.pack import packed_path
 from fireside.errors import ConfigError, FiresideError
+from fireside.serving.engine_options import engine_of, engine_options
 from fireside.settings import Settings
 from fireside.weights.locate import locate, lock_path, model_dir, unmark
 from fireside.weights.open import open_checkpoint
@@ -16,12 +16,13 @@ def packed_file(spec: ModelSpec, settings: Settings) -> Path | None:
     """The model's repacked weights, if they are here and it is known which they are: by the model's sound files."""
     try:
         path = locate(settings.data_dir, spec)
-        if path is None:
+        cache_file = engine_of(spec).cache_file
+        if path is None or cache_file is None:
             return None
-        packed = packed_path(open_checkpoint(path), spec.engine.weights, settings.cache_dir)
+        packed = cache_file(open_checkpoint(path), engine_options(spec, settings, path))
     except (FiresideError, OSError):
         return None
-    return packed if packed.is_file() else None
+    return packed if packed is not None and packed.is_file() else None
 
 
 def files_of(spec: ModelSpec, settings: Settings) -> list[Path]:

@@ -2,10 +2,9 @@
 
 import hashlib
 from array import array
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from dataclasses import replace
-from typing import cast
 
 import msgspec
 
@@ -78,7 +77,7 @@ class Service:
         """End a model's engine; returns whether there was one. Raises Busy while requests use it."""
         return await self._pool.unload(self._catalog.get(model))
 
-    async def generate(self, request: TextRequest) -> AsyncIterator[Delta]:
+    async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
         """See `TextService.generate`."""
         spec = self.resolve(request.model)
         async with self._pool.use(spec) as model:
@@ -88,7 +87,7 @@ class Service:
             chat = format_of(spec.prompt)
             reader = AnswerReader(request, model.tokenizer, chat, thinks=_thinks(ids, chat, model.tokenizer))
             async with (
-                model.places.held(request.account, wait=request.wait),
+                model.admission.admitted(generation, len(ids), meter, wait=request.wait),
                 aclosing(_tokens(model, generation, ids)) as tokens,
             ):
                 try:
@@ -149,24 +148,21 @@ def _usage(meter: Meter) -> Usage:
 
 def _tokens(model: LoadedModel, generation: GenerationRequest, ids: "array[int]") -> AsyncGenerator[Token, None]:
     whole = msgspec.structs.replace(generation, prompt_ids=ids.tolist())
-    # Engines make async generators; the protocol only promises iteration.
-    return cast(AsyncGenerator[Token, None], model.engine.generate(whole))
+    return model.engine.generate(whole)
 
 
 def _prepare(request: TextRequest, model: LoadedModel, grammar: str | None) -> tuple[GenerationRequest, "array[int]"]:
     """The request in the engine's terms, and apart from it the prompt's ids, packed: many requests may have to wait.
 
-    Raises ContextOverflow, InvalidInput, UnsupportedWeights.
+    Whether the two fit the context, admission says. Raises ContextOverflow for a prompt that alone does not,
+    InvalidInput, UnsupportedWeights.
     """
-    context = model.context_length
     _check_ids(request, model.vocab_size)
     least = 1 if request.clip else max(1, request.max_tokens)  # the one token that max_tokens 0 costs is not shown
     ids = _prompt_ids(request, model, least)
-    if len(ids) + least > context:
-        raise ContextOverflow(len(ids), least, context)
     generation = GenerationRequest(
         prompt_ids=[],
-        max_tokens=min(request.max_tokens, context - len(ids)) if request.clip else least,
+        max_tokens=max(least, min(request.max_tokens, model.context_length - len(ids))) if request.clip else least,
         sampling=request.sampling,
         # A form that is complete has an end, whoever ignores the model's.
         stop_ids=[*([] if request.ignore_end and grammar is None else model.stop_ids), *request.stop_ids],

@@ -1,6 +1,6 @@
 """What the API asks of Fireside, and what it gets back: text in, text out."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -232,7 +232,7 @@ class TextService(Protocol):
         """
         ...
 
-    def generate(self, request: TextRequest) -> AsyncIterator[Delta]:
+    def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
         """Yield the answer in pieces; closing the iterator cancels the generation.
 
         Raises RequestError, CapacityError, ModelError and EngineError leaves.

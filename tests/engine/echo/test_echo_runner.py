@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from fireside.engine.echo import EchoOptions
 from fireside.engine.echo.runner import EchoRunner
-from fireside.engine.messages import EngineOptions, TokenTable
+from fireside.engine.options import TokenTable
 from fireside.engine.types import EngineStats, GenerationRequest, Sampling, Scores, Token, unpack_scores
 from fireside.errors import BadGrammar, ConstraintNotMet
 from support.grammars import BYTES, json_grammar, regex_grammar
@@ -20,9 +21,7 @@ TOKENS = TokenTable(bytes_of=[*BYTES.bytes_of, b""], stop_ids=[STOP])
 
 def open_echo(*, max_num_seqs: int = 16, speed: float = 0.0, context: int = 4096) -> EchoRunner:
     return EchoRunner(
-        EngineOptions(
-            kind="echo", max_num_seqs=max_num_seqs, context_length=context, tokens_per_second=speed, tokens=TOKENS
-        )
+        EchoOptions(max_num_seqs=max_num_seqs, context_length=context, tokens_per_second=speed, tokens=TOKENS)
     )
 
 

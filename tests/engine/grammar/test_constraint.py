@@ -4,7 +4,7 @@ import pytest
 
 from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.grammar.matcher import MAX_GRAMMAR, open_matcher, open_vocabulary
-from fireside.engine.messages import TokenTable
+from fireside.engine.options import TokenTable
 from fireside.errors import BadGrammar, ConstraintNotMet
 from support.grammars import STOP, json_grammar, open_constraint, regex_grammar, table_of, takes
 

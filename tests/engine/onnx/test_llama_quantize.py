@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from fireside.engine.messages import EngineOptions, WeightsMode
 from fireside.engine.onnx.load import load_decoder
+from fireside.engine.onnx.options import OnnxOptions, WeightsMode
 from fireside.prompting import open_tokenizer
 from fireside.weights.gguf import read_gguf
 
@@ -40,9 +40,7 @@ def divergence(expected: NDArray[np.float64], found: NDArray[np.float64]) -> flo
 
 @pytest.mark.parametrize("mode", ["f32", "int8"])
 def test_the_next_tokens_distribution_is_llama_cpps(mode: WeightsMode) -> None:
-    options = EngineOptions(
-        kind="onnx", model_path=str(FILE), weights=mode, max_num_seqs=2, context_length=64, threads=2
-    )
+    options = OnnxOptions(model_path=str(FILE), weights=mode, max_num_seqs=2, context_length=64, threads=2)
     decoder = load_decoder(options, lambda phase, done, total: None).decoder
     expected = THEIRS["log_probs"].astype(np.float64)
     first = len(TOKENS) - 1 - len(expected)

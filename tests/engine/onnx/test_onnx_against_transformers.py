@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fireside.engine.messages import EngineOptions
 from fireside.engine.onnx.layout import HEAD_BLOCK
 from fireside.engine.onnx.load import load_decoder
+from fireside.engine.onnx.options import OnnxOptions
 from fireside.engine.types import GenerationRequest, Sampling
 from fireside.weights.nbits import quantize
 from support.checkpoints import make_tiny_checkpoint
@@ -37,7 +37,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 def all_logits(folder: Path, prompt: list[int], **options: Any) -> Any:
     """Logits after each token of the prompt, prefilled in pieces of every size from one token up, then decoded."""
     decoder = load_decoder(
-        EngineOptions(kind="onnx", model_path=str(folder), max_num_seqs=2, context_length=512, threads=2, **options),
+        OnnxOptions(model_path=str(folder), max_num_seqs=2, context_length=512, threads=2, **options),
         lambda phase, done, total: None,
     ).decoder
     logits, past = [], 0

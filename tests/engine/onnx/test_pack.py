@@ -9,8 +9,8 @@ import pytest
 from gguf import GGMLQuantizationType
 from numpy.typing import NDArray
 
-from fireside.engine.messages import WeightsMode
 from fireside.engine.onnx.layout import HEAD_BLOCK, LinearSpec, parameters
+from fireside.engine.onnx.options import WeightsMode
 from fireside.engine.onnx.pack import SMALL_MODEL, Packed, pack
 from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.weights.checkpoint import ModelConfig

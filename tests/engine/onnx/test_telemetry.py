@@ -10,10 +10,10 @@ from support.checkpoints import make_tiny_checkpoint
 LOAD = """
 import sys
 from pathlib import Path
-from fireside.engine.messages import EngineOptions
+from fireside.engine.onnx.options import OnnxOptions
 from fireside.engine.onnx.load import load_decoder
 
-options = EngineOptions(kind="onnx", model_path=sys.argv[1], threads=1)
+options = OnnxOptions(model_path=sys.argv[1], threads=1)
 load_decoder(options, lambda *step: None).decoder.decode([1, 2], [1, 1])
 """
 

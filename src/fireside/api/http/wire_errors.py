@@ -54,6 +54,7 @@ WIRE_ERRORS: dict[type[e.FiresideError], WireError] = {
     e.UnsupportedWeights: WireError(5103, 503),
     e.DownloadFailed: WireError(5104, 503),
     e.CatalogError: WireError(5105, 503),
+    e.EngineUnavailable: WireError(5107, 503),
     e.EngineLost: WireError(3043, 500),
     e.EngineFailed: WireError(3043, 500),
     e.ConfigError: WireError(3043, 500),

@@ -1,9 +1,9 @@
 """The echo engine: deterministic, without weights, for users' CI and for our tests.
 
 It answers with the prompt's own tokens. Without a seed, or at temperature 0, they come back in order; with a seed,
-words come back in an order that the seed alone decides. It honours `max_tokens`, `min_tokens`, stop tokens and a
-settable speed per request. It is certain of what it says: its own token has the logprob 0, any other the least there
-is.
+words come back in an order that the seed alone decides. It honours `max_tokens`, `min_tokens`, stop tokens,
+`allowed_ids` and a settable speed per request. It is certain of what it says: its own token has the logprob 0, any
+other the least there is. So temperature, penalties and the like would change nothing.
 
 Held to a grammar, it says the prompt's next byte where the grammar allows that, and else what makes the answer short:
 a prompt that fits comes back as it is, and of any other one as much as fits into the smallest frame.
@@ -11,16 +11,20 @@ a prompt that fits comes back as it is, and of any other one as much as fits int
 
 import random
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from fireside.engine.grammar.compiler import GrammarCompiler
-from fireside.engine.grammar.constraint import Constraint
-from fireside.engine.messages import EngineOptions
+from fireside.engine.echo import EchoOptions
+from fireside.engine.options import TokenTable
 from fireside.engine.runner import Outcome
 from fireside.engine.types import MIN_LOGPROB, EngineInfo, EngineStats, GenerationRequest, Scores, Token, pack_scores
-from fireside.errors import FiresideError
+from fireside.errors import EngineFailed, FiresideError
+
+if TYPE_CHECKING:
+    from fireside.engine.grammar.compiler import GrammarCompiler
+    from fireside.engine.grammar.constraint import Constraint
 
 MAX_SLEEP = 0.02
 WAITING_NAP = 0.002
@@ -38,7 +42,7 @@ class _Run:
 
     answer: list[int]
     request: GenerationRequest
-    compiling: Future[Constraint] | None = None
+    compiling: "Future[Constraint] | None" = None
     said: int = 0
     made: int = 0
     due: float | None = None
@@ -83,13 +87,13 @@ def shortest_byte(allowed: Collection[int]) -> int:
 class EchoRunner:
     """Implements `fireside.engine.runner.Runner` on byte tokens (ids 0 to 255; others are control tokens)."""
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(self, options: EchoOptions) -> None:
         self._interval = 1 / options.tokens_per_second if options.tokens_per_second else 0.0
         self._max_num_seqs = options.max_num_seqs
         self._info = EngineInfo(
             context_length=options.context_length, max_num_seqs=options.max_num_seqs, load_seconds=0.0
         )
-        self._grammars = GrammarCompiler(options.tokens)
+        self._grammars = None if options.tokens is None else _compiler(options.tokens)
         self._runs: dict[int, _Run] = {}
         self._prompt_tokens = 0
         self._generated_tokens = 0
@@ -105,9 +109,11 @@ class EchoRunner:
 
     def submit(self, request_id: int, request: GenerationRequest) -> None:
         self._prompt_tokens += len(request.prompt_ids)
-        compiling = (
-            None if request.grammar is None else self._grammars.compile(request.grammar, VOCAB_SIZE, request.account)
-        )
+        compiling = None
+        if request.grammar is not None:
+            if self._grammars is None:
+                raise EngineFailed("This engine was not told what its tokens stand for: it can follow no grammar.")
+            compiling = self._grammars.compile(request.grammar, VOCAB_SIZE, request.account)
         self._runs[request_id] = _Run(answer_ids(request), request, compiling)
 
     def cancel(self, request_id: int) -> None:
@@ -150,8 +156,11 @@ class EchoRunner:
         """The next token, and the end of the answer where it is certain now."""
         request, wish = run.request, run.wish
         constraint = None if run.compiling is None else run.compiling.result()
-        token = wish if constraint is None else _constrained(constraint, wish, may_end=run.may_end)
         stop = request.stop_ids[0] if request.stop_ids else 0
+        if constraint is None:
+            token = _among(request.sampling.allowed_ids, wish, stop)
+        else:
+            token = _constrained(constraint, wish, may_end=run.may_end)
         prompt = _prompt_scores(request) if run.made == 0 else b""
         if token is None:
             return [Token(stop, "stop", scores=_scores(request, stop), prompt=prompt)]
@@ -180,7 +189,21 @@ class EchoRunner:
         )
 
 
-def _constrained(constraint: Constraint, wish: int | None, *, may_end: bool) -> int | None:
+def _compiler(tokens: TokenTable) -> "GrammarCompiler":
+    # Without grammars, this engine needs no library at all.
+    from fireside.engine.grammar.compiler import GrammarCompiler
+
+    return GrammarCompiler(tokens)
+
+
+def _among(allowed_ids: Sequence[int], wish: int | None, stop: int) -> int | None:
+    """What to say where only some tokens may be: the first of them, where the wish is none."""
+    if not allowed_ids or (stop if wish is None else wish) in allowed_ids:
+        return wish
+    return allowed_ids[0]
+
+
+def _constrained(constraint: "Constraint", wish: int | None, *, may_end: bool) -> int | None:
     """The byte to say, None where the answer ends."""
     allowed = {token for token in constraint.allowed().tolist() if token < 256}
     if wish is not None and wish in allowed:

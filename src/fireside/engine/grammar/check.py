@@ -21,7 +21,8 @@ from llguidance import LLTokenizer
 
 from fireside.engine.grammar.faults import ANYTHING, stopped, unusable
 from fireside.engine.grammar.matcher import open_matcher, open_vocabulary
-from fireside.engine.messages import HEADER, TokenTable, frame_length
+from fireside.engine.messages import HEADER, frame_length
+from fireside.engine.options import TokenTable
 from fireside.errors import BadGrammar
 from fireside.lockdown import NoLockdown, lock_down
 

@@ -6,7 +6,7 @@ from llguidance import LLTokenizer
 
 from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.grammar.matcher import open_matcher, open_vocabulary
-from fireside.engine.messages import TokenTable
+from fireside.engine.options import TokenTable
 from fireside.errors import BadGrammar, EngineFailed
 from fireside.shares import Lanes
 

@@ -7,7 +7,7 @@ is for.
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 
 from fireside.engine.grammar.faults import explained
-from fireside.engine.messages import TokenTable
+from fireside.engine.options import TokenTable
 from fireside.errors import BadGrammar
 
 MAX_GRAMMAR = 512 * 1024

@@ -9,11 +9,11 @@ from pathlib import Path
 import onnxruntime as ort
 
 from fireside.engine.memory import anonymous_memory, machine_memory
-from fireside.engine.messages import EngineOptions
 from fireside.engine.onnx.decoder import Decoder, even
 from fireside.engine.onnx.graph import build_graph
 from fireside.engine.onnx.kv_cache import KvCache, bytes_per_token
 from fireside.engine.onnx.lora import LoraBank
+from fireside.engine.onnx.options import OnnxOptions
 from fireside.engine.onnx.pack import Packed, pack
 from fireside.engine.protocol import Progress
 from fireside.errors import UnsupportedWeights
@@ -39,7 +39,7 @@ class Loaded:
     capacity: int
 
 
-def load_decoder(options: EngineOptions, progress: Progress) -> Loaded:
+def load_decoder(options: OnnxOptions, progress: Progress) -> Loaded:
     """Open, pack and start. Raises BadWeights, UnsupportedWeights."""
     progress("opening the checkpoint", 0, 0)
     checkpoint = open_checkpoint(Path(options.model_path))
@@ -59,7 +59,7 @@ def load_decoder(options: EngineOptions, progress: Progress) -> Loaded:
     return Loaded(decoder, config, cache, packed, bank, context_length, capacity)
 
 
-def _session(config: ModelConfig, packed: Packed, options: EngineOptions, progress: Progress) -> ort.InferenceSession:
+def _session(config: ModelConfig, packed: Packed, options: OnnxOptions, progress: Progress) -> ort.InferenceSession:
     graph = build_graph(
         config, packed.linears, packed.head, packed.norms, exact=options.exact, lora=options.adapter_memory > 0
     )

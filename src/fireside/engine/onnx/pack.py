@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fireside.engine.messages import WeightsMode
 from fireside.engine.onnx.layout import (
     Choose,
     Form,
@@ -22,6 +21,7 @@ from fireside.engine.onnx.layout import (
     norm_names,
     parameters,
 )
+from fireside.engine.onnx.options import WeightsMode
 from fireside.engine.onnx.packed_file import PackedFile
 from fireside.engine.protocol import Progress
 from fireside.errors import BadWeights

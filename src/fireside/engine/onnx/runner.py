@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from fireside.engine.grammar.compiler import GrammarCompiler
 from fireside.engine.grammar.constraint import Constraint
-from fireside.engine.messages import EngineOptions
 from fireside.engine.onnx.adapters import AdapterTable
 from fireside.engine.onnx.decoder import even
 from fireside.engine.onnx.load import load_decoder
 from fireside.engine.onnx.lora import Slot
+from fireside.engine.onnx.options import OnnxOptions
 from fireside.engine.onnx.rows import RowTable
 from fireside.engine.protocol import Progress
 from fireside.engine.runner import Outcome
@@ -62,7 +62,7 @@ class _Sequence:
 class OnnxRunner:
     """Implements `fireside.engine.runner.Runner`."""
 
-    def __init__(self, options: EngineOptions, progress: Progress) -> None:
+    def __init__(self, options: OnnxOptions, progress: Progress) -> None:
         started = time.monotonic()
         self._grammars = GrammarCompiler(options.tokens)
         loaded = load_decoder(options, progress)
