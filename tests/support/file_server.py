@@ -18,6 +18,8 @@ class Served:
         needs: header (lower case) and value without which the answer is 401.
         unsized: send no length; the end of the connection is the end of the content.
         before: called before each answer.
+        headers: more of them.
+        location: where requests are sent on to.
     """
 
     content: bytes
@@ -28,6 +30,8 @@ class Served:
     needs: tuple[str, str] | None = None
     unsized: bool = False
     before: Callable[[], None] = lambda: None
+    headers: dict[str, str] = field(default_factory=dict)
+    location: str = ""
 
 
 @dataclass
@@ -72,6 +76,12 @@ def file_server() -> Iterator[FileServer]:
             if served.statuses:
                 self.send_error(served.statuses.pop(0))
                 return
+            if served.location:
+                self.send_response(302)
+                self.send_header("location", served.location)
+                self.send_header("content-length", "0")
+                self.end_headers()
+                return
             self.send(served, headers.get("range", ""), body)
 
         def send(self, served: Served, wanted: str, body: bool) -> None:
@@ -86,6 +96,8 @@ def file_server() -> Iterator[FileServer]:
             else:
                 self.send_response(200)
             self.send_header("content-type", served.content_type)
+            for name, value in served.headers.items():
+                self.send_header(name, value)
             if not served.unsized:
                 self.send_header("content-length", str(len(content) - start))
             self.end_headers()

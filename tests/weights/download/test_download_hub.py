@@ -1,18 +1,23 @@
 import hashlib
 import json
 import random
+import threading
 from pathlib import Path
 
+import httpx2
+import huggingface_hub
 import pytest
-from huggingface_hub.utils import build_hf_headers
+from huggingface_hub.utils import build_hf_headers, tqdm
+from pydantic import ValidationError
 
 from fireside.errors import BadWeights, DownloadFailed
 from fireside.weights.download import http
+from fireside.weights.download import hub as hub_module
 from fireside.weights.download.hub import _safe_token
 from fireside.weights.download.pull import pull
 from fireside.weights.locate import is_downloaded
 from support.file_server import FileServer, Served
-from support.model_sources import REPO, file_path, hub_source, model_spec, serve_repository
+from support.model_sources import COMMIT, REPO, file_path, hub_source, model_spec, serve_repository
 
 FILES = {
     "config.json": json.dumps({"vocab_size": 99}).encode(),
@@ -172,8 +177,9 @@ def test_no_token_for_a_gated_file(hub: FileServer, tmp_path: Path) -> None:
         pull(SPEC, tmp_path)
 
 
-def test_an_unknown_or_private_repository(hub: FileServer, tmp_path: Path) -> None:
-    hub.files[LISTING] = Served(b"", statuses=[401])
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_an_unknown_or_private_repository(hub: FileServer, tmp_path: Path, status: int) -> None:
+    hub.files[LISTING] = Served(b"", statuses=[status])
     with pytest.raises(DownloadFailed, match=r"There is no .*someone/tiny, or it is private.*HF_TOKEN"):
         pull(SPEC, tmp_path)
 
@@ -209,6 +215,74 @@ def test_a_file_that_is_listed_but_gone(hub: FileServer, tmp_path: Path, monkeyp
     del hub.files[file_path("tokenizer.json")]
     with pytest.raises(DownloadFailed, match=r"tokenizer\.json of .* cannot be downloaded: the server answered 404"):
         pull(SPEC, tmp_path)
+
+
+def test_a_redirect_is_followed_and_the_token_stays_behind(
+    hub: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = serve_repository(hub, FILES)
+    hub.files["/cdn"] = Served(FILES["model.safetensors"], cuts=[1000])
+    served["model.safetensors"].location = f"{hub.url.replace('127.0.0.1', 'localhost')}/cdn?signed=1"
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    folder = pull(SPEC, tmp_path)
+    assert (folder / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+    assert hub.ranges_of("/cdn") == ["", "bytes=1000-"]
+    told = {path: headers.get("authorization") for path, headers in hub.requests}
+    assert told[file_path("model.safetensors")] == "Bearer hf_secret"
+    assert told["/cdn"] is None
+
+
+def test_a_server_that_says_nothing_is_asked_again(
+    hub: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub_module, "TIMEOUT", httpx2.Timeout(30, read=0.2))
+    served = serve_repository(hub, FILES)
+    asked_again = threading.Event()
+
+    def hang_at_first() -> None:
+        if len(hub.ranges_of(file_path("model.safetensors"))) == 1:
+            asked_again.wait(30)
+        asked_again.set()
+
+    served["model.safetensors"].before = hang_at_first
+    assert (pull(SPEC, tmp_path) / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+    assert len(hub.ranges_of(file_path("model.safetensors"))) == 2
+
+
+def test_names_of_the_hub_are_never_places(hub: FileServer, tmp_path: Path) -> None:
+    serve_repository(hub, {**FILES, "../../evil": b"x", "/tmp/evil": b"x"})
+    folder = pull(SPEC, tmp_path / "data")
+    assert sorted(path.name for path in folder.iterdir()) == sorted([".complete.json", *WANTED])
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    for name in ("../evil", "a/b", ".hidden", "/etc/passwd", ""):
+        with pytest.raises(ValidationError):
+            hub_source(name)
+
+
+def test_offline_nothing_is_asked(hub: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve_repository(hub, FILES)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(DownloadFailed, match=r"HF_HUB_OFFLINE is set. Unset it, or name a folder with --from"):
+        pull(SPEC, tmp_path)
+    assert hub.requests == []
+
+
+def test_the_hubs_own_download_keeps_nothing_of_what_broke_off(hub: FileServer, tmp_path: Path) -> None:
+    """Why `http.py` is there. Should this fail, huggingface_hub has learnt to go on after a kill, and may do it all."""
+    served = serve_repository(hub, FILES)["model.safetensors"]
+    served.headers = {"x-repo-commit": COMMIT, "etag": '"1"'}
+    hub.files[f"/{REPO}/resolve/main/model.safetensors"] = served
+
+    class Killed(tqdm):
+        def update(self, n: float | None = 1) -> bool | None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        huggingface_hub.hf_hub_download(
+            REPO, "model.safetensors", local_dir=tmp_path, endpoint=hub.url, tqdm_class=Killed
+        )
+    assert not [path for path in tmp_path.rglob("*incomplete*") if path.stat().st_size]
 
 
 def test_files_of_another_model_are_refused(hub: FileServer, tmp_path: Path) -> None:

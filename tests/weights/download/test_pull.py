@@ -2,6 +2,8 @@ import errno
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -239,3 +241,11 @@ def test_a_data_folder_that_cannot_be(tmp_path: Path) -> None:
 def test_the_marker_lists_the_files(given: Path, tmp_path: Path) -> None:
     folder = pull(TINY, tmp_path / "data", local_path=given)
     assert set(json.loads((folder / ".complete.json").read_text())["files"]) == {"config.json", "model.safetensors"}
+
+
+def test_a_server_starts_without_the_clients_that_download() -> None:
+    code = (
+        "import sys, fireside.api.app; print([name for name in ('huggingface_hub', 'httpx2') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -70,7 +70,7 @@ def list_files(source: HubSource, token: str | None) -> Listing:
         raise _unknown_or_private(source) from error
     except HfHubHTTPError as error:
         status = error.response.status_code
-        if status in (401, 403):
+        if status in (401, 403, 404):
             raise _unknown_or_private(source) from error
         raise DownloadFailed(f"The hub cannot list {_page(source)}: it answered {status}. Try again later.") from error
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:

