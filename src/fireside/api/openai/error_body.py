@@ -24,6 +24,8 @@ _CODES: dict[type[BaseException], str] = {
     e.InvalidModelId: "model_not_found",
     e.ContextOverflow: "context_length_exceeded",
     e.Busy: "rate_limit_exceeded",
+    # The error's former name: what is on the wire stays.
+    e.ConstraintNotMet: "form_not_met",
 }
 """Codes that clients look for. Any other error's is its own name: engine_lost, model_not_downloaded."""
 
@@ -75,11 +77,16 @@ class OpenAIErrorFrame(msgspec.Struct, frozen=True):
     choices: list[ErrorChoice]
 
 
+def error_code(kind: type[BaseException]) -> str:
+    """`error.code` of a kind of error."""
+    if not issubclass(kind, e.FiresideError):
+        return "internal_error"
+    return _CODES.get(kind) or re.sub(r"(?<!^)(?=[A-Z])", "_", kind.__name__).lower()
+
+
 def error_object(error: BaseException) -> OpenAIError:
     """An error as OpenAI's clients read it."""
-    code = _CODES.get(type(error)) or re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
-    if not isinstance(error, e.FiresideError):
-        code = "internal_error"
+    code = error_code(type(error))
     return OpenAIError(wire_message(error), _kind(error), _parameter(error), code)
 
 
