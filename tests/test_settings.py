@@ -5,7 +5,7 @@ from fireside.settings import Settings, unknown_settings
 
 def test_unknown_settings_are_named_with_what_was_meant() -> None:
     [port] = unknown_settings(["FIRESIDE_PROT", "PATH", "FIRESIDE_PORT", "fireside_host", "FIRESIDE_TOKEN"])
-    assert port == "There is no setting FIRESIDE_PROT, so it changes nothing. Did you mean FIRESIDE_PORT?"
+    assert port == "Unknown setting FIRESIDE_PROT has no effect. Did you mean FIRESIDE_PORT?"
     [other] = unknown_settings(["FIRESIDE_XYZZY"])
     assert other.endswith("The documentation lists all of them.")
 

@@ -1,26 +1,26 @@
 """Every error Fireside raises on purpose, as one tree.
 
 FiresideError
-├── RequestError                the caller can mend it
+├── RequestError                the caller can fix it
 │   ├── BadHttp                 the bytes are not an HTTP/1.1 request
 │   ├── HeadersTooLarge         more header bytes or fields than the server takes
 │   ├── BadBody                 no body, not JSON, not a JSON object
 │   ├── InvalidInput            the body breaks the schema; carries one line per problem
 │   ├── InvalidDataType         a part of the body cannot be read as the type it claims (bad UTF-8, lone surrogate)
 │   ├── ContextOverflow         prompt tokens + max_tokens exceed the context window
-│   ├── BadGrammar              a JSON schema or pattern that no answer can be held to
-│   ├── ConstraintNotMet              the answer did not get the form that was asked for, or not in time
+│   ├── BadGrammar              a JSON schema or pattern that cannot be enforced
+│   ├── ConstraintNotMet        the answer ended before it satisfied its structured output
 │   ├── BodyTooLarge            more bytes than the server takes
 │   ├── UnknownModel            no such model in the catalog
 │   ├── InvalidModelId          the model id is not of the form @hf/author/name or @cf/author/name
 │   ├── LoraUnsupported         the model takes no adapters
 │   ├── FineTuneNotFound        no such fine-tune for this account
 │   ├── FineTuneIncomplete      the fine-tune lacks a file
-│   ├── FineTuneExists          the account has a fine-tune of that name already
-│   ├── FineTuneQuota           the account has as many fine-tunes, or bytes of them, as it may
+│   ├── FineTuneExists          the account has a fine-tune with that name already
+│   ├── FineTuneQuota           the account has reached its limit of fine-tunes or bytes
 │   ├── FineTuneMismatch        the fine-tune was made for another model
-│   ├── BadAdapter              an adapter's file is unsound, or asks for what Fireside does not run
-│   ├── BatchNotFound           the account has no such batch (any more)
+│   ├── BadAdapter              an adapter's file is damaged, or needs an unsupported feature
+│   ├── BatchNotFound           the account has no such batch, or its results are gone
 │   ├── FeatureUnavailable      understood, but this server does not do it (yet, or as configured)
 │   ├── NotAuthenticated        token missing, malformed, unknown or revoked
 │   ├── NotPermitted            the token may not do this, or not for this account
@@ -30,16 +30,16 @@ FiresideError
 │   ├── Busy                    the queue is full, or the caller asked not to wait
 │   ├── RequestTimeout          the request was not done within the time limit
 │   ├── ModelNotReady           the model is loading, or not loaded yet
-│   ├── ShuttingDown            the server is about to end
-│   └── StoreUnavailable        the database is locked, full or out of reach
-├── ModelError                  the model cannot run; the operator can mend it
+│   ├── ShuttingDown            the server is shutting down
+│   └── StoreUnavailable        the database is locked, full or unreachable
+├── ModelError                  the model cannot run; the operator can fix it
 │   ├── ModelNotDownloaded      its weights are not on this machine
 │   ├── BadWeights              a weights or tokenizer file is corrupt, truncated or of the wrong shape
-│   ├── UnsupportedWeights      a sound file in a form Fireside does not run
+│   ├── UnsupportedWeights      a valid file that Fireside does not support
 │   ├── EngineUnavailable       the engine that runs it needs what is not on this machine
 │   ├── DownloadFailed          weights could not be fetched or failed their checksum
 │   └── CatalogError            a catalog file is wrong (names the file and the key)
-├── EngineError                 Fireside's own fault
+├── EngineError                 Fireside's own failure
 │   ├── EngineLost              the engine process ended while it worked for this request
 │   └── EngineFailed            the engine reported a failure
 └── ConfigError                 a setting is wrong, or the settings do not fit together
@@ -80,7 +80,7 @@ class FiresideError(Exception):
 
 
 class RequestError(FiresideError):
-    """The caller can mend it."""
+    """The caller can fix it."""
 
 
 class BadHttp(RequestError):
@@ -128,11 +128,11 @@ class ContextOverflow(RequestError):
 
 
 class BadGrammar(RequestError):
-    """A JSON schema, pattern or tool that no answer can be held to; the message names what is wrong with it."""
+    """A JSON schema, pattern or tool that cannot be enforced; the message says why."""
 
 
 class ConstraintNotMet(RequestError):
-    """The answer was to have a form (JSON, a pattern, a tool call) and ended before it had."""
+    """The answer ended before it satisfied its structured output (JSON, a pattern, a tool call)."""
 
 
 class BodyTooLarge(RequestError):
@@ -160,11 +160,11 @@ class FineTuneIncomplete(RequestError):
 
 
 class FineTuneExists(RequestError):
-    """The account has a fine-tune of that name already."""
+    """The account has a fine-tune with that name already."""
 
 
 class FineTuneQuota(RequestError):
-    """The account has as many fine-tunes, or bytes of them, as it may."""
+    """The account has reached its limit of fine-tunes or bytes."""
 
 
 class FineTuneMismatch(RequestError):
@@ -172,11 +172,11 @@ class FineTuneMismatch(RequestError):
 
 
 class BadAdapter(RequestError):
-    """An adapter's file is unsound, or asks for what Fireside does not run; the message names file and reason."""
+    """An adapter's file is damaged, or needs an unsupported feature; the message names file and reason."""
 
 
 class BatchNotFound(RequestError):
-    """The account has no batch of this id, or none any more."""
+    """The account has no batch with this id, or its results are gone."""
 
 
 class FeatureUnavailable(RequestError):
@@ -188,7 +188,7 @@ class NotAuthenticated(RequestError):
 
 
 class NotPermitted(RequestError):
-    """The token is good, but not for this."""
+    """The token is valid but does not permit this."""
 
 
 class NoSuchRoute(RequestError):
@@ -225,15 +225,15 @@ class ModelNotReady(CapacityError):
 
 
 class ShuttingDown(CapacityError):
-    """The server is about to end."""
+    """The server is shutting down."""
 
 
 class StoreUnavailable(CapacityError):
-    """The database is locked, full or out of reach."""
+    """The database is locked, full or unreachable."""
 
 
 class ModelError(FiresideError):
-    """The model cannot run as it is; the operator can mend it."""
+    """The model cannot run as it is; the operator can fix it."""
 
 
 class ModelNotDownloaded(ModelError):
@@ -245,7 +245,7 @@ class BadWeights(ModelError):
 
 
 class UnsupportedWeights(ModelError):
-    """A sound file in a form Fireside does not run."""
+    """A valid file that Fireside does not support."""
 
 
 class EngineUnavailable(ModelError):
@@ -261,7 +261,7 @@ class CatalogError(ModelError):
 
 
 class EngineError(FiresideError):
-    """Fireside's own fault, not the caller's."""
+    """Fireside's own failure, not the caller's."""
 
 
 class EngineLost(EngineError):
