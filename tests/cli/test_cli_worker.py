@@ -242,6 +242,11 @@ def test_an_old_folder_is_kept_only_once(fireside: Fireside, project: Path) -> N
         ("main = 'a.js' # mine\n[ai]\nbinding = \"AI\"", True),
         ('x = 1\r\nmain = "a.js"\r\n[ai]\r\nbinding = "AI"\r\n\r\n[vars]\r\ny = "[ai]"\r\n', True),
         (f'main = "a.js"\n{TABLE_B}\n[ai] # here\nremote = true\nbinding = "AI"\n', True),
+        ('main = "a.js"\nai.binding = "AI"', True),
+        ('main = """a.js"""\nai = { binding = "AI" }\n', True),
+        ('note = """\n[ai]\n"""\nmain = "a.js"\n[ai]\nbinding = "AI"\n', True),
+        ('main = "a.js"\n[ai]\nbinding = "AI"\n[x]\ny = 1\n[ai.more]\nz = 1\n', True),
+        ('"main" = "a.js"\n["ai"]\n"binding" = "AI"\n', True),
         # As an earlier Fireside left it.
         (f'{{"main": "a.js", "services": [{OURS}]}}', False),
         (f'{{"services": [{OURS}, {{"binding": "B", "service": "b"}}], "main": "a.js"}}', False),
@@ -260,6 +265,26 @@ def test_changes_main_and_binding_and_nothing_else(text: str, is_toml: bool) -> 
     assert after == before
 
 
+THEIRS = '[[services]] # theirs\nbinding = "B"\nservice = "b"\n# after theirs\n\n'
+MINE = '[[services]]\n# in mine\nbinding = "AI"\nservice = "fireside-ai"\n# after mine\n\n'
+LEFT = "# in mine\n# after mine\n\n"
+
+
+@pytest.mark.parametrize(
+    ("tables", "left"),
+    [
+        (MINE, LEFT),
+        (MINE + THEIRS, LEFT + THEIRS),
+        (THEIRS + MINE, THEIRS + LEFT),
+        (THEIRS + "[x]\ny = 1\n" + MINE, THEIRS + LEFT + "[x]\ny = 1\n"),
+        ('# a\n[ai] # b\n# c\nbinding = "AI" # d\n# e\n\n', "# a\n# c\n# e\n\n"),
+    ],
+)
+def test_comments_of_tables_that_go_stay_in_their_place(tables: str, left: str) -> None:
+    start, end = '# top\nmain = "{}" # mine\n', "[vars] # at last\nx = 1 # one"
+    assert replace_main(start.format("a.js") + tables + end, True, "m.js") == start.format("m.js") + left + end
+
+
 @pytest.mark.parametrize(
     ("text", "is_toml", "says"),
     [
@@ -269,9 +294,7 @@ def test_changes_main_and_binding_and_nothing_else(text: str, is_toml: bool) -> 
         ('{"ai": {"binding": "AI"}}', False, "names no JavaScript or TypeScript module"),
         ('{"main": "entry.py", "ai": {"binding": "AI"}}', False, "names no JavaScript or TypeScript module"),
         ('{"main": "a.js", "ai": {"binding": "AI"}, "no_bundle": true}', False, "With no_bundle"),
-        ('main = "a.js"\nai.binding = "AI"', True, "by hand"),
-        ('main = """a.js"""\nai = { binding = "AI" }\n', True, "by hand"),
-        ('note = """\n[ai]\n"""\nmain = "a.js"\n[ai]\nbinding = "AI"\n', True, "by hand"),
+        ('main = "a.js"\nx = nan\nai.binding = "AI"', True, "by hand"),
     ],
 )
 def test_what_it_leaves_to_people(fireside: Fireside, project: Path, text: str, is_toml: bool, says: str) -> None:

@@ -1,7 +1,8 @@
 """A Worker's wrangler configuration: another module as its `main`, its `ai` binding gone, and all else left as it is.
 
 An edit changes only the text it must, comments and layout stay; and it counts only if the changed text, read again,
-says what it said before but for those two.
+says what it said before but for those two. TOML is edited by tomlkit. For JSON with comments nothing of the kind is
+kept: the edits are of characters, at places that the standard library's decoder finds.
 """
 
 import json
@@ -10,6 +11,9 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import tomlkit
+from tomlkit.items import AoT, Table, Whitespace
 
 from fireside.errors import ConfigError
 
@@ -27,13 +31,6 @@ _MARK = "\ufeff"
 _STRING_OR_COMMENT = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _STRING_OR_LAST_COMMA = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])', re.DOTALL)
 _SPACE = re.compile(r"[\s,]*")
-_TABLE = r"^[ \t]*{}[ \t]*(?:#[^\n]*)?\r?\n(?:[ \t]*(?!\[)[^\n]*(?:\n|\Z))*"
-_AI_TABLE = re.compile(_TABLE.format(r"\[ai\]"), re.MULTILINE)
-_AI_INLINE = re.compile(r"^ai[ \t]*=[ \t]*\{[^\n{}]*\}[ \t]*\r?\n?", re.MULTILINE)
-_SERVICES_TABLE = re.compile(_TABLE.format(r"\[\[services\]\]"), re.MULTILINE)
-_SERVICES_INLINE = re.compile(r"^services[ \t]*=[ \t]*\[[^\n\[\]]*\][ \t]*\r?\n?", re.MULTILINE)
-_MAIN = re.compile(r"""^main[ \t]*=[ \t]*(?:"[^"\n]*"|'[^'\n]*')""", re.MULTILINE)
-_KEY = re.compile(r"[ \t]*[A-Za-z_]+[ \t]*=")
 
 
 class Bound(NamedTuple):
@@ -99,15 +96,15 @@ def replace_main(text: str, is_toml: bool, main: str) -> str:
     old = {"binding": bound.binding, "service": OLD_SERVICE}
     edit = _edit_toml if is_toml else _edit_json
     plain = text.removeprefix(_MARK)
-    after = text[: len(text) - len(plain)] + edit(plain, main, old if bound.is_old else None)
     expected = before | {"main": main}
     if bound.is_old:
         expected["services"] = [service for service in before["services"] if service != old]
     else:
         del expected["ai"]
     try:
+        after = text[: len(text) - len(plain)] + edit(plain, main, old if bound.is_old else None)
         is_right = _without_empty(parse(after, is_toml)) == _without_empty(expected)
-    except ValueError:
+    except (ValueError, LookupError):
         is_right = False
     if not is_right:
         raise ConfigError("It is written in a way that is better changed by hand.")
@@ -187,21 +184,37 @@ def _removal(text: str, start: int, end: int) -> list[tuple[int, int, str]]:
 
 
 def _edit_toml(text: str, main: str, old: dict[str, str] | None) -> str:
-    text = _MAIN.sub(lambda _: f"main = {json.dumps(main)}", text, count=1)
-    if old is None:
-        return _AI_TABLE.sub(_comments, _AI_INLINE.sub("", text))
+    document = tomlkit.parse(text)
+    document["main"] = main
+    services = None if old is None else document["services"]
+    if services is None or len(services) == 1:
+        _take_out(document, "ai" if services is None else "services")
+    else:
+        place = next(place for place, service in enumerate(services) if service == old)
+        beside = _beside(services[place])
+        del services[place]
+        if isinstance(services, AoT):
+            _put_before(services, place, beside)
+    return document.as_string()
 
-    def is_old(found: re.Match[str]) -> bool:
-        try:
-            return bool(tomllib.loads(found[0])["services"] == [old])
-        except ValueError:
-            return False
 
-    text = _SERVICES_TABLE.sub(lambda found: _comments(found) if is_old(found) else found[0], text)
-    return _SERVICES_INLINE.sub(lambda found: "" if is_old(found) else found[0], text)
+def _take_out(document: tomlkit.TOMLDocument, name: str) -> None:
+    """Remove a table, an array of one, or a value; what stood between its keys and after them stays where it was."""
+    item = document[name]
+    beside = _beside(item[0] if isinstance(item, AoT) else item)
+    place = next(place for place, (key, _) in enumerate(document.body) if key is not None and key.key == name)
+    document.remove(name)
+    document.body[place] = None, Whitespace(beside, fixed=True)
 
 
-def _comments(found: re.Match[str]) -> str:
-    """What is not the table's own: the comments between its keys, and after them."""
-    _, *lines = found[0].splitlines(keepends=True)
-    return "".join(line for line in lines if not _KEY.match(line))
+def _put_before(services: AoT, place: int, beside: str) -> None:
+    """Put comments where a table was."""
+    if place < len(services):
+        services[place].trivia.indent = beside + services[place].trivia.indent
+    else:
+        services[-1].add(Whitespace(beside, fixed=True))
+
+
+def _beside(item: object) -> str:
+    """The comments and empty lines of a table: those before the next table are among them."""
+    return "".join(each.as_string() for key, each in item.value.body if key is None) if isinstance(item, Table) else ""
