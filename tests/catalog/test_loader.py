@@ -187,6 +187,10 @@ def test_missing_named_folder_is_an_error(tmp_path: Path) -> None:
         (MINE.replace("@hf/me/mine", "mine"), "id: .*pattern"),
         (MINE.replace("11111111-2222-3333-4444-555555555555", "x"), "uuid: .*UUID"),
         (MINE.replace('style = "chatml"', 'style = "jinja"'), "prompt.style: .*'chatml'"),
+        (MINE.replace('"onnx"', '"vllm"'), r"engine\.kind: there is no engine 'vllm'; there are: .*onnx"),
+        (MINE + 'weights = "int2"', r"engine\.weights: must be one of 'auto', .*, got 'int2'$"),
+        (MINE + "gpu = 1\nthreads = -1", r"engine\.gpu: unknown key; .*engine\.threads: .* >= 0, got -1$"),
+        (MINE + "slots = 1000", r"engine\.(max_num_seqs|slots): .*256"),
         ("", "id: missing"),
     ],
 )
@@ -194,6 +198,13 @@ def test_wrong_file_names_file_and_place(tmp_path: Path, text: str, message: str
     write(tmp_path, text)
     with pytest.raises(CatalogError, match=rf"mine\.toml: .*{message}"):
         Catalog.load(tmp_path)
+
+
+def test_an_engines_own_options(tmp_path: Path) -> None:
+    spec = load_file(write(tmp_path, MINE + 'weights = "int8"\nthreads = 2\nslots = 3'))
+    assert spec.engine.options == {"weights": "int8", "threads": 2}
+    assert spec.engine.max_num_seqs == 3
+    assert load_file(write(tmp_path, MINE)).engine.options == {}
 
 
 @pytest.mark.parametrize("name", ["../x.bin", "a/b", ".hidden", "", "C:x"])

@@ -101,6 +101,11 @@ class EngineSpec(BaseModel):
         """The engine's own options, as the file has them."""
         return dict(self.model_extra or {})
 
+    @property
+    def reads_weights(self) -> bool:
+        """Whether the model's files must be such as `fireside.weights` reads."""
+        return engine_type(self.kind).reads_weights
+
     @model_validator(mode="after")
     def _options_of_the_engine(self) -> Self:
         if self.kind not in kinds():

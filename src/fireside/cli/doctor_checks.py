@@ -21,6 +21,7 @@ from fireside.errors import FiresideError, for_operators
 from fireside.prompting import Vocabulary, open_tokenizer, stop_ids
 from fireside.prompting.prompt import control_texts
 from fireside.running import running_servers
+from fireside.serving.engine_options import check_requirements, engine_options
 from fireside.settings import Settings
 from fireside.weights.facts import check_facts
 from fireside.weights.locate import is_downloaded, locate, size_on_disk
@@ -171,13 +172,16 @@ def check_model(settings: Settings, spec: ModelSpec) -> Finding:
         step = f"`fireside serve` fetches it, or: fireside pull {spec.id}" if wanted else ""
         return Finding("note" if wanted else "ok", "model", f"{spec.id}: not downloaded", step)
     path = locate(settings.data_dir, spec)
+    check_requirements(spec, engine_options(spec, settings, path))
     if path is None:
         return Finding("ok", "model", f"{spec.id}: needs no files")
     try:
-        check_facts(spec, path)
-        known = open_checkpoint(path).config.vocab_size
+        if spec.engine.reads_weights:
+            check_facts(spec, path)
+        embedded = open_checkpoint(path).config.vocab_size if spec.engine.reads_weights else None
         tokenizer = open_tokenizer(path)
         stop_ids(spec.prompt, tokenizer)
+        known = tokenizer.vocab_size if embedded is None else embedded
     except FiresideError as error:
         error.add_note(f"The files of {spec.id}: {path}")
         raise

@@ -251,7 +251,7 @@ class FineTunes:
 
     def _base_checkpoint(self, spec: ModelSpec) -> Checkpoint | None:
         data_dir = self._settings.data_dir
-        if not is_downloaded(data_dir, spec):
+        if not spec.engine.reads_weights or not is_downloaded(data_dir, spec):
             return None
         try:
             path = locate(data_dir, spec)

@@ -167,7 +167,8 @@ class ModelPool:
             if path is None:
                 tokenizer = ByteTokenizer()
             else:
-                await asyncio.to_thread(check_facts, spec, path)
+                if spec.engine.reads_weights:
+                    await asyncio.to_thread(check_facts, spec, path)
                 tokenizer = await asyncio.to_thread(open_tokenizer, path)
             ends = stop_ids(spec.prompt, tokenizer)
             table = None

@@ -11,12 +11,13 @@ import torch
 from numpy.typing import NDArray
 from peft import LoraConfig, PeftModel, get_peft_model
 
+from fireside.engine.onnx import adapters as table
 from fireside.engine.onnx.runner import OnnxRunner
 from fireside.engine.types import Adapter, GenerationRequest, Sampling
 from fireside.errors import EngineFailed
 from support.checkpoints import make_tiny_checkpoint
 from support.reference import Reference
-from support.running import answers, ids, open_runner, run
+from support.running import answers, ids, open_runner, outcomes, run
 
 VOCAB = 301
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -162,22 +163,41 @@ def test_an_adapter_that_can_never_fit_fails_alone(base: Any, adapters: Any) -> 
     runner = open_with_adapters(base[0], memory=100_000)
     runner.submit(0, greedy(adapters["rank 32"][0]))
     runner.submit(1, greedy(None))
-    outcomes: dict[int, list[Any]] = {0: [], 1: []}
+    made: dict[int, list[Any]] = {0: [], 1: []}
     while runner.busy:
         for number, outcome in runner.step():
-            outcomes[number].append(outcome)
-    assert [type(outcome) for outcome in outcomes[0]] == [EngineFailed]
-    assert "MiB" in str(outcomes[0][0])
-    assert len(outcomes[1]) == 10
+            made[number].append(outcome)
+    assert [type(outcome) for outcome in made[0]] == [EngineFailed]
+    assert "MiB" in str(made[0][0])
+    assert len(made[1]) == 10
+
+
+def test_an_adapter_for_which_there_is_no_memory_fails_alone(
+    base: Any, adapters: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, unlucky = table.read_adapter, adapters["all"][0]
+
+    def read_or_run_out(folder: Path) -> Any:
+        if str(folder) == unlucky.folder:
+            raise MemoryError
+        return read(folder)
+
+    runner = open_with_adapters(base[0])
+    with monkeypatch.context() as patched:
+        patched.setattr(table, "read_adapter", read_or_run_out)
+        failed, made = outcomes(runner, [greedy(unlucky), greedy(adapters["one"][0])])
+    assert [str(error) for error in failed] == ["The fine-tune cannot be loaded: there is not enough memory for it."]
+    assert len(made) == 10
+    assert len(run(runner, [greedy(unlucky)])[0]) == 10
 
 
 def test_missing_files_fail_alone_and_may_come_later(base: Any, adapters: Any, tmp_path: Path) -> None:
     runner = open_with_adapters(base[0])
     runner.submit(0, greedy(Adapter("late", str(tmp_path))))
-    outcomes = []
+    made = []
     while runner.busy:
-        outcomes += runner.step()
-    assert [type(outcome) for _, outcome in outcomes] == [EngineFailed]
+        made += runner.step()
+    assert [type(outcome) for _, outcome in made] == [EngineFailed]
     for file in Path(adapters["all"][0].folder).iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     assert run(runner, [greedy(Adapter("late", str(tmp_path)))]) == run(runner, [greedy(adapters["all"][0])])

@@ -1,5 +1,6 @@
 """Which adapters are in memory: loaded on first use by a thread of their own, the longest unused making way."""
 
+import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from fireside.engine.types import Adapter
 from fireside.errors import EngineFailed, FiresideError
 from fireside.weights.adapter import AdapterFiles, check_fits, read_adapter
 from fireside.weights.checkpoint import ModelConfig
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -43,10 +46,9 @@ class AdapterTable:
         try:
             if not self._ready(entry):
                 return None
-        except (FiresideError, ValueError, OSError) as error:
+        except Exception as error:  # MemoryError among them: it costs this request, and no other
             self._forget(adapter.id)
-            reason = error.strerror if isinstance(error, OSError) else error
-            raise EngineFailed(f"The fine-tune cannot be loaded: {reason}") from error
+            raise EngineFailed(f"The fine-tune cannot be loaded: {_reason(error)}") from error
         entry.users += 1
         return entry.slot
 
@@ -94,3 +96,16 @@ class AdapterTable:
         entry = self._entries.pop(name)
         if entry.slot is not None:
             self._bank.free(entry.slot)
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case OSError():
+            return error.strerror or type(error).__name__
+        case MemoryError():
+            return "there is not enough memory for it."
+        case FiresideError() | ValueError():
+            return str(error)
+        case _:
+            logger.error("an adapter cannot be loaded", exc_info=error)
+            return f"{type(error).__name__}. The server's log says more."
