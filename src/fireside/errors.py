@@ -13,6 +13,7 @@ FiresideError
 │   ├── BodyTooLarge            more bytes than the server takes
 │   ├── UnknownModel            no such model in the catalog
 │   ├── InvalidModelId          the model id is not of the form @hf/author/name or @cf/author/name
+│   ├── ModelRetired            the hosted service has retired the model, and Fireside cannot run it
 │   ├── LoraUnsupported         the model takes no adapters
 │   ├── FineTuneNotFound        no such fine-tune for this account
 │   ├── FineTuneIncomplete      the fine-tune lacks a file
@@ -145,6 +146,10 @@ class UnknownModel(RequestError):
 
 class InvalidModelId(RequestError):
     """The model id is malformed."""
+
+
+class ModelRetired(RequestError):
+    """The hosted service has retired the model, and Fireside cannot run it."""
 
 
 class LoraUnsupported(RequestError):

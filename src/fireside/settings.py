@@ -66,7 +66,8 @@ class Settings(BaseSettings):
     stand_in: Annotated[
         str | None,
         Field(
-            description="Model that answers for models whose weights are missing. Off by default; such answers "
+            description="Model that answers for models whose weights are missing; `family`: the one made for the "
+            "model's family. Or rules, such as `@cf/qwen/*=family,*guard*=@hf/me/guard`. Off by default; such answers "
             "carry the header fireside-served-by."
         ),
     ] = None

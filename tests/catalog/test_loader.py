@@ -7,7 +7,7 @@ import pytest
 
 from fireside.catalog.loader import Catalog, load_file
 from fireside.catalog.spec import FolderSource, HubSource, WheelSource
-from fireside.errors import CatalogError, ConfigError, InvalidModelId, UnknownModel
+from fireside.errors import CatalogError, ConfigError, InvalidModelId, ModelRetired, UnknownModel
 from fireside.settings import Settings
 
 OPENHERMES = "@hf/thebloke/openhermes-2.5-mistral-7b-awq"
@@ -284,3 +284,8 @@ def test_checksums_are_of_files_and_whole(tmp_path: Path, checksum: str, problem
     text = MINE.replace('kind = "folder"\npath = "weights/mine"', f"{source}\n[source.checksums]\n{checksum}")
     with pytest.raises(CatalogError, match=problem):
         load_file(write(tmp_path, text))
+
+
+def test_models_of_other_kinds_are_retired_by_name() -> None:
+    with pytest.raises(ModelRetired, match=r"^This model was deprecated on 2026-05-30\. .*made images into text"):
+        Catalog.load().get("@cf/unum/uform-gen2-qwen-500m")

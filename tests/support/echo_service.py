@@ -25,6 +25,7 @@ CONTEXT_LENGTH = 4096
 ORDERS: dict[str, BaseException] = {
     "!busy": errors.Busy("The queue is full."),
     "!missing": errors.ModelNotDownloaded("The model is not downloaded: run `fireside pull`."),
+    "!retired": errors.ModelRetired("This model was deprecated on 2026-05-30. Please use an alternative model."),
     "!lost": errors.EngineLost("The engine ended while it worked for this request."),
     "!bug": ZeroDivisionError("secret detail"),
 }

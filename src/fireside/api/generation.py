@@ -108,6 +108,8 @@ async def _generation(
 
     Raises LoraUnsupported, and what `FineTunes.local` does.
     """
+    # Found once: a download that ends in between must not change who answers.
+    choices = replace(choices, requests=tuple(replace(one, answering=spec) for one in choices.requests))
     adapter = None
     if lora is not None:
         if not spec.lora:

@@ -12,11 +12,17 @@ from typing import Self
 from pydantic import ValidationError
 
 from fireside.catalog.spec import MODEL_ID_PATTERN, FolderSource, ModelSpec
-from fireside.errors import CatalogError, ConfigError, InvalidModelId, UnknownModel
+from fireside.errors import CatalogError, ConfigError, InvalidModelId, ModelRetired, UnknownModel
 from fireside.settings import Settings
 
 _MODEL_ID = re.compile(MODEL_ID_PATTERN)
 _MAX_FILE_BYTES = 1_000_000
+
+_OTHER_TASKS = {
+    "@cf/unum/uform-gen2-qwen-500m": ("2026-05-30", "images into text"),
+    "@cf/facebook/bart-large-cnn": ("2026-05-30", "texts into summaries"),
+}
+"""Models of other kinds that the hosted service has retired: the day, and what they made of what."""
 
 
 class Catalog:
@@ -62,7 +68,8 @@ class Catalog:
     def get(self, model_id: str) -> ModelSpec:
         """The model of this id or alias.
 
-        Raises InvalidModelId when it is not of the form, UnknownModel when there is none.
+        Raises InvalidModelId when it is not of the form, ModelRetired when it was one of another kind, and UnknownModel
+        when there is none.
         """
         spec = self._by_name.get(model_id)
         if spec is not None:
@@ -70,6 +77,12 @@ class Catalog:
         shown = model_id if len(model_id) <= 200 else model_id[:200] + "…"
         if not _MODEL_ID.fullmatch(model_id):
             raise InvalidModelId(f"Invalid model id {shown!r}: it must look like @hf/author/name or @cf/author/name")
+        if model_id in _OTHER_TASKS:
+            day, work = _OTHER_TASKS[model_id]
+            raise ModelRetired(
+                f"This model was deprecated on {day}. Please use an alternative model. {model_id} made {work}; this "
+                "server generates text, and nothing else."
+            )
         close = difflib.get_close_matches(shown.lower(), self._by_name, n=3, cutoff=0.6)
         hint = f". Did you mean {' or '.join(close)}?" if close else ""
         raise UnknownModel(f"No such model {shown} or task{hint}")

@@ -17,9 +17,25 @@ Checksum = Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|git:[0-9a-f]{40}
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*$")]
 """A plain name in the top folder of a repository: no slashes, no leading dot."""
 
+Family = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")]
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+USUAL_FILES = ("config.json", "tokenizer.json")
+USUAL_EXTRAS = (
+    "added_tokens.json",
+    "chat_template.jinja",
+    "generation_config.json",
+    "quant_config.json",
+    "quantize_config.json",
+    "special_tokens_map.json",
+    "tokenizer_config.json",
+)
+"""Of a repository whose catalog file names no files."""
 
 
 class HubSource(_Strict):
@@ -27,8 +43,10 @@ class HubSource(_Strict):
 
     Args:
         revision: a commit is held to; whatever else (a branch, a tag) is what the hub or its mirror makes of it.
-        files: must exist in the repository.
+        files: must exist in the repository. None named: the model's safetensors files, however many, with
+            `USUAL_FILES`, and of `USUAL_EXTRAS` those that are there.
         optional_files: are taken where they exist.
+        gated: whether the hub asks who fetches it to accept the licence, and for a token.
         checksums: of the files, "sha256:…", or "git:…" (the id of the file's git blob, SHA-1). A file without one is
             checked by the hub's own listing: against damage, not against a hub that lies.
     """
@@ -36,12 +54,25 @@ class HubSource(_Strict):
     kind: Literal["huggingface"]
     repo: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")]
     revision: str
-    files: Annotated[tuple[FileName, ...], Field(min_length=1)]
+    files: tuple[FileName, ...] = ()
     optional_files: tuple[FileName, ...] = ()
+    gated: Annotated[bool, Field(exclude=True)] = False  # where the files are kept does not change with it
     checksums: dict[FileName, Checksum] = {}
+
+    @property
+    def small_files(self) -> tuple[str, ...]:
+        """Those of the files that must be there and hold no weights."""
+        return tuple(name for name in self.files if ".safetensors" not in name) or USUAL_FILES
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """The files that are taken where they exist."""
+        return self.optional_files if self.files else USUAL_EXTRAS
 
     @model_validator(mode="after")
     def _checksums_of_files(self) -> Self:
+        if self.optional_files and not self.files:
+            raise ValueError("optional_files: are for a source that names its files")
         if stray := set(self.checksums) - {*self.files, *self.optional_files}:
             raise ValueError(f"checksums: {min(stray)} is not one of the files")
         return self
@@ -78,7 +109,18 @@ class NoSource(_Strict):
     kind: Literal["none"]
 
 
-Source = Annotated[HubSource | WheelSource | FolderSource | NoSource, Field(discriminator="kind")]
+class Unavailable(_Strict):
+    """There are no weights that Fireside could run.
+
+    Args:
+        reason: a sentence.
+    """
+
+    kind: Literal["unavailable"]
+    reason: Annotated[str, Field(min_length=1, max_length=300)]
+
+
+Source = Annotated[HubSource | WheelSource | FolderSource | NoSource | Unavailable, Field(discriminator="kind")]
 
 
 class EngineSpec(BaseModel):
@@ -128,7 +170,7 @@ class ArchitectureFacts(_Strict):
         group_size: of a model in 4-bit codes (AWQ, GPTQ, compressed-tensors).
     """
 
-    model_type: Literal["llama", "mistral"] | None = None
+    model_type: Annotated[str, Field(pattern=r"^[a-z0-9_]+$")] | None = None
     vocab_size: int | None = Field(default=None, ge=1, le=1 << 22)
     hidden_size: int | None = Field(default=None, ge=1, le=1 << 17)
     intermediate_size: int | None = Field(default=None, ge=1, le=1 << 19)
@@ -147,6 +189,11 @@ class ModelSpec(_Strict):
     Args:
         aliases: further ids of the same model, such as those that the hosted service has for its use with LoRA.
         uuid: the hosted service's where it has one, else made from the id.
+        family: whose architecture, tokenizer and chat format it shares.
+        stands_in_for: families for whose models it answers where the operator wants stand-ins; "*": any.
+        license: of the weights, as SPDX or the hub calls it.
+        retired: the day from which the hosted service has not answered for it.
+        hosted_context: the hosted service's own limit, where it published one; only shown.
         context_length: most tokens of prompt and answer together.
         download_bytes: about how much a download brings, where the source does not say; only shown.
     """
@@ -160,6 +207,11 @@ class ModelSpec(_Strict):
     lora: bool = False
     info_url: str | None = None
     tags: tuple[str, ...] = ()
+    family: Family | None = None
+    stands_in_for: tuple[Family | Literal["*"], ...] = ()
+    license: str = ""
+    retired: Day | None = None
+    hosted_context: int | None = Field(default=None, ge=1)
     context_length: int = Field(ge=1)
     download_bytes: int | None = Field(default=None, ge=1)
     source: Source

@@ -29,8 +29,9 @@ def serve(
     stand_in: Annotated[
         str | None,
         typer.Option(
-            help="Answer with this model wherever a request names a model whose weights are not here. Off by default; "
-            "answers say so in the header fireside-served-by."
+            help="Answer with this model wherever a request names a model whose weights are not here; family: with the "
+            "one made for the model's family. Or rules, such as @cf/qwen/*=family,*guard*=@hf/me/guard. Off by "
+            "default; answers say so in the header fireside-served-by."
         ),
     ] = None,
     loaded_models: Annotated[
@@ -78,9 +79,11 @@ def serve(
       fireside serve echo --port 8000
       fireside serve @hf/mistral/mistral-7b-instruct-v0.2 --context-length 8192
       fireside serve --stand-in smollm2-135m-instruct
+      fireside serve --stand-in family
     """
     from fireside.catalog.loader import Catalog
     from fireside.cli.serve_process import run_server
+    from fireside.serving.stand_ins import FAMILY, stand_in_rules
     from fireside.settings import load_settings
 
     settings = load_settings(
@@ -98,5 +101,8 @@ def serve(
     catalog = Catalog.from_settings(settings)
     ids = {"default_model": find_model(catalog, settings.default_model).id}
     if settings.stand_in is not None:
-        ids["stand_in"] = find_model(catalog, settings.stand_in).id
+        rules = stand_in_rules(settings.stand_in)
+        ids["stand_in"] = ",".join(
+            f"{pattern}={target if target == FAMILY else find_model(catalog, target).id}" for pattern, target in rules
+        )
     run_server(settings.model_copy(update=ids), catalog, no_pull=no_pull)

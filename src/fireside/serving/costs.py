@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from fireside.catalog.spec import ArchitectureFacts, FolderSource, ModelSpec, NoSource, WheelSource
+from fireside.catalog.spec import ArchitectureFacts, FolderSource, ModelSpec, NoSource, Unavailable, WheelSource
 from fireside.engine.bandwidth import memory_bandwidth
 from fireside.engine.engine_type import Footprint
 from fireside.engine.memory import machine_memory
@@ -55,6 +55,8 @@ def cost_of(spec: ModelSpec, data_dir: Path) -> Cost:
     source = spec.source
     if isinstance(source, NoSource):
         return Cost(0, 0, OVERHEAD_BYTES, None)
+    if isinstance(source, Unavailable):
+        return Cost(None, None, None, None)
     here = is_downloaded(data_dir, spec)
     download = source.wheel_size if isinstance(source, WheelSource) else spec.download_bytes
     if isinstance(source, FolderSource):

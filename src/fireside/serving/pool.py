@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from fireside.catalog.spec import ModelSpec
+from fireside.catalog.spec import ModelSpec, Unavailable
 from fireside.engine.admission import Admission
 from fireside.engine.options import TokenTable
 from fireside.engine.protocol import Engine
@@ -98,6 +98,8 @@ class ModelPool:
         if entry is None:
             if is_downloaded(self.settings.data_dir, spec):
                 return ModelStatus("idle", self._failures.get(spec.id, ""))
+            if isinstance(spec.source, Unavailable):
+                return ModelStatus("unavailable", spec.source.reason)
             return ModelStatus("not-downloaded", f"fireside pull {spec.id}")
         if not entry.loading.done():
             return ModelStatus("loading", entry.phase, entry.done / entry.total if entry.total else None)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from fireside.catalog.spec import FolderSource, ModelSpec, NoSource
+from fireside.catalog.spec import FolderSource, ModelSpec, NoSource, Unavailable
 from fireside.errors import ConfigError, FiresideError
 from fireside.serving.engine_options import engine_of, engine_options
 from fireside.settings import Settings
@@ -30,7 +30,7 @@ def files_of(spec: ModelSpec, settings: Settings) -> list[Path]:
     packed = packed_file(spec, settings)
     found = [] if packed is None else [packed]
     folder = model_dir(settings.data_dir, spec)
-    if not isinstance(spec.source, NoSource | FolderSource) and folder.is_dir():
+    if not isinstance(spec.source, NoSource | FolderSource | Unavailable) and folder.is_dir():
         found += sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     return found
 
@@ -52,7 +52,7 @@ def remove(spec: ModelSpec, settings: Settings) -> int:
         with FileLock(lock).acquire(timeout=0):
             files = files_of(spec, settings)
             freed = freed_bytes(files)
-            if not isinstance(spec.source, NoSource | FolderSource):
+            if not isinstance(spec.source, NoSource | FolderSource | Unavailable):
                 unmark(model_dir(settings.data_dir, spec))  # from here on it counts as not downloaded, come what may
             for path in files:
                 path.unlink(missing_ok=True)
@@ -66,7 +66,7 @@ def remove(spec: ModelSpec, settings: Settings) -> int:
 
 def _remove_emptied(spec: ModelSpec, settings: Settings) -> None:
     folder = model_dir(settings.data_dir, spec)
-    if not isinstance(spec.source, NoSource | FolderSource) and folder.is_dir():
+    if not isinstance(spec.source, NoSource | FolderSource | Unavailable) and folder.is_dir():
         for inner in sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True):
             inner.rmdir()
         folder.rmdir()

@@ -5,6 +5,7 @@ from array import array
 from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 import msgspec
 
@@ -20,6 +21,7 @@ from fireside.serving.notes import note_of, offer_of
 from fireside.serving.pool import LoadedModel, ModelPool
 from fireside.serving.preview import Previewer
 from fireside.serving.reader import AnswerReader
+from fireside.serving.stand_ins import StandIns
 from fireside.serving.tokens import PromptReport, TokenReport, prompt_report
 from fireside.serving.types import Delta, Meter, ModelStatus, Preview, TextRequest, Usage
 from fireside.settings import Settings
@@ -41,6 +43,7 @@ class Service:
     def __init__(self, settings: Settings, catalog: Catalog) -> None:
         self._settings = settings
         self._catalog = catalog
+        self._stand_ins = StandIns(settings.stand_in, catalog, partial(is_downloaded, settings.data_dir))
         self._pool = ModelPool(settings)
         self._previewer = Previewer(settings)
         self._lanes = Lanes(_PROMPT_THREADS, queue=_PROMPT_QUEUE, name="prompt")
@@ -53,10 +56,7 @@ class Service:
 
     def resolve(self, model: str) -> ModelSpec:
         """See `TextService.resolve`."""
-        spec = self._catalog.get(model)
-        if self._settings.stand_in and not is_downloaded(self._settings.data_dir, spec):
-            return self._catalog.get(self._settings.stand_in)
-        return spec
+        return self._stand_ins.answering(self._catalog.get(model))
 
     async def status(self, model: str) -> ModelStatus:
         """See `TextService.status`."""
@@ -70,7 +70,7 @@ class Service:
 
     async def load(self, model: str) -> None:
         """Load a model before anyone asks for it. Raises as `generate` does."""
-        async with self._pool.use(self.resolve(model)):
+        async with self._pool.use(self._catalog.get(self.resolve(model).id)):
             pass
 
     async def unload(self, model: str) -> bool:
@@ -79,12 +79,13 @@ class Service:
 
     async def generate(self, request: TextRequest) -> AsyncGenerator[Delta, None]:
         """See `TextService.generate`."""
-        spec = self.resolve(request.model)
-        async with self._pool.use(spec) as model:
+        answering = request.answering or self.resolve(request.model)
+        async with self._pool.use(self._catalog.get(answering.id)) as model:
+            context = min(model.context_length, answering.context_length)
             grammar = await self._grammar(request, model)
-            generation, ids = await self._lanes.run(request.account, lambda: _prepare(request, model, grammar))
+            generation, ids = await self._lanes.run(request.account, lambda: _prepare(request, model, grammar, context))
             meter = request.meter
-            chat = format_of(spec.prompt)
+            chat = format_of(model.spec.prompt)
             reader = AnswerReader(request, model.tokenizer, chat, thinks=_thinks(ids, chat, model.tokenizer))
             async with (
                 model.admission.admitted(generation, len(ids), meter, wait=request.wait),
@@ -151,18 +152,25 @@ def _tokens(model: LoadedModel, generation: GenerationRequest, ids: "array[int]"
     return model.engine.generate(whole)
 
 
-def _prepare(request: TextRequest, model: LoadedModel, grammar: str | None) -> tuple[GenerationRequest, "array[int]"]:
+def _prepare(
+    request: TextRequest, model: LoadedModel, grammar: str | None, context: int
+) -> tuple[GenerationRequest, "array[int]"]:
     """The request in the engine's terms, and apart from it the prompt's ids, packed: many requests may have to wait.
 
-    Whether the two fit the context, admission says. Raises ContextOverflow for a prompt that alone does not,
-    InvalidInput, UnsupportedWeights.
+    Whether the two fit the context, admission says. Raises ContextOverflow for a prompt that alone does not, or where
+    the id has less than the model that stands in for it; InvalidInput, UnsupportedWeights.
+
+    Args:
+        context: most tokens of prompt and answer.
     """
     _check_ids(request, model.vocab_size)
     least = 1 if request.clip else max(1, request.max_tokens)  # the one token that max_tokens 0 costs is not shown
-    ids = _prompt_ids(request, model, least)
+    ids = _prompt_ids(request, model, least, context)
+    if len(ids) + least > context < model.context_length:
+        raise ContextOverflow(len(ids), least, context)
     generation = GenerationRequest(
         prompt_ids=[],
-        max_tokens=max(least, min(request.max_tokens, model.context_length - len(ids))) if request.clip else least,
+        max_tokens=max(least, min(request.max_tokens, context - len(ids))) if request.clip else least,
         sampling=request.sampling,
         # A form that is complete has an end, whoever ignores the model's.
         stop_ids=[*([] if request.ignore_end and grammar is None else model.stop_ids), *request.stop_ids],
@@ -177,7 +185,7 @@ def _prepare(request: TextRequest, model: LoadedModel, grammar: str | None) -> t
     return generation, ids
 
 
-def _prompt_ids(request: TextRequest, model: LoadedModel, least: int) -> "array[int]":
+def _prompt_ids(request: TextRequest, model: LoadedModel, least: int, context: int) -> "array[int]":
     if request.prompt_ids is not None:
         return array("i", request.prompt_ids)
     try:
@@ -189,10 +197,10 @@ def _prompt_ids(request: TextRequest, model: LoadedModel, least: int) -> "array[
             offer=offer_of(request),
             spec=model.spec.prompt,
             tokenizer=model.tokenizer,
-            most=model.context_length,
+            most=context,
         )
     except PromptTooLong as error:
-        raise ContextOverflow(error.least, least, model.context_length, at_least=True) from None
+        raise ContextOverflow(error.least, least, context, at_least=True) from None
     field, style = "prompt" if request.messages is None else "messages", None if request.raw else model.spec.prompt
     check_known(ids, model.vocab_size, model.tokenizer, field=field, style=style)
     return array("i", ids)

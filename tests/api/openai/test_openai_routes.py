@@ -293,6 +293,7 @@ def test_wrong_fields_of_completions_are_named(shared_server: LiveServer, change
         (PLAIN, "x " * 5000, 400, "context_length_exceeded", "invalid_request_error", None),
         (PLAIN, "!busy", 429, "rate_limit_exceeded", "rate_limit_error", None),
         (PLAIN, "!lost", 500, "engine_lost", "server_error", None),
+        (PLAIN, "!retired", 404, "model_not_found", "invalid_request_error", None),
         (PLAIN, "!missing", 503, "model_not_downloaded", "server_error", None),
         (PLAIN, "!bug", 500, "internal_error", "server_error", None),
         (f"{LORA}:nobody", "hi", 404, "fine_tune_not_found", "invalid_request_error", "lora"),

@@ -15,7 +15,7 @@ from fireside.weights.download import http
 from fireside.weights.download import hub as hub_module
 from fireside.weights.download.hub import _safe_token
 from fireside.weights.download.pull import pull
-from fireside.weights.locate import is_downloaded
+from fireside.weights.locate import is_downloaded, model_dir
 from support.file_server import FileServer, Served
 from support.model_sources import COMMIT, REPO, file_path, hub_source, model_spec, serve_repository
 
@@ -54,8 +54,6 @@ def test_a_revision_is_asked_for(hub: FileServer, tmp_path: Path) -> None:
 
 
 def pull_folder_of_main(data_dir: Path) -> Path:
-    from fireside.weights.locate import model_dir
-
     return model_dir(data_dir, SPEC)
 
 
@@ -291,3 +289,26 @@ def test_files_of_another_model_are_refused(hub: FileServer, tmp_path: Path) -> 
     with pytest.raises(BadWeights, match="vocab_size is 99, not 32000"):
         pull(SPEC.model_copy(update={"architecture": facts}), tmp_path)
     assert not is_downloaded(tmp_path, SPEC)
+
+
+def test_a_source_without_names_takes_what_transformers_would(hub: FileServer, tmp_path: Path) -> None:
+    parts = {f"model-0000{part}-of-00002.safetensors": bytes([part]) * 10 for part in (1, 2)}
+    files = {**FILES, **parts, "model.safetensors.index.json": b"{}", "tokenizer_config.json": b"{}"}
+    del files["model.safetensors"]
+    extra = {"consolidated.safetensors": b"x", "model-00001-of-00002.bin": b"x", "README.md": b"x"}
+    serve_repository(hub, {**files, **extra})
+    folder = pull(model_spec(hub_source()), tmp_path)
+    wanted = {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json", *parts}
+    assert {path.name for path in folder.iterdir() if not path.name.startswith(".")} == wanted
+
+
+@pytest.mark.parametrize("lacking", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_source_without_names_lacks_something(hub: FileServer, tmp_path: Path, lacking: str) -> None:
+    serve_repository(hub, {name: content for name, content in FILES.items() if name != lacking})
+    with pytest.raises(DownloadFailed, match=f"has no {lacking} at revision main"):
+        pull(model_spec(hub_source()), tmp_path)
+
+
+def test_whether_a_repository_is_gated_does_not_move_its_files(tmp_path: Path) -> None:
+    gated = SPEC.source.model_copy(update={"gated": True})
+    assert model_dir(tmp_path, SPEC.model_copy(update={"source": gated})) == model_dir(tmp_path, SPEC)

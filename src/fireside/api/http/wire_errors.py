@@ -1,7 +1,7 @@
 """The one table from each error of `fireside.errors` to what goes over the wire.
 
 Codes are those of the hosted service where it has one (its documentation's error table, and users' reports for 3043,
-5021 and 5024). The 51xx codes are Fireside's own: the hosted service has no notion of an operator who must act.
+5021, 5024 and 5028). The 51xx codes are Fireside's own: the hosted service has no notion of an operator who must act.
 """
 
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ WIRE_ERRORS: dict[type[e.FiresideError], WireError] = {
     e.BodyTooLarge: WireError(3006, 413),
     e.UnknownModel: WireError(5007, 400),
     e.InvalidModelId: WireError(3042, 404),
+    e.ModelRetired: WireError(5028, 400),
     e.LoraUnsupported: WireError(5005, 405),
     e.FineTuneNotFound: WireError(3037, 404),
     e.FineTuneIncomplete: WireError(3039, 400),

@@ -22,6 +22,7 @@ _CODES: dict[type[BaseException], str] = {
     e.NotAuthenticated: "invalid_api_key",
     e.UnknownModel: "model_not_found",
     e.InvalidModelId: "model_not_found",
+    e.ModelRetired: "model_not_found",
     e.ContextOverflow: "context_length_exceeded",
     e.Busy: "rate_limit_exceeded",
     # The error's former name: what is on the wire stays.
@@ -32,6 +33,7 @@ _CODES: dict[type[BaseException], str] = {
 _STATUSES: dict[type[BaseException], int] = {
     # As OpenAI has it: the SDKs make NotFoundError of it.
     e.UnknownModel: 404,
+    e.ModelRetired: 404,
     # The SDKs have no exception for a 405.
     e.LoraUnsupported: 400,
 }

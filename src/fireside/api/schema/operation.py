@@ -19,6 +19,7 @@ Endpoint = Callable[..., Any]
 GENERATING = (
     e.UnknownModel,
     e.InvalidModelId,
+    e.ModelRetired,
     e.ContextOverflow,
     e.BadGrammar,
     e.ConstraintNotMet,

@@ -28,6 +28,8 @@ from fireside.weights.download.progress import Progress
 from fireside.weights.locate import rename_durably
 
 _COMMIT = re.compile("[0-9a-f]{40}")
+_WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors|model\.safetensors\.index\.json")
+"""Weights as transformers names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +91,13 @@ def list_files(source: HubSource, token: str | None) -> Listing:
             "is not the hub's content. Check HF_ENDPOINT."
         )
     listed = {item.rfilename: item for item in info.siblings or ()}
-    missing = [name for name in source.files if name not in listed]
+    weights = [] if source.files else sorted(name for name in listed if _WEIGHTS.fullmatch(name))
+    wanted = source.files or (*source.small_files, *(weights or ["model.safetensors"]))
+    missing = [name for name in wanted if name not in listed]
     if missing:
         raise DownloadFailed(f"{_page(source)} has no {', '.join(missing)} at revision {source.revision}.")
     files = []
-    for name in (*source.files, *(name for name in source.optional_files if name in listed)):
+    for name in (*wanted, *(name for name in source.extras if name in listed)):
         item = listed[name]
         if item.size is None or not (item.lfs or item.blob_id):
             raise DownloadFailed(f"The hub's listing of {_page(source)} gives no size and checksum for {name}.")

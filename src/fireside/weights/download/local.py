@@ -46,14 +46,14 @@ def check_files(source: HubSource, given: Path) -> list[Path]:
     if not weights and (gguf := gguf_in(given)):
         open_checkpoint(gguf)
         return all_parts(gguf)
-    small = [name for name in source.files if ".safetensors" not in name]
+    small = source.small_files
     missing = [name for name in small if not (given / name).is_file()]
     if not any(name.endswith(".safetensors") for name in weights):
         missing.append("*.safetensors")
     if missing:
         raise DownloadFailed(f"{given} has no {', '.join(missing)}. Name a folder with the files of {source.repo}.")
     open_checkpoint(given)
-    optional = (name for name in source.optional_files if (given / name).is_file())
+    optional = (name for name in source.extras if (given / name).is_file())
     return [given / name for name in (*small, *weights, *optional)]
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from fireside.catalog.spec import FolderSource, HubSource, ModelSpec, NoSource, WheelSource
+from fireside.catalog.spec import FolderSource, HubSource, ModelSpec, NoSource, Unavailable, WheelSource
 from fireside.errors import DownloadFailed
 from fireside.weights.download.progress import Progress, silent
 from fireside.weights.facts import check_facts
-from fireside.weights.locate import is_downloaded, locate, lock_path, mark_complete, model_dir, unmark
+from fireside.weights.locate import check_available, is_downloaded, locate, lock_path, mark_complete, model_dir, unmark
 
 SPARE_BYTES = 64 << 20
 """Disk space that a download leaves free."""
@@ -36,10 +36,12 @@ def pull(
             the model as GGUF, a file or a folder with it.
 
     Raises DownloadFailed, BadWeights (files of another model), UnsupportedWeights, ModelNotDownloaded (a folder source
-    without its files).
+    without its files), ModelRetired (nothing to fetch).
     """
+    check_available(spec)
     folder = model_dir(data_dir, spec)
     source = spec.source
+    assert not isinstance(source, Unavailable)
     if isinstance(source, NoSource | FolderSource):
         if local_path is not None:
             raise DownloadFailed(f"{spec.id} takes no files from elsewhere: its catalog file says where they are.")
