@@ -12,6 +12,7 @@ from tools.locks import ROOT
 from typer.main import get_command
 
 from fireside.catalog.loader import Catalog
+from fireside.catalog.spec import HubSource, Unavailable
 from fireside.cli.main import app
 from fireside.serving.costs import cost_of
 from fireside.settings import Settings
@@ -48,6 +49,25 @@ def costs_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def retired_table() -> str:
+    """One row for each model that the hosted service has retired."""
+    rows = ["| id | retired | license | context | hosted | here |", "|---|---|---|---|---|---|"]
+    for spec in Catalog.load().all():
+        if spec.retired is None:
+            continue
+        names = "<br>".join(f"`{name}`" for name in spec.names)
+        hosted = f"{spec.hosted_context:,}" if spec.hosted_context else ""
+        match spec.source:
+            case Unavailable(reason=reason):
+                here = reason
+            case HubSource(repo=repo, gated=gated):
+                here = f"runs: {repo}{', license to accept' if gated else ''}"
+            case _:
+                here = "runs"
+        rows.append(f"| {names} | {spec.retired} | {spec.license} | {spec.context_length:,} | {hosted} | {here} |")
+    return "\n".join(rows) + "\n"
+
+
 def commands() -> str:
     """The help of each command, as the terminal shows it."""
     return "\n".join(f"## {path}\n\n```text\n{text}\n```\n" for path, text in _helps(get_command(app), "fireside"))
@@ -65,6 +85,7 @@ def _helps(command: Any, path: str, parent: Any = None) -> Iterator[tuple[str, s
 PARTS: dict[str, Callable[[], str]] = {
     "docs/commands.md": commands,
     "docs/configuration.md": settings_table,
+    "docs/retired-models.md": retired_table,
     "docs/sizing.md": costs_table,
 }
 

@@ -95,7 +95,8 @@ def test_keep_alive_comments_while_there_is_nothing_to_say(slow: LiveServer) -> 
 
 
 @pytest.mark.parametrize(
-    ("prompt", "status", "code"), [("!busy", 429, 3040), ("!missing", 503, 5101), ("!retired", 400, 5028), ("!bug", 500, 3043)]
+    ("prompt", "status", "code"),
+    [("!busy", 429, 3040), ("!missing", 503, 5101), ("!retired", 400, 5028), ("!bug", 500, 3043)],
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_an_error_before_the_first_token_is_an_ordinary_answer(
