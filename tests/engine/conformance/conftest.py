@@ -1,0 +1,20 @@
+"""Each engine once for all tests that do it no harm."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from support.engine_subjects import SUBJECTS, Running, Subject, running
+
+
+@pytest.fixture(scope="module", params=SUBJECTS)
+def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    return SUBJECTS[request.param](folder)
+
+
+@pytest.fixture(scope="module")
+async def engine(subject: Subject) -> AsyncIterator[Running]:
+    async with running(subject) as started:
+        yield started
