@@ -1,6 +1,7 @@
 """The echo engine does exactly what its documentation says: users' CI builds on it."""
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ def open_echo(*, max_num_seqs: int = 16, speed: float = 0.0, context: int = 4096
     )
 
 
-def request(text: str, *, max_tokens: int = 100, grammar: str | None = None, **sampling: float) -> GenerationRequest:
+def request(text: str, *, max_tokens: int = 100, grammar: str | None = None, **sampling: Any) -> GenerationRequest:
     return GenerationRequest(
         prompt_ids=list(text.encode()),
         max_tokens=max_tokens,
@@ -232,3 +233,14 @@ def test_a_cut_answer_may_be_kept() -> None:
     wanted = request('{"a": 1}', max_tokens=4, grammar=json_grammar({"type": "object"}))
     assert isinstance(outcomes(open_echo(), [wanted])[0][-1], ConstraintNotMet)
     assert answer(replace(wanted, keep_cut=True)) == ('{"a"', "length")
+
+
+def test_a_bias_forces_or_bans_a_token() -> None:
+    assert answer(request("abcab", logit_bias={98: -100})) == ("aca", "stop")
+    assert answer(request("ab", max_tokens=3, logit_bias={120: 100})) == ("xxx", "length")
+    assert answer(request("ab", logit_bias={120: 99, 97: -99})) == ("ab", "stop")
+
+
+def test_only_some_tokens_may_come() -> None:
+    assert answer(request("abc", max_tokens=5, allowed_ids=[98, 120])) == ("bbbbb", "length")
+    assert answer(request("abc", max_tokens=5, allowed_ids=[98, STOP])) == ("bbb", "stop")

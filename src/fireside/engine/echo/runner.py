@@ -2,8 +2,8 @@
 
 It answers with the prompt's own tokens. Without a seed, or at temperature 0, they come back in order; with a seed,
 words come back in an order that the seed alone decides. It honours `max_tokens`, `min_tokens`, stop tokens,
-`allowed_ids` and a settable speed per request. It is certain of what it says: its own token has the logprob 0, any
-other the least there is. So temperature, penalties and the like would change nothing.
+`allowed_ids`, biases that force or ban, and a settable speed per request. It is certain of what it says: its own token
+has the logprob 0, any other the least there is. So temperature, penalties and the like would change nothing.
 
 Held to a grammar, it says the prompt's next byte where the grammar allows that, and else what makes the answer short:
 a prompt that fits comes back as it is, and of any other one as much as fits into the smallest frame.
@@ -11,7 +11,7 @@ a prompt that fits comes back as it is, and of any other one as much as fits int
 
 import random
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,7 +19,16 @@ from typing import TYPE_CHECKING
 from fireside.engine.echo import EchoOptions
 from fireside.engine.options import TokenTable
 from fireside.engine.runner import Outcome
-from fireside.engine.types import MIN_LOGPROB, EngineInfo, EngineStats, GenerationRequest, Scores, Token, pack_scores
+from fireside.engine.types import (
+    MIN_LOGPROB,
+    EngineInfo,
+    EngineStats,
+    GenerationRequest,
+    Sampling,
+    Scores,
+    Token,
+    pack_scores,
+)
 from fireside.errors import EngineFailed, FiresideError
 
 if TYPE_CHECKING:
@@ -34,6 +43,9 @@ SIMPLEST_BYTES = b'}]",:' + bytes(range(ord("0"), 256)) + bytes(range(ord("0")))
 """Which byte makes JSON short: what ends something first."""
 
 NEWLINE = 10
+
+FORCING_BIAS = 100
+"""From here on a logit's bias forces a token, or bans it, as OpenAI has it; a smaller one changes nothing."""
 
 
 @dataclass(slots=True)
@@ -67,8 +79,9 @@ class _Run:
 
 def answer_ids(request: GenerationRequest) -> list[int]:
     """The whole answer, before `max_tokens` cuts it, without the stop token."""
-    ids = [token for token in request.prompt_ids if token < 256]
     sampling = request.sampling
+    banned = {token for token, bias in sampling.logit_bias.items() if bias <= -FORCING_BIAS}
+    ids = [token for token in request.prompt_ids if token < 256 and token not in banned]
     if sampling.seed is None or sampling.temperature == 0:
         return ids
     words = bytes(ids).split(b" ")
@@ -158,7 +171,7 @@ class EchoRunner:
         constraint = None if run.compiling is None else run.compiling.result()
         stop = request.stop_ids[0] if request.stop_ids else 0
         if constraint is None:
-            token = _among(request.sampling.allowed_ids, wish, stop)
+            token = _biased(request.sampling, wish, stop)
         else:
             token = _constrained(constraint, wish, may_end=run.may_end)
         prompt = _prompt_scores(request) if run.made == 0 else b""
@@ -167,7 +180,7 @@ class EchoRunner:
         scored = _scores(request, token)
         if token in request.stop_ids and run.may_end:
             return [Token(token, "stop", scores=scored, prompt=prompt)]
-        run.said += token == wish
+        run.said += constraint is None or token == wish
         run.made += 1
         self._generated_tokens += 1
         full = run.made == request.max_tokens
@@ -196,11 +209,14 @@ def _compiler(tokens: TokenTable) -> "GrammarCompiler":
     return GrammarCompiler(tokens)
 
 
-def _among(allowed_ids: Sequence[int], wish: int | None, stop: int) -> int | None:
-    """What to say where only some tokens may be: the first of them, where the wish is none."""
-    if not allowed_ids or (stop if wish is None else wish) in allowed_ids:
-        return wish
-    return allowed_ids[0]
+def _biased(sampling: Sampling, wish: int | None, stop: int) -> int | None:
+    """What to say where a token is forced, or only some may be: the first of these, where the wish is none."""
+    allowed = sampling.allowed_ids
+    if sampling.logit_bias:
+        likeliest = max(sampling.logit_bias, key=sampling.logit_bias.__getitem__)
+        if sampling.logit_bias[likeliest] >= FORCING_BIAS and (not allowed or likeliest in allowed):
+            return likeliest
+    return wish if not allowed or (stop if wish is None else wish) in allowed else allowed[0]
 
 
 def _constrained(constraint: "Constraint", wish: int | None, *, may_end: bool) -> int | None:
