@@ -15,7 +15,7 @@ from bench.gguf_checkpoint import gguf_tensors
 from bench.gguf_mixes import CONTEXT, Mixes, Told
 from bench.report import number
 from fireside.engine.onnx.decoder import Decoder
-from fireside.engine.onnx.layout import Form, LinearSpec
+from fireside.engine.onnx.layout import LinearSpec, WeightFormat
 from fireside.engine.onnx.load import Loaded, load_decoder
 from fireside.engine.onnx.options import OnnxOptions, WeightsMode
 from fireside.engine.onnx.pack import Packed
@@ -55,7 +55,7 @@ class MixErrors:
     """
 
     types: Counter[str]
-    weights: dict[tuple[str, Form], Squares]
+    weights: dict[tuple[str, WeightFormat], Squares]
     rounding: float
     llama: float
     same: float
@@ -82,20 +82,20 @@ def _load(path: Path, mode: WeightsMode, threads: int) -> Loaded:
     return load_decoder(options, lambda phase, done, total: None)
 
 
-def weight_errors(path: Path, packed: Packed) -> dict[tuple[str, Form], Squares]:
+def weight_errors(path: Path, packed: Packed) -> dict[tuple[str, WeightFormat], Squares]:
     """Of every linear of the file, as it was packed."""
     checkpoint = GgufCheckpoint(path)
     names = (name for name, _ in tensor_shapes(checkpoint.config))
     stored = dict(zip(names, (name for name, _, _ in gguf_tensors(checkpoint.config, "Q4_0")), strict=True))
     stored.setdefault("lm_head", stored["embed_tokens"])
     tensors = read_gguf(path).tensors
-    sums: dict[tuple[str, Form], Squares] = {}
+    sums: dict[tuple[str, WeightFormat], Squares] = {}
     for linear in [*(linear for layer in packed.linears for linear in layer), packed.head]:
         start = 0
-        for source, rows in zip(linear.sources, linear.rows, strict=True):
+        for source, rows in zip(linear.sources, linear.out_features, strict=True):
             given, kept = checkpoint.dense(source), unpacked(packed, linear, slice(start, start + rows))
             start += rows
-            found = sums.setdefault((tensors[stored[source]].kind.name, linear.form), Squares())
+            found = sums.setdefault((tensors[stored[source]].kind.name, linear.weight_format), Squares())
             found.errors += float(np.square(kept - given, dtype=np.float64).sum())
             found.values += float(np.square(given, dtype=np.float64).sum())
     return sums
@@ -131,7 +131,7 @@ def divergence(expected: NDArray[np.floating], found: NDArray[np.floating]) -> f
 
 def weights_table(measured: Iterable[MixErrors]) -> Table:
     """By type, over all mixes."""
-    sums: dict[tuple[str, Form], Squares] = {}
+    sums: dict[tuple[str, WeightFormat], Squares] = {}
     for mix in measured:
         for key, squares in mix.weights.items():
             total = sums.setdefault(key, Squares())

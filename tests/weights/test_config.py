@@ -16,6 +16,7 @@ from fireside.weights.compressed_tensors import CompressedTensors
 from fireside.weights.config import read_hf_config
 from fireside.weights.gptq import Gptq
 from fireside.weights.quantisation import read_quantisation
+from fireside.weights.rope import LinearScaling, Llama3Scaling
 
 MISTRAL: dict[str, Any] = {
     "architectures": ["MistralForCausalLM"],
@@ -33,6 +34,13 @@ MISTRAL: dict[str, Any] = {
     "tie_word_embeddings": False,
 }
 LLAMA = {**MISTRAL, "architectures": ["LlamaForCausalLM"]}
+LLAMA3: dict[str, Any] = {
+    "rope_type": "llama3",
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8192,
+}
 AWQ: dict[str, Any] = {"quant_method": "awq", "version": "gemm", "bits": 4, "zero_point": True, "group_size": 128}
 
 
@@ -82,9 +90,12 @@ def test_what_transformers_writes_is_what_is_read(kind: type[MistralConfig | Lla
         (MISTRAL, {"sliding_window": 512}, "sliding_window", 512),
         (LLAMA, {"sliding_window": 512}, "sliding_window", None),
         (LLAMA, {"num_key_value_heads": None}, "kv_heads", 32),
+        (MISTRAL, {"num_key_value_heads": None}, "kv_heads", 32),
         (LLAMA, {"rope_theta": 500000}, "rope_theta", 500000.0),
         (LLAMA, {"rope_theta": 1.0, "rope_parameters": {"rope_theta": 2.0}}, "rope_theta", 2.0),
         (LLAMA, {"rope_scaling": None}, "rope_theta", 1e6),
+        (LLAMA, {"rope_scaling": LLAMA3}, "rope_scaling", Llama3Scaling(8.0, 1.0, 4.0, 8192)),
+        (LLAMA, {"rope_parameters": {"rope_type": "linear", "factor": 2}}, "rope_scaling", LinearScaling(2.0)),
         (LLAMA, {"tie_word_embeddings": True}, "tie_embeddings", True),
         (LLAMA, {"max_position_embeddings": 2048}, "context_length", 2048),
     ],
@@ -95,10 +106,12 @@ def test_one_value(
     assert getattr(read_hf_config(write(tmp_path, values | change)), field) == expected
 
 
-@pytest.mark.parametrize(("missing", "expected"), [("sliding_window", 4096), ("rope_theta", 10000.0)])
+@pytest.mark.parametrize(
+    ("missing", "expected"), [("sliding_window", 4096), ("rope_theta", 10000.0), ("num_key_value_heads", 8)]
+)
 def test_the_architectures_own_default(missing: str, expected: float, tmp_path: Path) -> None:
     config = read_hf_config(write(tmp_path, {key: value for key, value in MISTRAL.items() if key != missing}))
-    assert getattr(config, missing) == expected
+    assert getattr(config, {"num_key_value_heads": "kv_heads"}.get(missing, missing)) == expected
 
 
 @pytest.mark.parametrize(
@@ -118,13 +131,24 @@ def test_the_architectures_own_default(missing: str, expected: float, tmp_path: 
         ({"num_attention_heads": 0}, "num_attention_heads is 0, not positive"),
         ({"num_key_value_heads": 0}, "num_key_value_heads is 0, not between 1 and"),
         ({"num_key_value_heads": 5}, "num_attention_heads is 32, not a multiple of num_key_value_heads 5"),
-        ({"num_key_value_heads": None}, "num_key_value_heads is missing"),
         ({"head_dim": 127}, "head_dim is 127, odd"),
         ({"rms_norm_eps": "small"}, "rms_norm_eps is 'small', not a number"),
         ({"rms_norm_eps": 1}, r"rms_norm_eps is 1\.0, not between 0 and 1"),
         ({"rope_theta": float("nan")}, "rope_theta is nan, not a positive number"),
         ({"rope_theta": 10**400}, "rope_theta is too large"),
         ({"rope_parameters": [1]}, "rope_parameters is not an object"),
+        ({"rope_parameters": {"full_attention": 1}}, "full_attention is not an object"),
+        ({"rope_scaling": {"type": "linear"}}, "factor is missing"),
+        ({"rope_scaling": {"type": "linear", "factor": 0}}, r"rope_scaling has factor 0\.0, not a positive number"),
+        ({"rope_scaling": LLAMA3 | {"factor": "8"}}, "factor is '8', not a number"),
+        (
+            {"rope_scaling": LLAMA3 | {"low_freq_factor": 4}},
+            r"rope_scaling has low_freq_factor 4\.0, not below high_freq_factor 4\.0",
+        ),
+        (
+            {"rope_scaling": LLAMA3 | {"original_max_position_embeddings": 0}},
+            "rope_scaling has original_max_position_embeddings 0, out",
+        ),
         ({"sliding_window": 0}, "sliding_window is 0, not positive"),
         ({"tie_word_embeddings": "no"}, "tie_word_embeddings is 'no', not true or false"),
     ],
@@ -137,14 +161,17 @@ def test_a_senseless_value(change: dict[str, Any], why: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"architectures": ["GemmaForCausalLM"]}, "the architecture is GemmaForCausalLM; Fireside runs"),
+        (
+            {"architectures": ["FalconForCausalLM"]},
+            "the architecture is FalconForCausalLM; Fireside runs LlamaForCausalLM, .* Take a model of one of these",
+        ),
         ({"hidden_act": "gelu"}, "hidden_act is 'gelu'; Fireside runs 'silu' only"),
         ({"attention_bias": True}, "attention_bias is True; Fireside runs False only"),
         ({"mlp_bias": True}, "mlp_bias is True"),
         ({"partial_rotary_factor": 0.5}, r"partial_rotary_factor is 0\.5"),
-        ({"rope_scaling": {"rope_type": "llama3", "factor": 8}}, "default rotary embedding only"),
-        ({"rope_scaling": {"type": "linear", "factor": 2}}, "default rotary embedding only"),
-        ({"rope_parameters": {"partial_rotary_factor": 0.5}}, "default rotary embedding only"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 8}}, "that of the types linear and llama3"),
+        ({"rope_scaling": {"type": "dynamic", "factor": 2}}, "that of the types linear and llama3"),
+        ({"rope_parameters": {"partial_rotary_factor": 0.5}}, "Fireside rotates whole heads"),
     ],
 )
 def test_a_model_that_is_not_run(change: dict[str, Any], why: str, tmp_path: Path) -> None:

@@ -102,9 +102,19 @@ def test_what_metadata_may_leave_out(
 @pytest.mark.parametrize(
     ("changes", "error", "why"),
     [
-        ({"general.architecture": "gemma"}, UnsupportedWeights, "the architecture is 'gemma'; Fireside runs 'llama'"),
+        (
+            {"general.architecture": "falcon"},
+            UnsupportedWeights,
+            "the architecture is 'falcon'; of GGUF files Fireside runs llama.* Take a model of one of these",
+        ),
         ({"split.count": 2}, BadWeights, "one of 2 parts, and not named so. Name the files as llama-gguf-split does"),
-        ({"llama.rope.scaling.type": "linear"}, UnsupportedWeights, "uses rotary scaling"),
+        ({"llama.rope.scaling.type": "yarn"}, UnsupportedWeights, "scaling.type is 'yarn'; Fireside runs rotary"),
+        ({"llama.rope.scaling.type": "linear"}, BadWeights, "rope.scaling.factor is missing"),
+        (
+            {"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": -2.0},
+            BadWeights,
+            r"rope.scaling.factor is -2\.0, not a positive number",
+        ),
         ({"llama.expert_count": 8}, UnsupportedWeights, "a mixture of experts"),
         ({"llama.rope.dimension_count": 16}, UnsupportedWeights, "heads of 32 with 16 rotary dimensions"),
         ({"llama.attention.value_length": 16}, UnsupportedWeights, "values of 16"),

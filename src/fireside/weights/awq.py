@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.weights.checkpoint import AwqLinear, Coding
-from fireside.weights.config import whole_number
+from fireside.weights.hf_values import whole_number
 from fireside.weights.nbits import dense_blocks, unpack_awq
 from fireside.weights.quantised import REMEDY, TensorSet, finite
 from fireside.weights.safetensors_file import StoredTensor

@@ -6,15 +6,25 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fireside.weights.block import LLAMA_BLOCK, Block
+from fireside.weights.rope import RopeScaling
+
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Shape of a Llama-type decoder (Llama, Mistral): RMSNorm, rotary halves, grouped-query attention, SwiGLU.
+    """Shape of a decoder, and what its arithmetic needs beside the weights.
 
     Args:
         rope_theta: base of the rotary frequencies.
+        rope_scaling: how these are stretched, if at all.
         sliding_window: tokens each token may look back on, or None for all.
+        global_layers: layers that look back on all tokens, whatever the window.
+        local_rope_theta: base of the rotary frequencies, without scaling, of the layers that keep to the window; None
+            where they share that of the others.
         context_length: positions the model was made for.
+        embedding_scale: what a token's embedding is multiplied by.
+        attention_scale: what attention scores are multiplied by; None for 1 / sqrt(head_dim).
+        block: what a layer is made of.
     """
 
     vocab_size: int
@@ -29,6 +39,16 @@ class ModelConfig:
     norm_eps: float
     sliding_window: int | None = None
     tie_embeddings: bool = False
+    rope_scaling: RopeScaling | None = None
+    global_layers: frozenset[int] = frozenset()
+    local_rope_theta: float | None = None
+    embedding_scale: float = 1.0
+    attention_scale: float | None = None
+    block: Block = LLAMA_BLOCK
+
+    def window(self, layer: int) -> int | None:
+        """Tokens that each token may look back on in this layer, or None for all."""
+        return None if layer in self.global_layers else self.sliding_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +102,9 @@ class Coding:
 class Checkpoint(Protocol):
     """A model's weights, read lazily: arrays are views of mapped files or made on demand, never all at once.
 
-    Names: "embed_tokens", "norm", "lm_head", "layers.N.input_layernorm", "layers.N.post_attention_layernorm",
-    "layers.N.self_attn.{q,k,v,o}_proj", "layers.N.mlp.{gate,up,down}_proj".
+    Names: "embed_tokens", "norm", "lm_head", and of layer N "layers.N.self_attn.{q,k,v,o}_proj",
+    "layers.N.mlp.{gate,up,down}_proj", each with ".bias" after it for its bias, and the norms of `Block`, such as
+    "layers.N.input_layernorm". `shapes.tensor_shapes` lists those of a config.
     """
 
     @property
@@ -95,7 +116,7 @@ class Checkpoint(Protocol):
         ...
 
     def dense(self, name: str) -> NDArray[np.float32]:
-        """Embedding [vocab, hidden], norm [hidden] or linear [out, in] as float32. Raises BadWeights."""
+        """Embedding [vocab, hidden], norm, bias [out] or linear [out, in] as float32. Raises BadWeights."""
         ...
 
     def coding(self, name: str) -> Coding | None:

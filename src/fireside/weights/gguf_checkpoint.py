@@ -1,4 +1,4 @@
-"""A GGUF file of the architecture "llama" as a `Checkpoint`."""
+"""A GGUF file as a `Checkpoint`."""
 
 import re
 from collections.abc import Mapping
@@ -9,39 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fireside.errors import BadWeights, UnsupportedWeights
+from fireside.weights.block import KEY_NORM, QUERY_NORM
 from fireside.weights.checkpoint import BlockLinear, Coding, ModelConfig
 from fireside.weights.dequantise import BLOCK, GgmlType, exact_codes
 from fireside.weights.fingerprint import fingerprint_files
 from fireside.weights.gguf import GgufFile
+from fireside.weights.gguf_config import ROPE_FREQS, read_gguf_config
 from fireside.weights.gguf_parts import read_parts
-from fireside.weights.shapes import check_config, tensor_shapes
+from fireside.weights.shapes import tensor_shapes
 
-_NAMES = {
-    "embed_tokens": "token_embd.weight",
-    "norm": "output_norm.weight",
-    "lm_head": "output.weight",
-    "input_layernorm": "attn_norm.weight",
-    "post_attention_layernorm": "ffn_norm.weight",
-    "self_attn.q_proj": "attn_q.weight",
-    "self_attn.k_proj": "attn_k.weight",
-    "self_attn.v_proj": "attn_v.weight",
-    "self_attn.o_proj": "attn_output.weight",
-    "mlp.gate_proj": "ffn_gate.weight",
-    "mlp.up_proj": "ffn_up.weight",
-    "mlp.down_proj": "ffn_down.weight",
-}
-_KEYS = {
-    "vocab_size": "llama.vocab_size",
-    "hidden_size": "llama.embedding_length",
-    "intermediate_size": "llama.feed_forward_length",
-    "layers": "llama.block_count",
-    "heads": "llama.attention.head_count",
-    "kv_heads": "llama.attention.head_count_kv",
-    "head_dim": "llama.attention.key_length",
-    "context_length": "llama.context_length",
-    "rope_theta": "llama.rope.freq_base",
-    "norm_eps": "llama.attention.layer_norm_rms_epsilon",
-    "sliding_window": "llama.attention.sliding_window",
+_TOP = {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output"}
+_LINEARS = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
 }
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 _LAYER = re.compile(r"layers\.(\d+)\.(.+)")
@@ -61,8 +46,9 @@ class GgufCheckpoint:
             raise BadWeights(
                 f"{path.name}: two parts of the split file have a tensor of the same name. Fetch it again."
             )
-        self._config = _read_config(self._file, self._places)
-        _check_tensors(self._file, self._places, self._config)
+        self._architecture, self._config = read_gguf_config(self._file, self._places)
+        self._names = gguf_names(self._config)
+        _check_tensors(self._file, self._places, self._config, self._names)
         self._fingerprint = fingerprint_files({file.path: file.header_size for file in files})
 
     @property
@@ -102,73 +88,46 @@ class GgufCheckpoint:
         return self._places[stored].tensors[stored].kind
 
     def _stored(self, name: str) -> str:
-        return _gguf_name("embed_tokens" if name == "lm_head" and self._config.tie_embeddings else name)
+        return self._names["embed_tokens" if name == "lm_head" and self._config.tie_embeddings else name]
 
     def _in_order(self, name: str, rows: NDArray[_Scalar]) -> NDArray[_Scalar]:
-        """Rows as transformers has them."""
-        if name.endswith("self_attn.q_proj"):
+        """Rows, of a weight or a bias, as transformers has them."""
+        linear = name.removesuffix(".bias")
+        if self._architecture.gguf_pairs and linear.endswith("self_attn.q_proj"):
             return _unpermute(rows, self._config.heads)
-        if name.endswith("self_attn.k_proj"):
+        if self._architecture.gguf_pairs and linear.endswith("self_attn.k_proj"):
             return _unpermute(rows, self._config.kv_heads)
         return rows
 
 
-def _gguf_name(name: str) -> str:
-    if layer := _LAYER.fullmatch(name):
-        return f"blk.{layer[1]}.{_NAMES[layer[2]]}"
-    return _NAMES[name]
+def gguf_names(config: ModelConfig) -> dict[str, str]:
+    """What llama.cpp's converter calls each tensor, by Fireside's name."""
+    block = config.block
+    by_place = {
+        block.before_attention: "attn_norm",
+        block.after_attention: "post_attention_norm",
+        block.before_mlp: "ffn_norm",
+        block.after_mlp: "post_ffw_norm",
+    }
+    known = by_place | _LINEARS | {QUERY_NORM: "attn_q_norm", KEY_NORM: "attn_k_norm"}
+    names = {}
+    for name, _ in tensor_shapes(config):
+        plain = name.removesuffix(".bias")
+        part = "weight" if plain == name else "bias"
+        layer = _LAYER.fullmatch(plain)
+        names[name] = f"blk.{layer[1]}.{known[layer[2]]}.{part}" if layer else f"{_TOP[plain]}.{part}"
+    return names
 
 
-def _unpermute(weight: NDArray[_Scalar], heads: int) -> NDArray[_Scalar]:
+def _unpermute(rows: NDArray[_Scalar], heads: int) -> NDArray[_Scalar]:
     """Rows back in the order of rotary halves; llama.cpp's converter interleaves the two halves of each head."""
-    rows, columns = weight.shape
-    return weight.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
+    return rows.reshape(heads, len(rows) // heads // 2, 2, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
 
 
-def _read_config(file: GgufFile, places: Mapping[str, GgufFile]) -> ModelConfig:
-    architecture = _single(file, "general.architecture", None)
-    if architecture != "llama":
-        raise UnsupportedWeights(
-            f"{file.path.name}: the architecture is {architecture!r}; Fireside runs 'llama' from GGUF files."
-        )
-    if _single(file, "llama.rope.scaling.type", "none") != "none" or "rope_freqs.weight" in places:
-        raise UnsupportedWeights(
-            f"{file.path.name}: uses rotary scaling; Fireside runs the default rotary embedding only."
-        )
-    if _single(file, "llama.expert_count", 0) != 0:
-        raise UnsupportedWeights(f"{file.path.name}: a mixture of experts, which Fireside does not run.")
-    hidden, heads = _integer(file, "hidden_size"), _integer(file, "heads")
-    if heads < 1:
-        raise BadWeights(f"{file.path.name}: {_KEYS['heads']} is {heads}, not positive.")
-    head_dim = _integer(file, "head_dim", hidden // heads)
-    rotated = _single(file, "llama.rope.dimension_count", head_dim)
-    values = _single(file, "llama.attention.value_length", head_dim)
-    if rotated != head_dim or values != head_dim:
-        raise UnsupportedWeights(
-            f"{file.path.name}: heads of {head_dim} with {rotated} rotary dimensions and values of {values}; "
-            "Fireside runs heads that are rotated whole."
-        )
-    embedding = places["token_embd.weight"].tensors["token_embd.weight"] if "token_embd.weight" in places else None
-    config = ModelConfig(
-        vocab_size=_integer(file, "vocab_size", embedding.shape[0] if embedding else None),
-        hidden_size=hidden,
-        intermediate_size=_integer(file, "intermediate_size"),
-        layers=_integer(file, "layers"),
-        heads=heads,
-        kv_heads=_integer(file, "kv_heads", heads),
-        head_dim=head_dim,
-        context_length=_integer(file, "context_length"),
-        rope_theta=_number(file, "rope_theta", 10000.0),
-        norm_eps=_number(file, "norm_eps"),
-        sliding_window=_integer(file, "sliding_window", 0) or None,
-        tie_embeddings="output.weight" not in places,
-    )
-    check_config(config, file.path.name, _KEYS)
-    return config
-
-
-def _check_tensors(file: GgufFile, places: Mapping[str, GgufFile], config: ModelConfig) -> None:
-    expected = {_gguf_name(name): shape for name, shape in tensor_shapes(config)}
+def _check_tensors(
+    file: GgufFile, places: Mapping[str, GgufFile], config: ModelConfig, names: Mapping[str, str]
+) -> None:
+    expected = {names[name]: shape for name, shape in tensor_shapes(config)}
     for name, shape in expected.items():
         if name not in places:
             raise BadWeights(f"{file.path.name}: has no tensor {name}.")
@@ -178,28 +137,5 @@ def _check_tensors(file: GgufFile, places: Mapping[str, GgufFile], config: Model
                 f"{places[name].path.name}: tensor {name} has shape {list(found)}, not {list(shape)} as its "
                 "metadata says."
             )
-    if unknown := sorted(places.keys() - expected.keys()):
+    if unknown := sorted(places.keys() - expected.keys() - {ROPE_FREQS}):
         raise UnsupportedWeights(f"{file.path.name}: tensor {unknown[0]} is not part of the models that Fireside runs.")
-
-
-def _single(file: GgufFile, key: str, default: object) -> object:
-    value = file.metadata.get(key, default)
-    if isinstance(value, list | np.ndarray):
-        raise BadWeights(f"{file.path.name}: {key} is a list, not one value.")
-    return value
-
-
-def _integer(file: GgufFile, field: str, default: int | None = None) -> int:
-    value = file.metadata.get(_KEYS[field], default)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise BadWeights(
-            f"{file.path.name}: {_KEYS[field]} is {'missing' if value is None else 'not one whole number'}."
-        )
-    return value
-
-
-def _number(file: GgufFile, field: str, default: float | None = None) -> float:
-    value = file.metadata.get(_KEYS[field], default)
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise BadWeights(f"{file.path.name}: {_KEYS[field]} is {'missing' if value is None else 'not one number'}.")
-    return float(value)

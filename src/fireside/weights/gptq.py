@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fireside.errors import BadWeights, UnsupportedWeights
-from fireside.weights.config import whole_number
 from fireside.weights.grouped import Arrays, GroupedLinear, check_group, read_order, unpack_words
+from fireside.weights.hf_values import whole_number
 from fireside.weights.quantised import REMEDY, TensorSet, finite
 
 _FORMATS = {"gptq": 1, "gptq_v2": 0}

@@ -47,7 +47,7 @@ class SafetensorsCheckpoint:
         """The tensor as float32: a mapped view when stored so, else a new array. Raises BadWeights."""
         name = self._source(name)
         quantised = self._quantised.get(name)
-        return self._tensors.find(f"{_stored_name(name)}.weight").float32() if quantised is None else quantised.dense()
+        return self._tensors.find(_tensor_name(name)).float32() if quantised is None else quantised.dense()
 
     def coding(self, name: str) -> Coding | None:
         """See `Checkpoint`."""
@@ -70,13 +70,14 @@ def _check_tensors(
     known: set[str] = set()
     found: dict[str, QuantisedLinear] = {}
     for name, shape in tensor_shapes(config):
-        stored = _stored_name(name)
-        linear = quantisation.open_linear(tensors, stored, shape) if quantisation and len(shape) == 2 else None
+        linear = (
+            quantisation.open_linear(tensors, _stored_name(name), shape) if quantisation and len(shape) == 2 else None
+        )
         if linear is not None:
             known |= linear.tensors
             found[name] = linear
         else:
-            known.add(tensors.floats(f"{stored}.weight", shape).name)
+            known.add(tensors.floats(_tensor_name(name), shape).name)
     for stored in sorted(tensors.tensors.keys() - known):
         # Files of old transformers keep the rotary frequencies, and a tied head may be stored all the same.
         spare = stored.endswith("rotary_emb.inv_freq") or (stored == "lm_head.weight" and config.tie_embeddings)
@@ -89,6 +90,11 @@ def _check_tensors(
 
 def _stored_name(name: str) -> str:
     return name if name == "lm_head" else f"model.{name}"
+
+
+def _tensor_name(name: str) -> str:
+    """The stored tensor of a weight or a bias that is kept as floats."""
+    return _stored_name(name) if name.endswith(".bias") else f"{_stored_name(name)}.weight"
 
 
 def _open_files(folder: Path) -> tuple[list[SafetensorsFile], Mapping[str, str]]:

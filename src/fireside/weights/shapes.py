@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from fireside.errors import BadWeights
+from fireside.weights.block import KEY_NORM, QUERY_NORM
 from fireside.weights.checkpoint import ModelConfig
 
 # Far above any model of this kind; what they stop is a config that asks for absurd amounts of memory or work.
@@ -42,6 +43,10 @@ def check_config(config: ModelConfig, where: str, keys: dict[str, str]) -> None:
         fail("norm_eps", "not between 0 and 1")
     if config.sliding_window is not None and config.sliding_window < 1:
         fail("sliding_window", "not positive")
+    if config.local_rope_theta is not None and not 0 < config.local_rope_theta < float("inf"):
+        fail("local_rope_theta", "not a positive number")
+    if config.attention_scale is not None and not 0 < config.attention_scale < float("inf"):
+        fail("attention_scale", "not a positive number")
 
 
 def linear_shapes(config: ModelConfig) -> dict[str, tuple[int, int]]:
@@ -59,14 +64,30 @@ def linear_shapes(config: ModelConfig) -> dict[str, tuple[int, int]]:
     }
 
 
+def norm_shapes(config: ModelConfig) -> Iterator[tuple[str, tuple[int]]]:
+    """Every RMSNorm gain: name and shape, layer by layer, the last one before the head."""
+    for layer in range(config.layers):
+        yield from _layer_norms(config, layer)
+    yield "norm", (config.hidden_size,)
+
+
 def tensor_shapes(config: ModelConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Every tensor of the model but `lm_head` where it is tied to the embedding: name and shape."""
     yield "embed_tokens", (config.vocab_size, config.hidden_size)
     for layer in range(config.layers):
-        for norm in ("input_layernorm", "post_attention_layernorm"):
-            yield f"layers.{layer}.{norm}", (config.hidden_size,)
+        yield from _layer_norms(config, layer)
         for name, shape in linear_shapes(config).items():
             yield f"layers.{layer}.{name}", shape
+            if name in config.block.biases:
+                yield f"layers.{layer}.{name}.bias", shape[:1]
     yield "norm", (config.hidden_size,)
     if not config.tie_embeddings:
         yield "lm_head", (config.vocab_size, config.hidden_size)
+
+
+def _layer_norms(config: ModelConfig, layer: int) -> Iterator[tuple[str, tuple[int]]]:
+    for name in config.block.norms:
+        yield f"layers.{layer}.{name}", (config.hidden_size,)
+    if config.block.qk_norms:
+        for name in (QUERY_NORM, KEY_NORM):
+            yield f"layers.{layer}.{name}", (config.head_dim,)

@@ -32,7 +32,7 @@ def packed(folder: Path, mode: WeightsMode = "auto", cache: Path | None = None) 
 def worth_of(result: Packed, linear: LinearSpec) -> NDArray[np.float32]:
     """A packed linear as float32 [out, in], undone the slow and obvious way."""
     tensors = result.file.tensors
-    if linear.form == "f32":
+    if linear.weight_format == "f32":
         return tensors[f"{linear.name}.weight"].astype(np.float32).T
     codes, scales = tensors[f"{linear.name}.codes"], tensors[f"{linear.name}.scales"]
     zeros: NDArray[Any] = np.full(scales.shape, 128)
@@ -41,7 +41,7 @@ def worth_of(result: Packed, linear: LinearSpec) -> NDArray[np.float32]:
         packed_zeros = tensors[f"{linear.name}.zeros"]
         zeros = np.stack([packed_zeros & 15, packed_zeros >> 4], axis=-1).reshape(len(scales), -1)[:, : scales.shape[1]]
     values = (codes.astype(np.float32) - zeros[..., None].astype(np.float32)) * scales[..., None]
-    result_: NDArray[np.float32] = values.reshape(linear.outputs, linear.inputs)
+    result_: NDArray[np.float32] = values.reshape(linear.total_out_features, linear.in_features)
     return result_
 
 
@@ -65,7 +65,7 @@ def test_float_weights(tmp_path: Path, mode: Any, steps: int, dtype: Any) -> Non
     result = packed(tmp_path, mode)
     for linear in [*linears(result), result.head]:
         got, wanted = worth_of(result, linear), sources(worth, linear)
-        assert linear.form == ("int8" if steps and linear is result.head else "f32" if not steps else mode)
+        assert linear.weight_format == ("int8" if steps and linear is result.head else "f32" if not steps else mode)
         if not steps:
             np.testing.assert_array_equal(got, wanted)
             continue
@@ -83,9 +83,9 @@ def test_awq_stays_as_it_is_whatever_was_asked_for(tmp_path: Path, group: int, m
     worth = make_tiny_checkpoint(tmp_path, awq_group=group, hidden=256, inner=384, heads=4, head_dim=64)
     result = packed(tmp_path, mode)
     for linear in linears(result):
-        assert (linear.form, linear.block, linear.bits) == ("int4", group, 4)
+        assert (linear.weight_format, linear.block, linear.bits) == ("int4", group, 4)
         np.testing.assert_array_equal(worth_of(result, linear), sources(worth, linear))
-    assert (result.head.form, result.head.block) == ("int8", HEAD_BLOCK)
+    assert (result.head.weight_format, result.head.block) == ("int8", HEAD_BLOCK)
     assert result.embedding.dtype == np.float16
 
 
@@ -107,13 +107,13 @@ def test_each_product_of_a_mixed_gguf_has_the_most_exact_form(tmp_path: Path, mo
     result = packed(tmp_path / "mixed.gguf", mode)
     exact = "Q4_0" if mode == "int4" else "Q4_0 Q5_0 Q8_0"
     for layer in result.linears:
-        assert [linear.form for linear in [*layer, result.head]] == forms.split()
+        assert [linear.weight_format for linear in [*layer, result.head]] == forms.split()
     for linear in [*linears(result), result.head]:
         got, start = worth_of(result, linear), 0
-        for source, rows in zip(linear.sources, linear.rows, strict=True):
+        for source, rows in zip(linear.sources, linear.out_features, strict=True):
             part, stored = got[start : start + rows], checkpoint.dense(source)
             start += rows
-            if linear.form == "f32" or MIXED[source.rpartition(".")[2]] in exact.split():
+            if linear.weight_format == "f32" or MIXED[source.rpartition(".")[2]] in exact.split():
                 np.testing.assert_array_equal(part, stored)
             else:
                 assert 0 < np.abs(part - stored).max() <= 0.51 * np.abs(stored).max() / (127 if linear.bits == 8 else 7)
@@ -133,7 +133,7 @@ def test_narrow_linears_get_exact_blocks_and_wide_ones_fast_blocks(
 ) -> None:
     make_tiny_checkpoint(tmp_path, hidden=hidden, inner=inner, heads=4, kv_heads=2, head_dim=32, layers=1)
     for linear in linears(packed(tmp_path, "int8")):
-        assert linear.block == blocks[linear.inputs]
+        assert linear.block == blocks[linear.in_features]
 
 
 def test_a_width_that_fits_no_block_is_refused(tmp_path: Path) -> None:

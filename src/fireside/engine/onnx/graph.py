@@ -9,6 +9,8 @@ import onnx
 from onnx import TensorProto, helper
 
 from fireside.engine.onnx.layout import KINDS, LinearSpec, TensorSpec
+from fireside.engine.onnx.rotary import layer_tables, table_names
+from fireside.weights.block import KEY_NORM, QUERY_NORM
 from fireside.weights.checkpoint import ModelConfig
 
 CONTRIB = "com.microsoft"
@@ -48,21 +50,30 @@ class _Graph:
 
     def linear(self, spec: LinearSpec, source: str) -> str:
         """[B, S, K] to [B, S, N], without adapters."""
-        names = [self.external(tensor) for tensor in spec.tensors()]
+        names = [self.external(tensor) for tensor in spec.weight_tensors()]
         output = f"{spec.name}.out"
-        if spec.form == "f32":
-            return self.node("MatMul", [source, *names], [output])
+        if spec.weight_format == "f32":
+            product = self.node("MatMul", [source, *names], [output])
+            if not spec.biased:
+                return product
+            return self.node("Add", [product, self.external(spec.bias)], [f"{spec.name}.biased"])
+        if spec.biased:
+            names += [""] * (4 - len(names)) + [self.external(spec.bias)]
         return self.node(
             "MatMulNBits",
             [source, *names],
             [output],
             CONTRIB,
-            K=spec.inputs,
-            N=spec.outputs,
+            K=spec.in_features,
+            N=spec.total_out_features,
             bits=spec.bits,
             block_size=spec.block,
             accuracy_level=FLOAT_ARITHMETIC if self.exact else INT8_ARITHMETIC,
         )
+
+    def norm(self, source: str, gain: str, name: str, epsilon: float) -> str:
+        """RMSNorm over the last axis."""
+        return self.node("SimplifiedLayerNormalization", [source, gain], [name], axis=-1, epsilon=epsilon)
 
     def adapted_linear(self, spec: LinearSpec, source: str) -> str:
         """[B, S, K] to [B, S, N], with adapters where the graph has them; see `fireside.engine.onnx.lora`."""
@@ -71,8 +82,8 @@ class _Graph:
             return base
         kind = spec.name.rpartition(".")[2]
         a, b = f"{spec.name}.lora_a", f"{spec.name}.lora_b"
-        self.inputs.append(helper.make_tensor_value_info(a, TensorProto.FLOAT, [f"R.{kind}", spec.inputs]))
-        self.inputs.append(helper.make_tensor_value_info(b, TensorProto.FLOAT, [f"R.{kind}", spec.outputs]))
+        self.inputs.append(helper.make_tensor_value_info(a, TensorProto.FLOAT, [f"R.{kind}", spec.in_features]))
+        self.inputs.append(helper.make_tensor_value_info(b, TensorProto.FLOAT, [f"R.{kind}", spec.total_out_features]))
         down = self.node("FusedMatMul", [source, a], [f"{spec.name}.lora_down"], CONTRIB, transB=1)
         masked = self.node("Mul", [down, f"lora_mask.{kind}"], [f"{spec.name}.lora_masked"])
         up = self.node("MatMul", [masked, b], [f"{spec.name}.lora_up"])
@@ -92,8 +103,8 @@ def build_graph(
 
     Inputs: "embeds" float32 [B, S, hidden]; "past" int32 [B], tokens of each row in the cache after this step, less
     one; "total" int32 [], the largest of those plus one; "last" int64 [L], the positions in S whose logits are wanted;
-    "k.N" and "v.N" float32 [B, kv_heads, T, head_dim]; "cos" and "sin" float32 [T, head_dim / 2]. Outputs: "logits"
-    float32 [B, L, vocab]; "new_k.N" and "new_v.N", meant to be bound to the inputs' own memory.
+    "k.N" and "v.N" float32 [B, kv_heads, T, head_dim]; the tables of `rotary_tables`. Outputs: "logits" float32
+    [B, L, vocab]; "new_k.N" and "new_v.N", meant to be bound to the inputs' own memory.
 
     Args:
         linears: the four products of each layer, in the order of `layout.layer_linears`.
@@ -102,16 +113,18 @@ def build_graph(
             linear of the layers, "lora_mask.KIND" float32 [B, 1, R] for each kind of them.
     """
     graph = _Graph(exact, lora)
-    gains = [graph.external(spec) for spec in norms]
+    block, epsilon = config.block, config.norm_eps
+    for spec in norms:
+        graph.external(spec)
     kv_shape = ["B", config.kv_heads, "T", config.head_dim]
     graph.inputs += [
         helper.make_tensor_value_info("embeds", TensorProto.FLOAT, ["B", "S", config.hidden_size]),
         helper.make_tensor_value_info("past", TensorProto.INT32, ["B"]),
         helper.make_tensor_value_info("total", TensorProto.INT32, []),
         helper.make_tensor_value_info("last", TensorProto.INT64, ["L"]),
-        helper.make_tensor_value_info("cos", TensorProto.FLOAT, ["T", config.head_dim // 2]),
-        helper.make_tensor_value_info("sin", TensorProto.FLOAT, ["T", config.head_dim // 2]),
     ]
+    for table in table_names(config):
+        graph.inputs.append(helper.make_tensor_value_info(table, TensorProto.FLOAT, ["T", config.head_dim // 2]))
     if lora:
         for kind in KINDS:
             graph.inputs.append(
@@ -119,23 +132,28 @@ def build_graph(
             )
     outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["B", "L", config.vocab_size])]
     graph.constant("halves", [config.intermediate_size, config.intermediate_size])
+    if block.qk_norms:
+        graph.constant("parts", [config.heads * config.head_dim, *[config.kv_heads * config.head_dim] * 2])
+        graph.constant("by_head", [0, 0, -1, config.head_dim])
+        graph.constant("joined", [0, 0, -1])
     residual = "embeds"
-    normed = graph.node(
-        "SimplifiedLayerNormalization", ["embeds", gains[0]], ["norm.0"], axis=-1, epsilon=config.norm_eps
-    )
+    normed = graph.norm("embeds", f"layers.0.{block.before_attention}", "norm.0", epsilon)
     for layer in range(config.layers):
         for side in ("k", "v"):
             graph.inputs.append(helper.make_tensor_value_info(f"{side}.{layer}", TensorProto.FLOAT, kv_shape))
             outputs.append(helper.make_tensor_value_info(f"new_{side}.{layer}", TensorProto.FLOAT, kv_shape))
         qkv, o, gate_up, down = linears[layer]
-        attended = _attention(graph, config, layer, graph.adapted_linear(qkv, normed))
-        normed, residual = _add_and_norm(
-            graph, config, graph.adapted_linear(o, attended), residual, gains[2 * layer + 1], f"{layer}.attention"
-        )
-        hidden = _swiglu(graph, layer, graph.adapted_linear(gate_up, normed))
-        normed, residual = _add_and_norm(
-            graph, config, graph.adapted_linear(down, hidden), residual, gains[2 * layer + 2], f"{layer}.mlp"
-        )
+        attended = graph.adapted_linear(o, _attention(graph, config, layer, graph.adapted_linear(qkv, normed)))
+        if block.after_attention:
+            gain = f"layers.{layer}.{block.after_attention}"
+            attended = graph.norm(attended, gain, f"norm.{layer}.after_attention", epsilon)
+        gain = f"layers.{layer}.{block.before_mlp}"
+        normed, residual = _add_and_norm(graph, config, attended, residual, gain, f"{layer}.attention")
+        fed = graph.adapted_linear(down, _gated(graph, config, layer, graph.adapted_linear(gate_up, normed)))
+        if block.after_mlp:
+            fed = graph.norm(fed, f"layers.{layer}.{block.after_mlp}", f"norm.{layer}.after_mlp", epsilon)
+        gain = f"layers.{layer + 1}.{block.before_attention}" if layer + 1 < config.layers else "norm"
+        normed, residual = _add_and_norm(graph, config, fed, residual, gain, f"{layer}.mlp")
     final = graph.node("Gather", [normed, "last"], ["final"], axis=1)
     graph.node("Identity", [graph.linear(head, final)], ["logits"])
     proto = helper.make_graph(graph.nodes, "decoder", graph.inputs, outputs, graph.initializers)
@@ -145,23 +163,49 @@ def build_graph(
 
 
 def _attention(graph: _Graph, config: ModelConfig, layer: int, qkv: str) -> str:
-    window = config.sliding_window if config.sliding_window and config.sliding_window < config.context_length else -1
+    window = config.window(layer)
+    attributes: dict[str, object] = {} if config.attention_scale is None else {"scale": config.attention_scale}
     return graph.node(
         "GroupQueryAttention",
-        [qkv, "", "", f"k.{layer}", f"v.{layer}", "past", "total", "cos", "sin"],
+        [
+            *(_normed_heads(graph, config, layer, qkv) if config.block.qk_norms else (qkv, "", "")),
+            f"k.{layer}",
+            f"v.{layer}",
+            "past",
+            "total",
+            *layer_tables(config, layer),
+        ],
         [f"attention.{layer}", f"new_k.{layer}", f"new_v.{layer}"],
         CONTRIB,
         num_heads=config.heads,
         kv_num_heads=config.kv_heads,
         do_rotary=1,
         rotary_interleaved=0,
-        local_window_size=window,
+        local_window_size=window if window and window < config.context_length else -1,
+        **attributes,
     )
 
 
-def _swiglu(graph: _Graph, layer: int, gate_up: str) -> str:
+def _normed_heads(graph: _Graph, config: ModelConfig, layer: int, qkv: str) -> tuple[str, str, str]:
+    """Queries, keys and values apart, each head's queries and keys normalised.
+
+    The operator can do it itself, but on GPUs only.
+    """
+    q, k, v = (f"{side}.raw.{layer}" for side in "qkv")
+    graph.node("Split", [qkv, "parts"], [q, k, v], axis=-1)
+    normed = []
+    for source, name in ((q, QUERY_NORM), (k, KEY_NORM)):
+        heads = graph.node("Reshape", [source, "by_head"], [f"{source}.heads"])
+        heads = graph.norm(heads, f"layers.{layer}.{name}", f"{source}.normed", config.norm_eps)
+        normed.append(graph.node("Reshape", [heads, "joined"], [f"{source}.joined"]))
+    return normed[0], normed[1], v
+
+
+def _gated(graph: _Graph, config: ModelConfig, layer: int, gate_up: str) -> str:
     gate, up = f"gate.{layer}", f"up.{layer}"
     graph.node("Split", [gate_up, "halves"], [gate, up], axis=-1)
+    if config.block.activation == "gelu_tanh":
+        return graph.node("Mul", [graph.node("FastGelu", [gate], [f"gelu.{layer}"], CONTRIB), up], [f"geglu.{layer}"])
     # QuickGelu with alpha 1 is x * sigmoid(x): SiLU in one pass.
     silu = graph.node("QuickGelu", [gate], [f"silu.{layer}"], CONTRIB, alpha=1.0)
     return graph.node("Mul", [silu, up], [f"swiglu.{layer}"])

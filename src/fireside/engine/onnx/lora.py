@@ -54,7 +54,7 @@ class _Kind:
 
     @property
     def row_bytes(self) -> int:
-        return 4 * sum(linear.inputs + linear.outputs for linear in self.linears)
+        return 4 * sum(linear.in_features + linear.total_out_features for linear in self.linears)
 
     def find(self, count: int) -> int | None:
         """Start of the lowest free range of `count` rows."""
@@ -79,9 +79,9 @@ class LoraBank:
         self._kinds: dict[str, _Kind] = {}
         for position, kind in enumerate(KINDS):
             linears = [layer[position] for layer in layers]
-            capacity = memory // (4 * sum(linear.inputs + linear.outputs for linear in linears))
-            a = [reserve((capacity, linear.inputs))[1] for linear in linears]
-            b = [reserve((capacity, linear.outputs))[1] for linear in linears]
+            capacity = memory // (4 * sum(linear.in_features + linear.total_out_features for linear in linears))
+            a = [reserve((capacity, linear.in_features))[1] for linear in linears]
+            b = [reserve((capacity, linear.total_out_features))[1] for linear in linears]
             self._kinds[kind] = _Kind(linears, a, b)
 
     def allocate(self, files: AdapterFiles) -> Slot | None:
@@ -176,7 +176,7 @@ def _fill_linear(
     files: AdapterFiles,
 ) -> None:
     row = column = 0
-    for source, width in zip(linear.sources, linear.rows, strict=True):
+    for source, width in zip(linear.sources, linear.out_features, strict=True):
         module = modules.get((layer, _module(source)))
         if module is not None:
             part = slice(row, row + module.rank)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from fireside.engine.onnx.layout import (
     Choose,
-    Form,
     LinearSpec,
     TensorSpec,
+    WeightFormat,
     head_linear,
     layer_linears,
-    norm_names,
+    norm_tensors,
     parameters,
 )
 from fireside.engine.onnx.options import WeightsMode
@@ -76,8 +76,8 @@ def packed_path(checkpoint: Checkpoint, mode: WeightsMode, cache_dir: Path) -> P
 
 def _key(checkpoint: Checkpoint, planned: "Plan") -> str:
     """Hex digest of everything that the packed bytes depend on."""
-    forms = [(linear.form, linear.block) for linear in planned.flat]
-    return hashlib.sha256(f"{PACK_VERSION} {forms} {checkpoint.fingerprint}".encode()).hexdigest()
+    formats = [(linear.weight_format, linear.block) for linear in planned.flat]
+    return hashlib.sha256(f"{PACK_VERSION} {formats} {checkpoint.fingerprint}".encode()).hexdigest()
 
 
 def _cache_file(cache_dir: Path, key: str) -> Path:
@@ -119,19 +119,19 @@ def plan(checkpoint: Planned, mode: WeightsMode) -> Plan:
     config = checkpoint.config
     choose = _chooser(checkpoint, mode)
     linears = [layer_linears(config, layer, choose) for layer in range(config.layers)]
-    exact = all(linear.form == "f32" for layer in linears for linear in layer)
+    exact = all(linear.weight_format == "f32" for layer in linears for linear in layer)
     head = head_linear(config, "f32" if exact else "int8")
-    norms = [TensorSpec(name, np.dtype(np.float32), (config.hidden_size,)) for name in norm_names(config)]
+    norms = norm_tensors(config)
     embedding_dtype = np.dtype(np.float32 if exact else np.float16)
     return Plan(linears, head, norms, TensorSpec(EMBEDDING, embedding_dtype, (config.vocab_size, config.hidden_size)))
 
 
 def _chooser(checkpoint: Planned, mode: WeightsMode) -> Choose:
-    """Each product is held in codes that are in the file already, else in the most exact form that `mode` allows."""
-    rounded: Form = "int4" if mode == "int4" else "int8"
+    """Each product is held in codes that are in the file already, else in the most exact format that `mode` allows."""
+    rounded: WeightFormat = "int4" if mode == "int4" else "int8"
     exact = mode == "f32" or (mode == "auto" and parameters(checkpoint.config) <= SMALL_MODEL)
 
-    def choose(sources: tuple[str, ...], inputs: int) -> tuple[Form, int]:
+    def choose(sources: tuple[str, ...], inputs: int) -> tuple[WeightFormat, int]:
         codings = {checkpoint.coding(source) for source in sources}
         coded = {coding for coding in codings if coding is not None}
         if exact and not any(coding.only for coding in coded):
@@ -161,7 +161,11 @@ def _fill(
             progress("repacking weights", done, total)
 
     def embed() -> None:
-        tensors[EMBEDDING][...] = checkpoint.dense(EMBEDDING)
+        target: NDArray[Any] = tensors[EMBEDDING]
+        if (scale := checkpoint.config.embedding_scale) == 1:
+            target[...] = checkpoint.dense(EMBEDDING)
+        else:
+            np.multiply(checkpoint.dense(EMBEDDING), np.float32(scale), out=target, casting="same_kind")
         report(tensors[EMBEDDING].nbytes)
 
     def fill(linear: LinearSpec) -> None:
@@ -169,7 +173,7 @@ def _fill(
         report(sum(spec.nbytes for spec in linear.tensors()))
 
     for norm in norms:
-        tensors[norm.name][...] = checkpoint.dense(norm.name)
+        tensors[norm.name][...] = checkpoint.dense(norm.name) + np.float32(checkpoint.config.block.norm_offset)
         report(norm.nbytes)
     jobs: list[Callable[[], None]] = [embed, *((lambda linear=linear: fill(linear)) for linear in linears)]
     with ThreadPoolExecutor(WORKERS) as pool:
@@ -184,15 +188,19 @@ def _fill(
 def pack_linear(checkpoint: Checkpoint, linear: LinearSpec, tensors: dict[str, NDArray[np.generic]]) -> None:
     """Write one (possibly fused) linear into its packed tensors."""
     start = 0
-    for source, rows in zip(linear.sources, linear.rows, strict=True):
-        part = slice(start, start + rows)
-        start += rows
-        if linear.form == "f32":
+    biases = checkpoint.config.block.biases
+    for source, width in zip(linear.sources, linear.out_features, strict=True):
+        part = slice(start, start + width)
+        start += width
+        if linear.biased:
+            has_bias = source.endswith(biases)
+            tensors[linear.bias.name][part] = checkpoint.dense(f"{source}.bias") if has_bias else 0
+        if linear.weight_format == "f32":
             tensors[f"{linear.name}.weight"][:, part] = checkpoint.dense(source).T
             continue
-        targets: list[NDArray[Any]] = [tensors[spec.name][part] for spec in linear.tensors()]
+        targets: list[NDArray[Any]] = [tensors[spec.name][part] for spec in linear.weight_tensors()]
         weight = checkpoint.linear(source)
-        if isinstance(weight, AwqLinear) and (linear.form, linear.block) == ("int4", weight.group_size):
+        if isinstance(weight, AwqLinear) and (linear.weight_format, linear.block) == ("int4", weight.group_size):
             pack_awq(weight, *targets)
             continue
         try:

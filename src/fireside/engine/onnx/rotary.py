@@ -4,13 +4,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fireside.weights.checkpoint import ModelConfig
+from fireside.weights.rope import RopeScaling
 
 Tables = dict[str, NDArray[np.float32]]
+
+_GLOBAL, _LOCAL = ("cos", "sin"), ("cos.local", "sin.local")
+
+
+def table_names(config: ModelConfig) -> tuple[str, ...]:
+    """The graph's rotary inputs; a model whose local layers have a base of their own has two pairs."""
+    return _GLOBAL if config.local_rope_theta is None else _GLOBAL + _LOCAL
+
+
+def layer_tables(config: ModelConfig, layer: int) -> tuple[str, str]:
+    """Those that a layer reads: cosine and sine."""
+    return _GLOBAL if config.local_rope_theta is None or layer in config.global_layers else _LOCAL
 
 
 def rotary_tables(config: ModelConfig, positions: int) -> Tables:
     """The graph's rotary inputs by name: cosine and sine of each position, float32 [positions, head_dim / 2]."""
+    tables = _pair(_GLOBAL, config, positions, config.rope_theta, config.rope_scaling)
+    if config.local_rope_theta is not None:
+        tables |= _pair(_LOCAL, config, positions, config.local_rope_theta, None)
+    return tables
+
+
+def _pair(
+    names: tuple[str, str], config: ModelConfig, positions: int, theta: float, scaling: RopeScaling | None
+) -> Tables:
     exponents = np.arange(0, config.head_dim, 2, dtype=np.float32) / config.head_dim
-    frequencies = (1.0 / np.float32(config.rope_theta) ** exponents).astype(np.float32)
+    frequencies = (1.0 / np.float32(theta) ** exponents).astype(np.float32)
+    if scaling is not None:
+        frequencies = scaling.apply(frequencies)
     angles = np.arange(positions, dtype=np.float32)[:, None] * frequencies
-    return {"cos": np.cos(angles), "sin": np.sin(angles)}
+    return dict(zip(names, (np.cos(angles), np.sin(angles)), strict=True))
