@@ -26,7 +26,7 @@ def quantise_gptq(
     rng = np.random.default_rng(seed)
     stored: dict[str, NDArray[Any]] = load_file(folder / "model.safetensors")
     worth = {name: values.astype(np.float32) for name, values in stored.items()}
-    for name in [name for name in stored if "_proj" in name]:
+    for name in [name for name in stored if name.endswith("_proj.weight")]:
         weight, _ = worth[name], stored.pop(name)
         size = group or weight.shape[1]
         order = np.arange(weight.shape[1]) // size

@@ -10,10 +10,16 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 
 class Reference:
-    """A dense float32 model with `worth` (see `support.checkpoints.make_tiny_checkpoint`) for weights."""
+    """A dense float32 model with `worth` (see `support.checkpoints.make_tiny_checkpoint`) for weights.
 
-    def __init__(self, folder: Path, worth: Mapping[str, NDArray[np.float32]]) -> None:
+    Args:
+        tied: False to give a head that is tied to the embedding the values of its own that `worth` has.
+    """
+
+    def __init__(self, folder: Path, worth: Mapping[str, NDArray[np.float32]], *, tied: bool = True) -> None:
         config = AutoConfig.from_pretrained(folder)
+        if not tied:
+            config.tie_word_embeddings = False
         if hasattr(config, "quantization_config"):
             del config.quantization_config
         config._attn_implementation = "eager"

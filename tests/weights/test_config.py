@@ -163,7 +163,7 @@ def test_a_senseless_value(change: dict[str, Any], why: str, tmp_path: Path) -> 
     [
         (
             {"architectures": ["FalconForCausalLM"]},
-            "the architecture is FalconForCausalLM; Fireside runs LlamaForCausalLM, .* Take a model of one of these",
+            "the architecture is FalconForCausalLM; Fireside runs LlamaForCausalLM.* Take a model of one of these",
         ),
         ({"hidden_act": "gelu"}, "hidden_act is 'gelu'; Fireside runs 'silu' only"),
         ({"attention_bias": True}, "attention_bias is True; Fireside runs False only"),

@@ -105,7 +105,7 @@ def test_what_metadata_may_leave_out(
         (
             {"general.architecture": "falcon"},
             UnsupportedWeights,
-            "the architecture is 'falcon'; of GGUF files Fireside runs llama.* Take a model of one of these",
+            "the architecture is 'falcon'; of GGUF files Fireside runs .*llama.* Take a model of one of these",
         ),
         ({"split.count": 2}, BadWeights, "one of 2 parts, and not named so. Name the files as llama-gguf-split does"),
         ({"llama.rope.scaling.type": "yarn"}, UnsupportedWeights, "scaling.type is 'yarn'; Fireside runs rotary"),

@@ -8,13 +8,12 @@ import pytest
 from numpy.typing import NDArray
 
 from fireside.engine.onnx.layout import HEAD_BLOCK
-from fireside.engine.onnx.load import load_decoder
-from fireside.engine.onnx.options import OnnxOptions
 from fireside.engine.types import GenerationRequest, Sampling
 from fireside.weights.nbits import quantize
 from support.checkpoints import make_tiny_checkpoint
 from support.compressed import compress, group
 from support.gptq import quantise_gptq
+from support.logits import all_logits
 from support.reference import Reference
 from support.running import ids, open_runner, run
 
@@ -32,21 +31,6 @@ SHAPES: dict[str, dict[str, Any]] = {
     "odd vocabulary": {"arch": "mistral", "vocab": 1001},
     "sharded bf16": {"arch": "mistral", "dtype": "bf16", "shards": 3},
 }
-
-
-def all_logits(folder: Path, prompt: list[int], **options: Any) -> Any:
-    """Logits after each token of the prompt, prefilled in pieces of every size from one token up, then decoded."""
-    decoder = load_decoder(
-        OnnxOptions(model_path=str(folder), max_num_seqs=2, context_length=512, threads=2, **options),
-        lambda phase, done, total: None,
-    ).decoder
-    logits, past = [], 0
-    for size in (1, 2, 3, 4, 5, 6):
-        logits.append((past + size - 1, decoder.prefill(1, past, prompt[past : past + size]).copy()))
-        past += size
-    for position in range(past, len(prompt)):
-        logits.append((position, decoder.decode([0, prompt[position]], [0, position])[1].copy()))
-    return logits
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())

@@ -1,11 +1,12 @@
 """The architectures that Fireside runs. To add one, write its module and name it here."""
 
-from fireside.weights.architectures import llama, mistral
+from fireside.weights.architectures import llama, mistral, qwen2
 from fireside.weights.architectures.architecture import Architecture
 
 ARCHITECTURES: tuple[Architecture, ...] = (
     llama.ARCHITECTURE,
     mistral.ARCHITECTURE,
+    qwen2.ARCHITECTURE,
 )
 
 

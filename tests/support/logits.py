@@ -1,0 +1,22 @@
+"""Logits of a loaded model, without a runner."""
+
+from pathlib import Path
+from typing import Any
+
+from fireside.engine.onnx.load import load_decoder
+from fireside.engine.onnx.options import OnnxOptions
+
+
+def all_logits(folder: Path, prompt: list[int], **options: Any) -> Any:
+    """Logits after each token of the prompt, prefilled in pieces of every size from one token up, then decoded."""
+    decoder = load_decoder(
+        OnnxOptions(model_path=str(folder), max_num_seqs=2, context_length=512, threads=2, **options),
+        lambda phase, done, total: None,
+    ).decoder
+    logits, past = [], 0
+    for size in (1, 2, 3, 4, 5, 6):
+        logits.append((past + size - 1, decoder.prefill(1, past, prompt[past : past + size]).copy()))
+        past += size
+    for position in range(past, len(prompt)):
+        logits.append((position, decoder.decode([0, prompt[position]], [0, position])[1].copy()))
+    return logits
