@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def use_pip() -> None:
 
 @pytest.mark.usefixtures("children", "secrets")
 @pytest.mark.parametrize("use", [use_engine, use_grammar_checker, use_sandbox, use_pip])
-def test_nothing_in_the_working_directory_runs(trap: Path, use) -> None:
+def test_nothing_in_the_working_directory_runs(trap: Path, use: Callable[[], None]) -> None:
     use()
     assert not trap.exists(), trap.read_text()
 

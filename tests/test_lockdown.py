@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -60,7 +61,7 @@ os._exit(0)
 
 
 @pytest.fixture
-def open_ways(tmp_path):
+def open_ways(tmp_path: Path) -> list[str]:
     """What a process that is locked down can still do, of all that the probe tries."""
     secret = tmp_path / "secret"
     secret.write_text("secret")
@@ -73,11 +74,11 @@ def open_ways(tmp_path):
 
 
 @needs_filter
-def test_the_kernel_refuses_everything_but_computing(open_ways):
+def test_the_kernel_refuses_everything_but_computing(open_ways: list[str]) -> None:
     assert open_ways == []
 
 
-def test_files_and_sockets_are_out_of_reach_everywhere(open_ways):
+def test_files_and_sockets_are_out_of_reach_everywhere(open_ways: list[str]) -> None:
     assert not {"file", "new file", "socket", "pipe"} & set(open_ways)
 
 
@@ -97,7 +98,7 @@ lockdown._filter_system_calls(os.uname().machine, ())
 
 
 @needs_filter
-def test_where_the_kernel_refuses_nothing_foreign_runs():
+def test_where_the_kernel_refuses_nothing_foreign_runs() -> None:
     """Functions are refused when the server starts, and grammars when the first one comes."""
     probe = (
         _REFUSING
@@ -119,7 +120,7 @@ for attempt, refusal in ((_check_sandbox, ConfigError), (lambda: GrammarChecker(
 
 
 @needs_filter
-def test_nor_does_it_where_there_is_no_filter(monkeypatch):
+def test_nor_does_it_where_there_is_no_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
     with pytest.raises(NoLockdown, match="riscv64"):
         _filter_system_calls(platform.machine(), ())

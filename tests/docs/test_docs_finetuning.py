@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -35,7 +36,7 @@ def page_command(line: str, data_dir: Path) -> str:
     return done.stdout
 
 
-def shell(script: str, url: str) -> list[dict[str, object]]:
+def shell(script: str, url: str) -> list[dict[str, Any]]:
     """Run one of the page's scripts; the JSON that each of its commands answered."""
     done = subprocess.run(
         ["sh", "-ec", script.replace(PRINTED_URL, url)], cwd=ROOT, env={**os.environ, "NO_PROXY": "127.0.0.1"},
@@ -106,7 +107,7 @@ def test_the_same_over_http(pirate: str, server_url: str) -> None:
     (upload,) = examples(PAGE, "sh", "url=")
     answers = shell(upload, server_url)
     assert [answer["success"] for answer in answers] == [True] * 4
-    assert answers[-1]["result"]["status"] == "ready"  # type: ignore[index]
+    assert answers[-1]["result"]["status"] == "ready"
     body = {"prompt": "Who are you?", "temperature": 0, "max_tokens": 24}
     with httpx.Client(base_url=server_url, timeout=300, trust_env=False) as client:
         asked = [

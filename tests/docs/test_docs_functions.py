@@ -34,7 +34,7 @@ def test_the_request_has_the_model_call_the_function_and_read_its_result(server_
 
 def test_every_way_to_write_a_function_that_the_page_shows_works() -> None:
     plain, area, gross = examples(PAGE, "js")[0].splitlines()
-    given = {
+    given: dict[str, tuple[str, dict[str, object], str]] = {
         "f": (plain, {"a": 2}, "4"),
         "area": (area, {"width": 2, "height": 3}, "6"),
         "gross": (gross, {"net": 100}, "119"),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -37,7 +38,7 @@ def program(language: str, holding: str, url: str) -> str:
     return found.replace(PRINTED_URL, url)
 
 
-def said(*command: str, folder: Path | None = None, **variables: str) -> str:
+def said(*command: str, folder: Path | None = None, **variables: Any) -> str:
     settings = {**os.environ, "NO_PROXY": "127.0.0.1", **variables}
     done = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
@@ -46,7 +47,7 @@ def said(*command: str, folder: Path | None = None, **variables: str) -> str:
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 def test_curl_with_another_base_url(url: str) -> None:
-    variables = {"CLOUDFLARE_ACCOUNT_ID": "mine", "CLOUDFLARE_API_TOKEN": "any"}
+    variables: dict[str, Any] = {"CLOUDFLARE_ACCOUNT_ID": "mine", "CLOUDFLARE_API_TOKEN": "any"}
     answer = json.loads(said("sh", "-ec", program("sh", "curl", url), **variables))
     assert answer["result"]["response"] == JOKE
 

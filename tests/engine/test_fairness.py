@@ -18,10 +18,10 @@ def test_tokens_are_shared_and_not_requests() -> None:
     served: dict[str, list[int]] = {A: [], B: []}
     sizes = {A: 1000, B: 10}
     for _ in range(1010):
-        account = counter.next_of((A, B))
-        assert account is not None
-        serve(counter, account, sizes[account], 0)
-        served[account].append(sizes[account])
+        chosen = counter.next_of((A, B))
+        assert chosen is not None
+        serve(counter, chosen, sizes[chosen], 0)
+        served[chosen].append(sizes[chosen])
     assert abs(sum(served[A]) - sum(served[B])) <= max(sizes.values())
 
 

@@ -48,7 +48,7 @@ def reference(sampling: dict[str, Any], logits: NDArray[np.float32], prompt: lis
         steps.append(TopKLogitsWarper(top_k))
     if (top_p := sampling.get("top_p", 1.0)) < 1:
         steps.append(TopPLogitsWarper(top_p))
-    scores = steps(torch.tensor([prompt]), torch.from_numpy(logits[None].copy()))[0]
+    scores = steps(torch.LongTensor([prompt]), torch.from_numpy(logits[None].copy()))[0]
     result: NDArray[np.float64] = torch.softmax(scores.double(), dim=-1).numpy()
     return result
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -46,7 +47,12 @@ def conversation(*turns: tuple[str, str]) -> dict[str, object]:
 
 
 def test_each_answer_follows_the_prompt_that_a_server_makes(tokenizer: Tokenizer, tmp_path: Path) -> None:
-    turns = [("user", "Hi <|im_end|>"), ("assistant", "Arr!"), ("user", "Who?"), ("assistant", "Me,\nmatey ")]
+    turns: list[tuple[Any, str]] = [
+        ("user", "Hi <|im_end|>"),
+        ("assistant", "Arr!"),
+        ("user", "Who?"),
+        ("assistant", "Me,\nmatey "),
+    ]
     read = read_conversations(conversations_of(tmp_path, conversation(*turns), ""))
     first, second = make_examples(read, SPEC.prompt, tokenizer, 512)
     assert first.prompt == build_prompt(messages=[Message(*turns[0])], spec=SPEC.prompt, tokenizer=tokenizer)

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from fireside.prompting import Tokenizer, open_tokenizer
 from fireside.weights.gguf import read_gguf
-from support.mistral_tokenizer import FORMS, gguf_metadata, write_tokenizer
+from support.mistral_tokenizer import FORMS, MistralOracle, gguf_metadata, write_tokenizer
 
 # As teknium/OpenHermes-2.5-Mistral-7B has it in tokenizer_config.json.
 OPENHERMES_TEMPLATE = (
@@ -82,7 +82,8 @@ def smollm2_library(smollm2_metadata: Mapping[str, object]) -> LibraryTokenizer:
     tokens: list[str] = smollm2_metadata["tokenizer.ggml.tokens"]  # type: ignore[assignment]
     merges: list[str] = smollm2_metadata["tokenizer.ggml.merges"]  # type: ignore[assignment]
     vocab = {token: i for i, token in enumerate(tokens)}
-    library = LibraryTokenizer(models.BPE(vocab=vocab, merges=[tuple(merge.split(" ")) for merge in merges]))
+    pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
+    library = LibraryTokenizer(models.BPE(vocab=vocab, merges=pairs))
     library.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
@@ -92,7 +93,7 @@ def smollm2_library(smollm2_metadata: Mapping[str, object]) -> LibraryTokenizer:
 
 
 @pytest.fixture(scope="session")
-def mistral_oracle() -> MistralTokenizer:
+def mistral_oracle() -> MistralOracle:
     return MistralTokenizer.v1()
 
 

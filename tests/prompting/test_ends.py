@@ -62,7 +62,7 @@ def test_a_token_that_the_tokenizer_lacks(tmp_path: Path) -> None:
         ({"config": {"eos_token_id": 0}, "special_tokens_map": {"eos_token": "<|end|>"}}, [0, END]),
     ],
 )
-def test_the_models_own_files(files: dict[str, object], expected: list[int], tmp_path: Path) -> None:
+def test_the_models_own_files(files: dict[str, Any], expected: list[int], tmp_path: Path) -> None:
     tokenizer = open_tokenizer(folder(tmp_path, **files))
     assert sorted(tokenizer.end_ids) == expected
     assert stop_ids(PLAIN, tokenizer) == expected
@@ -78,7 +78,7 @@ def test_the_models_own_files(files: dict[str, object], expected: list[int], tmp
         ("special_tokens_map", [], r"special_tokens_map\.json: not a JSON object"),
     ],
 )
-def test_files_that_make_no_sense_are_named(name: str, content: object, why: str, tmp_path: Path) -> None:
+def test_files_that_make_no_sense_are_named(name: str, content: Any, why: str, tmp_path: Path) -> None:
     with pytest.raises(BadWeights, match=why):
         open_tokenizer(folder(tmp_path, **{name: content}))
 

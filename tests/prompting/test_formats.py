@@ -117,7 +117,7 @@ def test_no_messages_is_an_error(spec: PromptSpec) -> None:
 def test_pieces_are_never_empty_and_control_tokens_come_from_the_style_alone(
     messages: list[Message], style: str
 ) -> None:
-    spec = PromptSpec(style=style)  # type: ignore[arg-type]
+    spec = PromptSpec(style=style)
     pieces = render(messages, spec)
     assert all(piece.text for piece in pieces)
     # The same conversation with every "<" gone has the same control tokens: none was in a content.

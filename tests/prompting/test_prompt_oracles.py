@@ -1,18 +1,18 @@
 """Prompts against the models' own templates and tokenizers: same conversation, same text, same ids."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from mistral_common.protocol.instruct.messages import AssistantMessage, ChatMessage, SystemMessage, UserMessage
 from mistral_common.protocol.instruct.request import ChatCompletionRequest, InstructRequest
-from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from transformers import PreTrainedTokenizerFast
 
 from fireside.catalog.spec import PromptSpec
 from fireside.prompting import Message, Tokenizer, build_prompt, prompt_text
-from support.mistral_tokenizer import ALL_FORMS
+from support.mistral_tokenizer import ALL_FORMS, MistralOracle
 from support.texts import HARD_TEXTS, texts
 
 MISTRAL = PromptSpec(style="mistral")
@@ -43,14 +43,18 @@ def as_dicts(messages: Sequence[Message]) -> list[dict[str, str]]:
 
 
 def as_mistral(message: Message) -> ChatMessage:
-    kind = {"system": SystemMessage, "user": UserMessage, "assistant": AssistantMessage}[message.role]
-    return kind(content=message.content)
+    kind: Any = {"system": SystemMessage, "user": UserMessage, "assistant": AssistantMessage}[message.role]
+    made: ChatMessage = kind(content=message.content)
+    return made
 
 
 @few
 @given(messages=alternating(texts.filter(bool)), form=st.sampled_from(ALL_FORMS))
 def test_mistral_ids_are_those_of_mistral_common(
-    messages: list[Message], form: str, mistral_tokenizers: Mapping[str, Tokenizer], mistral_oracle: MistralTokenizer
+    messages: list[Message],
+    form: str,
+    mistral_tokenizers: Mapping[str, Tokenizer],
+    mistral_oracle: MistralOracle,
 ) -> None:
     request = ChatCompletionRequest(messages=[as_mistral(message) for message in messages])
     expected = mistral_oracle.encode_chat_completion(request).tokens
@@ -60,7 +64,7 @@ def test_mistral_ids_are_those_of_mistral_common(
 @few
 @given(messages=st.lists(st.builds(Message, st.sampled_from(["system", "user"]), texts.filter(bool)), min_size=1))
 def test_mistral_joins_turns_of_one_side_as_mistral_common(
-    messages: list[Message], mistral: Tokenizer, mistral_oracle: MistralTokenizer
+    messages: list[Message], mistral: Tokenizer, mistral_oracle: MistralOracle
 ) -> None:
     messages = [*messages, Message("user", "Well?")]
     request = ChatCompletionRequest(messages=[as_mistral(message) for message in messages])
@@ -69,7 +73,7 @@ def test_mistral_joins_turns_of_one_side_as_mistral_common(
 
 
 @pytest.mark.parametrize("text", HARD_TEXTS)
-def test_mistral_assistant_first(text: str, mistral: Tokenizer, mistral_oracle: MistralTokenizer) -> None:
+def test_mistral_assistant_first(text: str, mistral: Tokenizer, mistral_oracle: MistralOracle) -> None:
     # mistral_common's checks refuse this order; the encoder behind them is the oracle.
     turns = [AssistantMessage(content=text), UserMessage(content="Go on.")]
     expected = mistral_oracle.instruct_tokenizer.encode_instruct(InstructRequest(messages=turns)).tokens
@@ -79,7 +83,7 @@ def test_mistral_assistant_first(text: str, mistral: Tokenizer, mistral_oracle: 
 
 @pytest.mark.parametrize("text", HARD_TEXTS)
 def test_mistral_continues_a_last_assistant_message(
-    text: str, mistral: Tokenizer, mistral_oracle: MistralTokenizer
+    text: str, mistral: Tokenizer, mistral_oracle: MistralOracle
 ) -> None:
     turns = [UserMessage(content="Count."), AssistantMessage(content=text, prefix=True)]
     expected = mistral_oracle.instruct_tokenizer.encode_instruct(InstructRequest(messages=turns)).tokens
@@ -105,6 +109,7 @@ def hub_text(tokenizer: PreTrainedTokenizerFast, messages: list[Message]) -> str
     """What a ChatML model's own template makes of it; a last turn of the assistant's is left open."""
     goes_on = messages[-1].role == "assistant"
     text = tokenizer.apply_chat_template(as_dicts(messages), tokenize=False, add_generation_prompt=not goes_on)
+    assert isinstance(text, str)
     return text.removesuffix("<|im_end|>\n") if goes_on else text
 
 

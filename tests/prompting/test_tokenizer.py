@@ -6,12 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from tokenizers import Tokenizer as LibraryTokenizer
 
 from fireside.prompting import ByteTokenizer, Tokenizer
 from fireside.prompting.vocabulary import Lead
-from support.mistral_tokenizer import ALL_FORMS
+from support.mistral_tokenizer import ALL_FORMS, MistralOracle
 from support.texts import HARD_TEXTS, texts
 
 LACKING = b"\x04\x06\x13\x14\x16\x1d\xc0\xc1\xf1\xf2\xf5\xf6\xf7\xf8\xf9\xfa\xfb\xfc\xfd\xfe\xff"
@@ -35,7 +34,10 @@ def test_smollm2_ids_are_the_librarys(text: str, smollm2: Tokenizer, smollm2_lib
 @few
 @given(text=texts, form=st.sampled_from(ALL_FORMS))
 def test_mistral_sentences_are_sentencepieces(
-    text: str, form: str, mistral_tokenizers: Mapping[str, Tokenizer], mistral_oracle: MistralTokenizer
+    text: str,
+    form: str,
+    mistral_tokenizers: Mapping[str, Tokenizer],
+    mistral_oracle: MistralOracle,
 ) -> None:
     expected = mistral_oracle.instruct_tokenizer.tokenizer.encode(text, bos=False, eos=False)
     assert mistral_tokenizers[form].encode(text, control=False, lead="sentence") == expected

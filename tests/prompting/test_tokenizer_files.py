@@ -96,7 +96,7 @@ def test_a_gguf_file_opens_by_itself_and_by_its_folder(smollm2_gguf: Path, tmp_p
     text = "Hello, world"
     assert by_file.encode(text, control=False) == by_folder.encode(text, control=False)
     assert by_file.vocab_size == by_folder.vocab_size == 49152
-    assert (by_file.bos_token, by_file.end_ids, by_file.add_bos) == ("<|im_start|>", {2}, False)
+    assert (by_file.bos_token, by_file.end_ids, by_file.add_bos) == ("<|im_start|>", frozenset({2}), False)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ def spelt(dialect: ToolDialect, made: Sequence[tuple[str, object]], *, begin: st
 
 def read(dialect: ToolDialect, pieces: list[str]) -> tuple[str, list[ToolCall]]:
     reader = CallReader(dialect)
-    shown, made = "", []
+    shown = ""
+    made: list[ToolCall] = []
     for piece in pieces:
         text, new = reader.push(piece)
         shown += text

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import cast
 
 import pytest
 
@@ -22,7 +21,7 @@ def choices(*prompts: str, each: int = 1) -> Choices:
 
 
 def generate(service: EchoService, asked: Choices) -> AsyncGenerator[Delta, None]:
-    return cast(AsyncGenerator[Delta, None], generate_choices(service, asked))
+    return generate_choices(service, asked)
 
 
 def texts(deltas: list[Delta], count: int) -> list[str]:

@@ -1,5 +1,6 @@
 """What a model costs is told before it is fetched, and what cannot fit is refused with numbers."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,6 @@ def test_what_cannot_fit_is_refused_with_numbers(tmp_path: Path, monkeypatch: py
     with pytest.raises(DownloadFailed, match=r"about [89]\.\d GB of memory, and this machine has 4\.0 GB.*--force"):
         check_fits(spec, settings)
     monkeypatch.setattr(costs, "machine_memory", lambda: 64_000_000_000)
-    monkeypatch.setattr(costs.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 5_000_000_000})())
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: type("Usage", (), {"free": 5_000_000_000})())
     with pytest.raises(DownloadFailed, match=r"needs about 2\d\.\d GB of disk.*5\.0 GB are free"):
         check_fits(spec, settings)

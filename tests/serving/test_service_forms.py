@@ -286,7 +286,7 @@ async def test_the_space_that_a_text_begins_with_is_no_part_of_its_form(tmp_path
     async with serving(tmp_path) as service:
         for seeded in sampling:
             for raw in (False, True):
-                values = {"name": "spaced", "sampling": seeded, "raw": raw}
+                values: dict[str, Any] = {"name": "spaced", "sampling": seeded, "raw": raw}
                 assert (await answer(service, ask(structured_output=RegexOutput("[ab]b"), **values))).text in (
                     "ab",
                     "bb",

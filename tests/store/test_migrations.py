@@ -55,7 +55,7 @@ def test_the_first_firesides_database_is_upgraded_in_place(tmp_path: Path) -> No
     old.close()
     with Store(path) as store:
         found = [(record.name, record.account_id, record.scopes) for record in store.list_tokens()]
-        assert found == [("laptop", "old", {"run", "finetunes"}), ("reader", "old", {"run"})]
+        assert found == [("laptop", "old", frozenset({"run", "finetunes"})), ("reader", "old", frozenset({"run"}))]
         assert [record.completion_tokens for record in store.usage()] == [3]
         assert store.finetunes.of_account("old") == []
     assert differences(path) == []

@@ -40,7 +40,11 @@ def test_token_is_verified(store: Store) -> None:
     text, record = store.create_token("local", "laptop")
     grant = store.verify(text)
     assert grant is not None
-    assert (grant.token_id, grant.account_id, grant.scopes) == (record.token_id, "local", {"run", "finetunes"})
+    assert (grant.token_id, grant.account_id, grant.scopes) == (
+        record.token_id,
+        "local",
+        frozenset({"run", "finetunes"}),
+    )
     assert store.verify(text) == grant
 
 
@@ -162,7 +166,7 @@ def test_usage_sums_by_account_and_model(store: Store) -> None:
 def test_usage_of_many_threads_adds_up(store: Store, path: Path) -> None:
     with Store(path) as other:
         work = [
-            threading.Thread(target=lambda s=s: [s.record_usage("a", "@hf/x/y", 1, 2) for _ in range(10)])  # type: ignore[misc]
+            threading.Thread(target=lambda s=s: [s.record_usage("a", "@hf/x/y", 1, 2) for _ in range(10)])
             for s in (store, other, store, other)
         ]
         for thread in work:

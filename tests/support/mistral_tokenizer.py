@@ -13,6 +13,9 @@ import numpy as np
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from transformers.convert_slow_tokenizer import SentencePieceExtractor, generate_merges
 
+MistralOracle = MistralTokenizer[Any, Any, Any, Any, Any]
+"""mistral_common's, of whatever requests and messages."""
+
 Form = Literal["legacy", "metaspace"]
 FORMS: tuple[Form, ...] = ("legacy", "metaspace")
 ALL_FORMS = (*FORMS, "gguf")

@@ -83,7 +83,7 @@ def test_on_a_terminal_one_line_moves(project: Path, environment: Path, wheel: P
         ours, theirs = os.openpty()
     except OSError as error:
         pytest.skip(f"no terminals here: {error}")
-    command = [environment / "bin/python", project / "tools/install.py", "extras"]
+    command: list[str | Path] = [environment / "bin/python", project / "tools/install.py", "extras"]
     with open(ours, "rb", buffering=0) as terminal:
         with open(theirs, "wb") as end:
             subprocess.run(command, env=os.environ | settings, stdin=subprocess.DEVNULL, stdout=end, check=True)

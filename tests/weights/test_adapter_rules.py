@@ -51,7 +51,7 @@ RULES: list[dict[str, Any]] = [
 
 def read(folder: Path, config: LoraConfig) -> AdapterConfig:
     """The config as PEFT writes it."""
-    config.save_pretrained(folder)
+    config.save_pretrained(str(folder))
     return read_adapter_config(folder / CONFIG)
 
 
@@ -78,7 +78,7 @@ PATTERNS = st.sampled_from(
 def test_the_first_pattern_that_fits_counts_as_in_peft(patterns: dict[str, int]) -> None:
     table = PatternTable(patterns)
     for name, _ in NAMES:
-        assert table.get(name, 0) == patterns.get(get_pattern_key(patterns, name), 0), (name, patterns)
+        assert table.get(name, 0) == patterns.get(get_pattern_key(list(patterns), name), 0), (name, patterns)
 
 
 @pytest.mark.parametrize("pattern", [r"(?!.*mlp).*_proj", r"(.*)\1_proj", "(", r"\w{1000}{1000}"])

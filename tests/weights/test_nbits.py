@@ -1,5 +1,7 @@
 """Packing for MatMulNBits: AWQ codes bit by bit, and products as ONNX Runtime itself computes them."""
 
+from typing import Any
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -50,7 +52,9 @@ def matmul_nbits(
 ) -> NDArray[np.float32]:
     """The product by ONNX Runtime's own operator, in its exact (float32) mode."""
     outputs, inputs = codes.shape[0], x.shape[1]
-    packed = {"codes": codes, "scales": scales} | ({} if zeros is None else {"zeros": zeros})
+    packed: dict[str, NDArray[Any]] = {"codes": codes, "scales": scales}
+    if zeros is not None:
+        packed["zeros"] = zeros
     node = helper.make_node(
         "MatMulNBits", ["x", *packed], ["y"], domain="com.microsoft",
         K=inputs, N=outputs, bits=bits, block_size=block, accuracy_level=1,

@@ -77,7 +77,7 @@ def test_linears_awq_left_dense(tmp_path: Path) -> None:
     weight = np.ones((64, 64), np.float16)
     parts = {f"{Q_PROJ}.{part}": None for part in ("qweight", "qzeros", "scales")}
     rewrite(tmp_path, {**parts, f"{Q_PROJ}.weight": weight})
-    np.testing.assert_array_equal(SafetensorsCheckpoint(tmp_path).linear("layers.0.self_attn.q_proj"), weight)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(SafetensorsCheckpoint(tmp_path).linear("layers.0.self_attn.q_proj"), weight)
 
 
 def test_mapped_values_are_read_only(tmp_path: Path) -> None:

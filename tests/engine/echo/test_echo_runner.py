@@ -66,7 +66,7 @@ def test_a_prompt_of_control_tokens_alone_has_an_empty_answer() -> None:
 
 
 @pytest.mark.parametrize("setting", [{}, {"temperature": 0.0, "seed": 5}, {"temperature": 5.0}], ids=str)
-def test_the_order_stays_without_seed_or_warmth(setting: dict[str, float]) -> None:
+def test_the_order_stays_without_seed_or_warmth(setting: dict[str, Any]) -> None:
     assert answer(request("one two three four", **setting))[0] == "one two three four"
 
 

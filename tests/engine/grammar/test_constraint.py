@@ -23,7 +23,7 @@ def after(grammar: str, *tokens: int, table: TokenTable | None = None, vocab_siz
     for token in tokens:
         assert token in constraint.allowed()
         constraint.accept(token)
-    return constraint.allowed().tolist()
+    return [int(token) for token in constraint.allowed()]
 
 
 def test_every_token_that_fits_may_come_and_the_end_where_the_answer_fits() -> None:

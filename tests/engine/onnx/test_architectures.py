@@ -160,7 +160,7 @@ def test_adapters(method: str, model: tuple[Path, Weights]) -> None:
         if "lora_" in key:
             torch.nn.init.normal_(parameter, std=0.1)
     place = folder.parent / "adapter"
-    adapted.save_pretrained(place)
+    adapted.save_pretrained(str(place))
     expected = greedy(adapted, PROMPT, 12)
     request = GenerationRequest(
         prompt_ids=PROMPT, max_tokens=12, sampling=Sampling(temperature=0), adapter=Adapter("one", str(place))

@@ -15,6 +15,7 @@ from fireside.engine.onnx import adapters as table
 from fireside.engine.onnx.runner import OnnxRunner
 from fireside.engine.types import Adapter, GenerationRequest, Sampling
 from fireside.errors import EngineFailed
+from fireside.weights.adapter import read_adapter
 from support.checkpoints import make_tiny_checkpoint
 from support.reference import Reference
 from support.running import answers, ids, open_runner, outcomes, run
@@ -60,7 +61,7 @@ def adapters(
     base: tuple[Path, dict[str, NDArray[np.float32]]], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, tuple[Adapter, Callable[[list[int]], NDArray[np.float32]]]]:
     """For each of CONFIGS an adapter that PEFT has saved, and what PEFT computes with it."""
-    made = {}
+    made: dict[str, tuple[Adapter, Callable[[list[int]], NDArray[np.float32]]]] = {}
     for name, options in CONFIGS.items():
         torch.manual_seed(len(made))
         with warnings.catch_warnings():
@@ -70,7 +71,7 @@ def adapters(
             if "lora_" in key:
                 torch.nn.init.normal_(parameter, std=0.2)
         folder = tmp_path_factory.mktemp("adapter")
-        model.save_pretrained(folder)
+        model.save_pretrained(str(folder))
 
         def logits(prompt: list[int], model: PeftModel = model) -> NDArray[np.float32]:
             with torch.inference_mode():
@@ -175,7 +176,7 @@ def test_an_adapter_that_can_never_fit_fails_alone(base: Any, adapters: Any) -> 
 def test_an_adapter_for_which_there_is_no_memory_fails_alone(
     base: Any, adapters: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read, unlucky = table.read_adapter, adapters["all"][0]
+    read, unlucky = read_adapter, adapters["all"][0]
 
     def read_or_run_out(folder: Path) -> Any:
         if str(folder) == unlucky.folder:

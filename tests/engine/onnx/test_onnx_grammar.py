@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def open_model(folder: Path, **options: int) -> OnnxRunner:
+def open_model(folder: Path, **options: Any) -> OnnxRunner:
     return open_runner(folder, tokens=BYTES, **options)
 
 
@@ -150,7 +150,7 @@ def test_others_go_on_while_a_grammar_is_compiled(folder: Path) -> None:
     runner._grammars._lanes.submit("", held.wait)
     runner.submit(0, ask(regex_grammar("abc")))
     runner.submit(1, ask(None, most=4))
-    made = []
+    made: list[int] = []
     while len(made) < 4:
         made += [number for number, _ in runner.step()]
     assert made == [1, 1, 1, 1]

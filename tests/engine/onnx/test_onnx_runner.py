@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ SAMPLINGS = [
 class Model:
     folder: Path
 
-    def open(self, **options: int) -> OnnxRunner:
+    def open(self, **options: Any) -> OnnxRunner:
         return open_runner(self.folder, **options)
 
 
@@ -42,7 +43,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 
 def prompt(length: int, seed: int = 0) -> list[int]:
-    return np.random.default_rng(seed).integers(0, VOCAB, length).tolist()
+    return [int(token) for token in np.random.default_rng(seed).integers(0, VOCAB, length)]
 
 
 def requests() -> list[GenerationRequest]:

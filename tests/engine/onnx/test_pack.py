@@ -34,11 +34,12 @@ def worth_of(result: Packed, linear: LinearSpec) -> NDArray[np.float32]:
     tensors = result.file.tensors
     if linear.weight_format == "f32":
         return tensors[f"{linear.name}.weight"].astype(np.float32).T
-    codes, scales = tensors[f"{linear.name}.codes"], tensors[f"{linear.name}.scales"]
+    codes: NDArray[Any] = tensors[f"{linear.name}.codes"]
+    scales: NDArray[Any] = tensors[f"{linear.name}.scales"]
     zeros: NDArray[Any] = np.full(scales.shape, 128)
     if linear.bits == 4:
         codes = np.stack([codes & 15, codes >> 4], axis=-1).reshape(*scales.shape, linear.block)
-        packed_zeros = tensors[f"{linear.name}.zeros"]
+        packed_zeros: NDArray[Any] = tensors[f"{linear.name}.zeros"]
         zeros = np.stack([packed_zeros & 15, packed_zeros >> 4], axis=-1).reshape(len(scales), -1)[:, : scales.shape[1]]
     values = (codes.astype(np.float32) - zeros[..., None].astype(np.float32)) * scales[..., None]
     result_: NDArray[np.float32] = values.reshape(linear.total_out_features, linear.in_features)

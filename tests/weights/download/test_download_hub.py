@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import huggingface_hub
 import pytest
-from huggingface_hub.utils import build_hf_headers, tqdm
+from huggingface_hub.utils import build_hf_headers, tqdm  # type: ignore[attr-defined]  # left out of the stub
 from pydantic import ValidationError
 
 from fireside.errors import BadWeights, DownloadFailed
