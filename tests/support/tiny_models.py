@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGMLQuantizationType, GGUFWriter, get_tensor_name_map
+from gguf import MODEL_ARCH_NAMES, GGMLQuantizationType, GGUFWriter, get_tensor_name_map
 from gguf.quants import quantize
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
@@ -72,8 +72,8 @@ def convert_to_gguf(
 ) -> None:
     """Write the weights as llama.cpp's convert_hf_to_gguf.py does: names by its own table, metadata by its rules."""
     config = AutoConfig.from_pretrained(folder)
-    architecture = GGUF_ARCHITECTURES[config.model_type]
-    prefix = MODEL_ARCH_NAMES[architecture]
+    prefix = {"mistral": "llama", "gemma3_text": "gemma3"}.get(config.model_type, config.model_type)
+    architecture = next(code for code, name in MODEL_ARCH_NAMES.items() if name == prefix)
     writer = GGUFWriter(path, prefix)
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
@@ -92,10 +92,8 @@ def convert_to_gguf(
         writer.add_rope_scaling_factor(rope["factor"])
     names = get_tensor_name_map(architecture, config.num_hidden_layers)
     for name, values in worth.items():
-        if config.model_type == "llama" and ".q_proj." in name:
-            values = _pairs(values, config.num_attention_heads)
-        if config.model_type == "llama" and ".k_proj." in name:
-            values = _pairs(values, config.num_key_value_heads)
+        if prefix == "llama" and (".q_proj." in name or ".k_proj." in name):
+            values = _pairs(values, config.num_attention_heads if ".q_proj." in name else config.num_key_value_heads)
         stored = kind if values.ndim == 2 else GGMLQuantizationType.F32
         gguf_name = names.get_name(name, (".weight", ".bias"))
         assert gguf_name is not None
@@ -106,9 +104,6 @@ def convert_to_gguf(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-
-
-GGUF_ARCHITECTURES = {"llama": MODEL_ARCH.LLAMA, "mistral": MODEL_ARCH.LLAMA, "qwen2": MODEL_ARCH.QWEN2}
 
 
 def _pairs(values: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
