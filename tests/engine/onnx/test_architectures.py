@@ -55,6 +55,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "max_window_layers": 1,
         "tie_word_embeddings": True,
     },
+    "qwen3": {"model_type": "qwen3", "tie_word_embeddings": True},
 }
 
 FIRST = list({options["model_type"]: name for name, options in reversed(MODELS.items())}.values())

@@ -1,12 +1,13 @@
 """The architectures that Fireside runs. To add one, write its module and name it here."""
 
-from fireside.weights.architectures import llama, mistral, qwen2
+from fireside.weights.architectures import llama, mistral, qwen2, qwen3
 from fireside.weights.architectures.architecture import Architecture
 
 ARCHITECTURES: tuple[Architecture, ...] = (
     llama.ARCHITECTURE,
     mistral.ARCHITECTURE,
     qwen2.ARCHITECTURE,
+    qwen3.ARCHITECTURE,
 )
 
 
