@@ -66,6 +66,7 @@ def test_models_tell_what_the_pages_show(shared_server: LiveServer) -> None:
     shown = found[LORA]
     assert (shown["state"], shown["lora"], shown["beta"], shown["context_length"]) == ("ready", True, True, 4096)
     assert (shown["can_download"], shown["answered_by"], shown["prompt_style"]) == (False, None, "plain")
+    assert shown["prompt_style_title"] == "Plain text, no template"
 
 
 def test_the_operators_limit_is_the_context_window(tmp_path: Path) -> None:

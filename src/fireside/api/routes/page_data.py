@@ -23,6 +23,7 @@ from fireside.api.http.scopes import check_scope, has_scope
 from fireside.api.routes.models import describe
 from fireside.api.schema.run_input import parse_input, to_request
 from fireside.catalog.spec import ModelSpec, WheelSource
+from fireside.prompting.prompt import default_system, format_of
 from fireside.serving.costs import cost_of, problem_of
 from fireside.serving.types import ModelStatus
 from fireside.settings import Settings
@@ -90,7 +91,8 @@ class _Routes:
             "lora": spec.lora,
             "beta": spec.beta,
             "prompt_style": spec.prompt.style,
-            "default_system": spec.prompt.default_system,
+            "prompt_style_title": format_of(spec.prompt).title,
+            "default_system": default_system(spec.prompt),
             "answered_by": None if answering == spec.id else answering,
             "can_download": downloads.can_fetch(spec),
             "download_bytes": spec.source.size if isinstance(spec.source, WheelSource) else spec.download_bytes,

@@ -15,6 +15,7 @@ import { accountPath, request } from "./session.js";
  * @property {number} context_length
  * @property {{property_id: string, value: string}[]} properties
  * @property {string} prompt_style
+ * @property {string} prompt_style_title for people
  * @property {string | null} default_system
  * @property {string | null} answered_by the model that stands in for it
  * @property {boolean} can_download

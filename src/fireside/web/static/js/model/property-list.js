@@ -5,12 +5,6 @@ import { aliasesOf } from "../api/states.js";
 import { h } from "../lib/dom.js";
 import { count, rate, size } from "../lib/format.js";
 
-const STYLES = {
-  chatml: "ChatML",
-  mistral: "Mistral, [INST] … [/INST]",
-  plain: "Plain text, no template",
-};
-
 /** @param {import("../api/client.js").Model} model */
 export function propertyList(model) {
   const info = model.properties.find((property) => property.property_id === "info")?.value;
@@ -23,7 +17,7 @@ export function propertyList(model) {
     ["Task", model.task.name],
     ["Context window", `${count(model.context_length)} tokens, prompt and answer together`],
     ["LoRA fine-tunes", model.lora ? "Taken: by id or name, in the field lora" : "Not taken"],
-    ["Chat style", /** @type {Record<string, string>} */ (STYLES)[model.prompt_style] ?? model.prompt_style],
+    ["Chat style", model.prompt_style_title ?? model.prompt_style],
     ["Default system message", model.default_system ?? "None"],
     ["Beta", model.beta ? "Yes" : "No"],
     model.download_bytes && ["Download", size(model.download_bytes)],
