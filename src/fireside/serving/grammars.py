@@ -20,12 +20,22 @@ from fireside.engine.grammar.matcher import MAX_GRAMMAR
 from fireside.errors import BadGrammar
 from fireside.lru import Lru
 from fireside.serving.schemas import ON_ONE_LINE, prepare
-from fireside.serving.types import ChoiceOutput, GrammarOutput, JsonOutput, StructuredOutput, TextRequest, ToolChoice
+from fireside.serving.types import (
+    ChoiceOutput,
+    GrammarOutput,
+    JsonOutput,
+    NamedTool,
+    StructuredOutput,
+    TextRequest,
+    ToolChoice,
+)
 
 _GBNF_RULE = re.compile(r"^\s*[\w-]+\s*::=", re.MULTILINE)
 
 _SYNTAX = frozenset(r"\.+*?()|[]{}^$/&~#-")
 """Characters that mean something in a pattern."""
+
+_ANYTHING = r"/(.|\n)*/"
 
 _REMEMBERED = 16 * 1024 * 1024
 """Bytes of grammars, and of what is wrong with schemas that have none."""
@@ -127,27 +137,32 @@ def _own_grammar(lark: str) -> str:
 def tools_grammar(dialect: ToolDialect, tools: Sequence[Tool], choice: ToolChoice, *, spaced: bool) -> str:
     """The grammar of an answer that may, or must, call tools. After a call there is no more text, only more calls."""
     opening = f"{_text(dialect.opening)} " if dialect.opening else ""
-    calls = f"{_begin(dialect)}call more{{0,{MAX_CALLS - 1}}}{_end(dialect)}"
+    more = "" if isinstance(choice, NamedTool) else f" more{{0,{MAX_CALLS - 1}}}"
+    calls = f"{_begin(dialect)}call{more}{_end(dialect)}"
+    rules = [f"start: {_space(spaced)}{opening}{calls}"]
     if choice == "auto" and dialect.opening:
         # Lazy: from the first opening on, the text is over.
-        start = f"start: TEXT | head {calls}\nhead[lazy]: TEXT {opening}\nTEXT: /(.|\\n)*/"
+        rules = [f"start: TEXT | head {calls}", f"head[lazy]: TEXT {opening}", f"TEXT: {_ANYTHING}"]
     elif choice == "auto":
-        # What begins like a call is one.
+        # What begins like a call is one. The first call's space is part of its first lexeme, which ends where the text
+        # can go on no longer.
         begins = _escaped(dialect.before_name + '"')
-        text = f"TEXT: /(.|\\n)*/ & ~/{' ?' if spaced else ''}{begins}(.|\\n)*/"
-        start = f"start: TEXT | {_space(spaced)}{calls}\n{text}"
-    elif choice == "required":
-        start = f"start: {_space(spaced)}{opening}{calls}"
-    else:
-        start = f"start: {_space(spaced)}{opening}{_begin(dialect)}call{_end(dialect)}"
-    numbers = range(len(tools))
-    rules = [
-        start,
-        f"more: {_text(dialect.between)} call",
-        f"call: {' | '.join(f'call_{number}' for number in numbers)}",
-    ]
-    rules += [_call_rules(dialect, number, tool) for number, tool in enumerate(tools)]
+        text = f"TEXT: {_ANYTHING} & ~/{' ?' if spaced else ''}{begins}(.|\\n)*/"
+        rules = [f"start: TEXT | {calls.replace('call', 'first', 1)}", text, _either("first", len(tools))]
+    rules += [f"more: {_text(dialect.between)} call", _either("call", len(tools))]
+    for number, tool in enumerate(tools):
+        head = dialect.before_name + _json(tool.name) + dialect.before_arguments
+        rest = f"arguments_{number}" + (f" {_text(dialect.after)}" if dialect.after else "")
+        title = f"tools: the parameters of {_json(tool.name)}"
+        schema = _json(prepare(_arguments(tool), title, ON_ONE_LINE))
+        if choice == "auto" and not dialect.opening:
+            rules.append(f"first_{number}: /{' ?' if spaced else ''}{_escaped(head)}/ {rest}")
+        rules += [f"call_{number}: {_text(head)} {rest}", f"// {title}", f"arguments_{number}: %json {schema}"]
     return "\n".join([*rules, ""])
+
+
+def _either(rule: str, tools: int) -> str:
+    return f"{rule}: {' | '.join(f'{rule}_{number}' for number in range(tools))}"
 
 
 def _begin(dialect: ToolDialect) -> str:
@@ -159,14 +174,6 @@ def _begin(dialect: ToolDialect) -> str:
 
 def _end(dialect: ToolDialect) -> str:
     return f" {_text(dialect.end)}" if dialect.end else ""
-
-
-def _call_rules(dialect: ToolDialect, number: int, tool: Tool) -> str:
-    head = _text(dialect.before_name + _json(tool.name) + dialect.before_arguments)
-    title = f"tools: the parameters of {_json(tool.name)}"
-    schema = _json(prepare(_arguments(tool), title, ON_ONE_LINE))
-    tail = f" {_text(dialect.after)}" if dialect.after else ""
-    return f"call_{number}: {head} arguments_{number}{tail}\n// {title}\narguments_{number}: %json {schema}"
 
 
 def _arguments(tool: Tool) -> dict[str, Any]:
