@@ -13,6 +13,8 @@ from typer.main import get_command
 
 from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import HubSource, Unavailable
+from fireside.chat.formats import ChatFormat, formats
+from fireside.chat.tools import HERMES
 from fireside.cli.main import app
 from fireside.serving.costs import cost_of
 from fireside.settings import Settings
@@ -68,6 +70,24 @@ def retired_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def formats_table() -> str:
+    """One row for each chat format."""
+    rows = ["| `style` | what a prompt looks like | an answer ends at | tools |", "|---|---|---|---|"]
+    for chat in formats().values():
+        ends = ", ".join(f"`{end}`" for end in chat.ends) or "what the model's files name"
+        title = chat.title.replace("|", "\\|").replace("<", "&lt;").replace("[", "\\[")
+        rows.append(f"| `{chat.name}` | {title} | {ends.replace('|', chr(92) + '|')} | {_tools_of(chat)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _tools_of(chat: ChatFormat) -> str:
+    if not chat.has_system:
+        return "none"
+    if chat.dialect is HERMES:
+        return "in Hermes' words"
+    return f"its own: `{chat.dialect.opening or chat.dialect.before_name}…`"
+
+
 def commands() -> str:
     """The help of each command, as the terminal shows it."""
     return "\n".join(f"## {path}\n\n```text\n{text}\n```\n" for path, text in _helps(get_command(app), "fireside"))
@@ -86,6 +106,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "docs/commands.md": commands,
     "docs/configuration.md": settings_table,
     "docs/retired-models.md": retired_table,
+    "docs/chat-formats.md": formats_table,
     "docs/sizing.md": costs_table,
 }
 

@@ -17,22 +17,26 @@ MistralOracle = MistralTokenizer[Any, Any, Any, Any, Any]
 """mistral_common's, of whatever requests and messages."""
 
 Form = Literal["legacy", "metaspace"]
+Version = Literal["v1", "v3"]
 FORMS: tuple[Form, ...] = ("legacy", "metaspace")
 ALL_FORMS = (*FORMS, "gguf")
 
 
-def sentencepiece_model() -> Path:
-    """Mistral's v1 vocabulary, as mistral_common ships it."""
-    return Path(MistralTokenizer._data_path()) / "tokenizer.model.v1"
+def sentencepiece_model(version: Version = "v1") -> Path:
+    """Mistral's vocabulary, as mistral_common ships it."""
+    names = {"v1": "tokenizer.model.v1", "v3": "mistral_instruct_tokenizer_240323.model.v3"}
+    return Path(MistralTokenizer._data_path()) / names[version]
 
 
-def tokenizer_json(form: Form = "legacy", *, chatml: bool = False) -> dict[str, Any]:
+def tokenizer_json(form: Form = "legacy", *, chatml: bool = False, version: Version = "v1") -> dict[str, Any]:
     """Content of the tokenizer.json; with `chatml`, OpenHermes' two added tokens."""
-    pieces = SentencePieceExtractor(str(sentencepiece_model())).proto.pieces
+    pieces = SentencePieceExtractor(str(sentencepiece_model(version))).proto.pieces
     vocab = {piece.piece: i for i, piece in enumerate(pieces)}
     # By score, as transformers made the published files: runs of "▁" have low ids, but the lowest score.
     merges = generate_merges(vocab, {piece.piece: piece.score for piece in pieces})
-    added = {"<unk>": 0, "<s>": 1, "</s>": 2} | ({"<|im_end|>": 32000, "<|im_start|>": 32001} if chatml else {})
+    # sentencepiece's type 3 is a control token.
+    control = {piece.piece: i for i, piece in enumerate(pieces) if piece.type == 3}
+    added = {"<unk>": 0, **control} | ({"<|im_end|>": 32000, "<|im_start|>": 32001} if chatml else {})
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     bos: list[dict[str, Any]] = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
     return {
@@ -81,7 +85,7 @@ def tokenizer_json(form: Form = "legacy", *, chatml: bool = False) -> dict[str, 
     }
 
 
-def write_tokenizer(folder: Path, form: Form = "legacy", *, chatml: bool = False) -> Path:
+def write_tokenizer(folder: Path, form: Form = "legacy", *, chatml: bool = False, version: Version = "v1") -> Path:
     """Write tokenizer.json and tokenizer_config.json into `folder`, as a model's repository has them."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {
@@ -92,7 +96,8 @@ def write_tokenizer(folder: Path, form: Form = "legacy", *, chatml: bool = False
         "unk_token": "<unk>",
         "tokenizer_class": "LlamaTokenizer",
     }
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(form, chatml=chatml)), encoding="utf-8")
+    content = json.dumps(tokenizer_json(form, chatml=chatml, version=version))
+    (folder / "tokenizer.json").write_text(content, encoding="utf-8")
     (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder
 

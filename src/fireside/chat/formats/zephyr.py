@@ -1,0 +1,29 @@
+"""Zephyr (7B beta, TinyLlama Chat): every message in its place, ended by `</s>`, the only control token.
+
+    <|user|>
+    user</s>
+    <|assistant|>
+    assistant</s>
+
+"<|user|>" and its like are ordinary text in this vocabulary. A tool's answer is the user's.
+"""
+
+from fireside.chat.formats.base import ChatFormat, Conversation
+from fireside.chat.pieces import Piece, control, words
+from fireside.chat.tools import spelt_out
+
+EOS = "</s>"
+
+
+def _render(conversation: Conversation) -> list[Piece]:
+    messages = spelt_out(conversation.messages)
+    pieces: list[Piece] = []
+    for message in messages:
+        role = "user" if message.role == "tool" else message.role
+        pieces += [*words(f"<|{role}|>\n{message.content}"), control(EOS), *words("\n")]
+    if messages[-1].role == "assistant":
+        return pieces[:-2]  # not closed
+    return [*pieces, *words("<|assistant|>\n")]
+
+
+FORMATS = (ChatFormat(name="zephyr", title="Zephyr, <|user|> …", render=_render, ends=(EOS,)),)
