@@ -19,17 +19,20 @@ from support.texts import texts
 from support.tiny_tokenizers import tiny_byte_level, with_tokens
 
 TEMPLATES = Path(__file__).parent.parent / "data" / "chat-templates"
+LLAMA3 = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>")
 QWEN = ("<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>", "<tool_response>", "</tool_response>")
 SENTENCEPIECE = ("<s>", "</s>")
 MODELS: dict[str, tuple[str, tuple[str, ...], str | None]] = {
     # The format, the special tokens of the model's vocabulary, BOS.
     "llama2": ("llama2", SENTENCEPIECE, "<s>"),
     "zephyr": ("zephyr", SENTENCEPIECE, "<s>"),
+    "llama3": ("llama3", LLAMA3, LLAMA3[0]),
+    "llama3.1": ("llama3.1", LLAMA3, LLAMA3[0]),
     "gemma3": ("gemma", ("<bos>", "<start_of_turn>", "<end_of_turn>"), "<bos>"),
     "qwen2.5": ("qwen", QWEN[:4], None),
     "qwen3": ("qwen3", (*QWEN, "<think>", "</think>"), None),
 }
-WITH_TOOLS = ("qwen2.5", "qwen3")
+WITH_TOOLS = ("llama3.1", "qwen2.5", "qwen3")
 
 ADD = Tool("add", "Adds two numbers: é.", {"type": "object", "properties": {"a": {"type": "integer"}}})
 SAY = Tool("say", "", {"type": "object", "properties": {}})

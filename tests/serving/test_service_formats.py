@@ -22,6 +22,7 @@ SPECIALS = {
         *("<s>", "</s>", "[INST]", "[/INST]", "[TOOL_CALLS]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]"),
         *("[TOOL_RESULTS]", "[/TOOL_RESULTS]"),
     ),
+    "llama3.1": ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
     "qwen3": ("<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>", "<think>", "</think>"),
 }
 STOP = Tool("stop", "Stops.", {"maxProperties": 0})
