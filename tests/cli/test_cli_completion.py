@@ -50,7 +50,7 @@ def test_bash_completes(typed: str, completed: str, tmp_path: Path) -> None:
 def test_models_by_their_last_part_or_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FIRESIDE_DATA_DIR", str(tmp_path))
     assert complete_models("open") == [ID.rpartition("/")[2]]
-    assert complete_models("@hf/the") == [ID]
+    assert complete_models("@hf/thebloke/open") == [ID]
     assert complete_models("nothing") == []
     (tmp_path / "catalog").mkdir()
     (tmp_path / "catalog" / "broken.toml").write_text("id =")

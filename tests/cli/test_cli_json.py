@@ -26,7 +26,7 @@ def test_models(fireside: Fireside) -> None:
 
 
 def test_show(fireside: Fireside) -> None:
-    facts = said(fireside("show", "mistral-7b-instruct", "--json"))
+    facts = said(fireside("show", "mistral-7b-instruct-v0.2", "--json"))
     assert isinstance(facts, dict)
     assert facts["aliases"] == [
         "@cf/mistral/mistral-7b-instruct-v0.2-lora",
@@ -36,7 +36,7 @@ def test_show(fireside: Fireside) -> None:
     assert facts["stop"] == ["</s>"]
     assert "<|im_end|>, </s>" in fireside("show", "openhermes").stdout
     assert facts["defaults"] == {"max_tokens": 256, "temperature": 0.6, "top_p": 1.0}
-    text = fireside("show", "mistral-7b-instruct").stdout
+    text = fireside("show", "mistral-7b-instruct-v0.2").stdout
     for part in (*facts["aliases"], "not downloaded; fireside pull @hf/mistral", "32,768 tokens", "GB for one conv"):
         assert part in text
 

@@ -35,6 +35,8 @@ def test_every_error_is_in_the_table() -> None:
 def test_every_model_is_in_the_table(tmp_path: Path) -> None:
     text = read("docs/models.md")
     for spec in Catalog.load().all():
+        if spec.retired is not None and f"| `{spec.id}`" not in text:
+            continue  # the page of retired models has it, which the catalog writes
         row = next(line for line in text.splitlines() if line.startswith(f"| `{spec.id}`"))
         assert f"{spec.context_length:,}" in row
         assert ("none" in row) == isinstance(spec.source, NoSource)

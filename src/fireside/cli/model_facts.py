@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fireside.catalog.spec import FolderSource, HubSource, ModelSpec, NoSource, WheelSource
+from fireside.catalog.spec import FolderSource, HubSource, ModelSpec, NoSource, Unavailable, WheelSource
 from fireside.engine.types import Sampling
 from fireside.prompting.prompt import default_system, turn_end
 from fireside.serving.costs import cost_of
@@ -20,7 +20,9 @@ def row_of(spec: ModelSpec, settings: Settings) -> dict[str, Any]:
     return {
         "id": spec.id,
         "downloaded": is_downloaded(settings.data_dir, spec),
-        "needs_download": not isinstance(spec.source, NoSource),
+        "needs_download": not isinstance(spec.source, NoSource | Unavailable),
+        "unavailable": spec.source.reason if isinstance(spec.source, Unavailable) else None,
+        "retired": spec.retired,
         "download_bytes": cost.download,
         "disk_bytes": cost.disk,
         "memory_bytes": cost.memory,
@@ -40,6 +42,9 @@ def facts_of(spec: ModelSpec, settings: Settings) -> dict[str, Any]:
         "aliases": list(spec.aliases),
         "description": spec.description,
         "info_url": spec.info_url,
+        "family": spec.family,
+        "license": spec.license,
+        "hosted_context": spec.hosted_context,
         "source": _source(spec),
         "path": path,
         "packed_path": None if packed is None else str(packed),
@@ -61,7 +66,8 @@ def facts_of(spec: ModelSpec, settings: Settings) -> dict[str, Any]:
 def _source(spec: ModelSpec) -> str:
     match spec.source:
         case HubSource(repo=repo, revision=revision):
-            return f"Hugging Face, {repo} at {revision}"
+            asks = ", with a license to accept" if spec.source.gated else ""
+            return f"Hugging Face, {repo} at {revision}{asks}"
         case WheelSource(package=package, version=version):
             return f"the Python package index, {package} {version}"
         case FolderSource(path=path):

@@ -9,7 +9,8 @@ from fireside.cli.format import size_text
 def models(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List the models and what each costs.
 
-    Before anything is fetched, that is; and which of them are on this machine.
+    Before anything is fetched, that is; and which of them are on this machine, which come first. "no weights" are
+    retired models that Fireside cannot run: `fireside show MODEL` says why, and a stand-in can answer for them.
 
     FETCH is the download, DISK the files with the repacked weights that the first load adds, MEMORY one conversation of
     4,096 tokens. TOKENS/S is about the most that one answer reaches here, as fast as this machine reads its memory.
@@ -31,6 +32,7 @@ def models(as_json: AsJson = False, data_dir: DataDir = None) -> None:
 
     settings = load_settings(data_dir=data_dir)
     rows = [row_of(spec, settings) for spec in Catalog.from_settings(settings).all()]
+    rows.sort(key=lambda row: (row["unavailable"] is not None, not row["downloaded"], row["id"]))
     if as_json:
         show_json(rows)
         return
@@ -39,12 +41,14 @@ def models(as_json: AsJson = False, data_dir: DataDir = None) -> None:
         table.add_column(heading, justify="right")
     table.add_column("LORA")
     for row in rows:
-        state = "not needed" if not row["needs_download"] else "yes" if row["downloaded"] else "no"
+        state = "yes" if row["downloaded"] else "no"
+        if not row["needs_download"]:
+            state = "no weights" if row["unavailable"] else "not needed"
         sizes = [_size(row[name]) for name in ("download_bytes", "disk_bytes", "memory_bytes")]
         speed = "-" if row["tokens_per_second"] is None else f"{row['tokens_per_second']:g}"
         table.add_row(row["id"], state, *sizes, speed, f"{row['context_length']:,}", "yes" if row["lora"] else "no")
     show(table)
-    if not all(row["downloaded"] for row in rows):
+    if not all(row["downloaded"] or row["unavailable"] for row in rows):
         typer.echo("\nDownload one: fireside pull MODEL. All about one: fireside show MODEL", err=True)
 
 

@@ -24,42 +24,41 @@ def serve(
         ),
     ] = None,
     port: Annotated[
-        int | None, typer.Option(help="Port to listen on; 0 takes a free one.", show_default="8787")
+        int | None, typer.Option(help="Port to listen on; 0 picks a free one.", show_default="8787")
     ] = None,
     stand_in: Annotated[
         str | None,
         typer.Option(
-            help="Answer with this model wherever a request names a model whose weights are not here; family: with the "
-            "one made for the model's family. Or rules, such as @cf/qwen/*=family,*guard*=@hf/me/guard. Off by "
-            "default; answers say so in the header fireside-served-by."
+            help="Model that answers for models whose weights are missing; `family`: the one made for the model's "
+            "family. Or rules, such as `@cf/qwen/*=family,*guard*=@hf/me/guard`. Off by default; such answers carry "
+            "the header fireside-served-by."
         ),
     ] = None,
     loaded_models: Annotated[
         int | None,
-        typer.Option(
-            help="Most models in memory at once; the one unused for longest makes way for another.", show_default="3"
-        ),
+        typer.Option(help="Maximum number of models in memory; the least recently used is evicted.", show_default="3"),
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(help="Threads for arithmetic per engine; 0 means one per core.", show_default="0"),
+        typer.Option(help="Compute threads per engine; 0 means one per core.", show_default="0"),
     ] = None,
     context_length: Annotated[
         int | None,
         typer.Option(
-            help="Limit every model's context window to this many tokens; 0 keeps each model's own.", show_default="0"
+            help="Maximum context window of every model, in tokens; 0 keeps each model's own.", show_default="0"
         ),
     ] = None,
     queue_size: Annotated[
         int | None,
         typer.Option(
-            help="Requests of one account that may wait per model before new ones are refused.", show_default="512"
+            help="Maximum number of requests per account and model that may wait; more are rejected.",
+            show_default="512",
         ),
     ] = None,
     kv_memory_mb: Annotated[
         int | None,
         typer.Option(
-            help="Most memory for a model's KV cache, in MiB; 0 means a quarter of this machine's.", show_default="0"
+            help="Maximum memory for a model's KV cache, in MiB; 0 means a quarter of the machine's.", show_default="0"
         ),
     ] = None,
     no_pull: NoPull = False,

@@ -41,19 +41,24 @@ def _lines(facts: dict[str, Any]) -> dict[str, str]:
     packed = f"{facts['packed_path']} ({size_text(facts['packed_bytes'])})" if facts["packed_path"] else ""
     weights = f"weights {facts['weights']}, " if facts["weights"] else ""
     here = facts["path"] or f"not downloaded; fireside pull {facts['id']}"
+    hosted = f" ({facts['hosted_context']:,} where it was hosted)" if facts["hosted_context"] else ""
     return {
         "id": facts["id"],
         "aliases": ", ".join(facts["aliases"]),
         "description": facts["description"],
         "more": facts["info_url"] or "",
+        "family": facts["family"] or "",
+        "license": facts["license"],
+        "retired": facts["retired"] or "",
+        "no weights": facts["unavailable"] or "",
         "source": facts["source"],
         "files": here if facts["needs_download"] else "",
         "repacked": packed,
         "download": size("download_bytes") if facts["needs_download"] else "",
-        "disk": size("disk_bytes"),
-        "memory": f"{size('memory_bytes')} for one conversation of 4,096 tokens",
+        "disk": "" if facts["unavailable"] else size("disk_bytes"),
+        "memory": "" if facts["unavailable"] else f"{size('memory_bytes')} for one conversation of 4,096 tokens",
         "speed": "" if speed is None else f"at most about {speed:g} tokens per second on this machine",
-        "context": f"{facts['context_length']:,} tokens",
+        "context": f"{facts['context_length']:,} tokens{hosted}",
         "LoRA": "yes" if facts["lora"] else "no",
         "engine": f"{facts['engine']}, {weights}{facts['max_num_seqs']} answers at once",
         "prompt style": facts["style"],
