@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from bench.model import GROUP
+from bench.sentencepiece import tokenizer_json
 from fireside.weights.checkpoint import ModelConfig
 from fireside.weights.shapes import linear_shapes, tensor_shapes
 
@@ -60,7 +61,10 @@ def write_awq(folder: Path, config: ModelConfig, group: int = GROUP, seed: int =
     """Write config.json, tokenizer.json and model.safetensors into a new folder; the same seed gives the same bytes."""
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps(hf_config(config, group), indent=2))
-    (folder / "tokenizer.json").write_text(json.dumps(tokenizer_json(config.vocab_size)))
+    tokens = vocabulary(config.vocab_size)
+    ids = {token: index for index, token in enumerate(tokens)}
+    tokenizer = tokenizer_json(ids, special={token: ids[token] for token in tokens[:3]}, bos=False)
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     rng = np.random.Generator(np.random.SFC64(seed))
     tensors = stored_tensors(config, group)
     with (folder / "model.safetensors").open("wb") as file:
@@ -104,44 +108,6 @@ def vocabulary(size: int) -> list[str]:
     if size < len(tokens):
         raise ValueError(f"a vocabulary of {size} has no room for the {len(tokens)} tokens that every text needs")
     return tokens + [f"▁w{index}" for index in range(size - len(tokens))]
-
-
-def tokenizer_json(size: int) -> dict[str, Any]:
-    """A tokenizer of the sentencepiece kind over `vocabulary`: one token for each byte of a text."""
-    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    return {
-        "version": "1.0",
-        "added_tokens": [{"id": index, "content": text, **flags} for index, text in enumerate(vocabulary(size)[:3])],
-        "normalizer": {
-            "type": "Sequence",
-            "normalizers": [
-                {"type": "Prepend", "prepend": "▁"},
-                {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
-            ],
-        },
-        "pre_tokenizer": None,
-        "post_processor": None,
-        "decoder": {
-            "type": "Sequence",
-            "decoders": [
-                {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
-                {"type": "ByteFallback"},
-                {"type": "Fuse"},
-                {"type": "Strip", "content": " ", "start": 1, "stop": 0},
-            ],
-        },
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": "<unk>",
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": True,
-            "byte_fallback": True,
-            "vocab": {token: index for index, token in enumerate(vocabulary(size))},
-            "merges": [],
-        },
-    }
 
 
 def _header(tensors: list[Stored]) -> bytes:

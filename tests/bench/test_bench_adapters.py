@@ -1,6 +1,7 @@
 """Adapters for the benchmark: both files hold the same adapter, and Fireside's turn runs them for real."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import gguf
@@ -14,21 +15,10 @@ from bench.rounds import run_rounds
 from rich.console import Console
 
 from fireside.weights.adapter import check_fits, read_adapter
-from fireside.weights.checkpoint import ModelConfig
+from support import bench_models
 
-TINY = ModelConfig(
-    vocab_size=32002,  # prompts are random ids below that
-    hidden_size=64,
-    intermediate_size=96,
-    layers=2,
-    heads=4,
-    kv_heads=2,
-    head_dim=16,
-    context_length=2048,
-    rope_theta=10000.0,
-    norm_eps=1e-5,
-    sliding_window=64,
-)
+TINY = replace(bench_models.TINY, vocab_size=32002, context_length=2048)
+"""Prompts are random ids below that."""
 
 
 def test_both_files_hold_the_same_adapter(tmp_path: Path) -> None:

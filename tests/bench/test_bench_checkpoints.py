@@ -11,22 +11,10 @@ from bench.model import make_once, mistral_7b
 from bench.workload import BenchError
 
 from fireside.prompting import open_tokenizer
-from fireside.weights.checkpoint import AwqLinear, ModelConfig
+from fireside.weights.checkpoint import AwqLinear
 from fireside.weights.open import open_checkpoint
+from support.bench_models import TINY
 
-TINY = ModelConfig(
-    vocab_size=290,
-    hidden_size=64,
-    intermediate_size=96,
-    layers=2,
-    heads=4,
-    kv_heads=2,
-    head_dim=16,
-    context_length=128,
-    rope_theta=10000.0,
-    norm_eps=1e-5,
-    sliding_window=64,
-)
 GROUP = 32
 
 

@@ -1,5 +1,4 @@
-"""tokenizer.json files for Mistral 7B v0.1/v0.2 and OpenHermes 2.5, made import numpy as np
-from mistral_common's sentencepiece model.
+"""tokenizer.json files for Mistral 7B v0.1/v0.2 and OpenHermes 2.5, made from mistral_common's sentencepiece model.
 
 Two forms of the same vocabulary are in use. "legacy": as the models' repositories have it, a normaliser puts "▁" before
 each stretch of text. "metaspace": as newer conversions have it, a pre-tokenizer does so at the prompt's start only.
@@ -13,6 +12,8 @@ import numpy as np
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from transformers.convert_slow_tokenizer import SentencePieceExtractor, generate_merges
 
+from bench import sentencepiece
+
 MistralOracle = MistralTokenizer[Any, Any, Any, Any, Any]
 """mistral_common's, of whatever requests and messages."""
 
@@ -20,6 +21,8 @@ Form = Literal["legacy", "metaspace"]
 Version = Literal["v1", "v3"]
 FORMS: tuple[Form, ...] = ("legacy", "metaspace")
 ALL_FORMS = (*FORMS, "gguf")
+
+_METASPACE = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False}
 
 
 def sentencepiece_model(version: Version = "v1") -> Path:
@@ -37,52 +40,10 @@ def tokenizer_json(form: Form = "legacy", *, chatml: bool = False, version: Vers
     # sentencepiece's type 3 is a control token.
     control = {piece.piece: i for i, piece in enumerate(pieces) if piece.type == 3}
     added = {"<unk>": 0, **control} | ({"<|im_end|>": 32000, "<|im_start|>": 32001} if chatml else {})
-    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
-    bos: list[dict[str, Any]] = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [{"id": i, "content": content, **flags} for content, i in added.items()],
-        "normalizer": {
-            "type": "Sequence",
-            "normalizers": [
-                {"type": "Prepend", "prepend": "▁"},
-                {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
-            ],
-        }
-        if form == "legacy"
-        else None,
-        "pre_tokenizer": None
-        if form == "legacy"
-        else {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": False},
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": bos,
-            "pair": [*bos, {"Sequence": {"id": "B", "type_id": 1}}],
-            "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}},
-        },
-        "decoder": {
-            "type": "Sequence",
-            "decoders": [
-                {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
-                {"type": "ByteFallback"},
-                {"type": "Fuse"},
-                {"type": "Strip", "content": " ", "start": 1, "stop": 0},
-            ],
-        },
-        "model": {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": "<unk>",
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": True,
-            "byte_fallback": True,
-            "vocab": vocab,
-            "merges": [" ".join(merge) for merge in merges],
-        },
-    }
+    made = sentencepiece.tokenizer_json(vocab, [" ".join(merge) for merge in merges], special=added)
+    if form == "metaspace":
+        made |= {"normalizer": None, "pre_tokenizer": _METASPACE}
+    return made
 
 
 def write_tokenizer(folder: Path, form: Form = "legacy", *, chatml: bool = False, version: Version = "v1") -> Path:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bench.sentencepiece import tokenizer_json
 from tokenizers.pre_tokenizers import ByteLevel
 
 _FLAGS = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
@@ -26,42 +27,7 @@ def tiny_sentencepiece() -> dict[str, Any]:
     """Three specials, a token for each byte, and a few pieces over "▁", "a" and "b"; BOS goes first."""
     specials = ["<unk>", "<s>", "</s>"]
     tokens = [*specials, *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "a", "b", "▁a", "ab"]
-    bos = [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}]
-    return {
-        "version": "1.0",
-        "added_tokens": _added(tokens, *specials),
-        "normalizer": {
-            "type": "Sequence",
-            "normalizers": [
-                {"type": "Prepend", "prepend": "▁"},
-                {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
-            ],
-        },
-        "pre_tokenizer": None,
-        "post_processor": {
-            "type": "TemplateProcessing",
-            "single": bos,
-            "pair": [*bos, {"Sequence": {"id": "B", "type_id": 1}}],
-            "special_tokens": {"<s>": {"id": "<s>", "ids": [1], "tokens": ["<s>"]}},
-        },
-        "decoder": {
-            "type": "Sequence",
-            "decoders": [
-                {"type": "Replace", "pattern": {"String": "▁"}, "content": " "},
-                {"type": "ByteFallback"},
-                {"type": "Fuse"},
-                {"type": "Strip", "content": " ", "start": 1, "stop": 0},
-            ],
-        },
-        "model": {
-            "type": "BPE",
-            "unk_token": "<unk>",
-            "fuse_unk": True,
-            "byte_fallback": True,
-            "vocab": _ids(tokens),
-            "merges": ["▁ a", "a b"],
-        },
-    }
+    return tokenizer_json(_ids(tokens), ["▁ a", "a b"], special={text: tokens.index(text) for text in specials})
 
 
 def with_tokens(tokenizer: dict[str, Any], *texts: str, **flags: object) -> dict[str, Any]:

