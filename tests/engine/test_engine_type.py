@@ -11,6 +11,7 @@ import pytest
 
 from fireside.engine.echo import ENGINE as ECHO
 from fireside.engine.echo import EchoOptions
+from fireside.engine.engine_type import EngineType
 from fireside.engine.onnx import ENGINE as ONNX
 from fireside.engine.onnx.options import OnnxOptions
 from fireside.engine.process import ProcessEngine
@@ -74,6 +75,16 @@ def test_there_is_no_engine_of_another_name() -> None:
 )
 def test_options_in_a_catalog_file(own: Mapping[str, Any], says: list[str]) -> None:
     assert list(ONNX.problems(own)) == says
+
+
+class Demanding(EchoOptions, frozen=True, kw_only=True):
+    python: str
+
+
+def test_an_option_that_an_engine_needs() -> None:
+    engine = EngineType(kind="demanding", options=Demanding, make_runner=ECHO.make_runner)
+    assert list(engine.problems({})) == ["engine.python: missing; the demanding engine needs it"]
+    assert list(engine.problems({"python": "/opt/python"})) == []
 
 
 @pytest.mark.parametrize("name", ["model_path", "cache_dir", "tokens", "context_length"])

@@ -88,6 +88,9 @@ class EngineType(Generic[OptionsT]):
     def problems(self, own: Mapping[str, Any]) -> Iterator[str]:
         """What is wrong with options in a catalog file, a line each."""
         known = self.own_options
+        for option in msgspec.structs.fields(self.options):
+            if option.required and option.name not in own:
+                yield f"engine.{option.name}: missing; the {self.kind} engine needs it"
         for name, value in own.items():
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)

@@ -11,7 +11,7 @@ a prompt that fits comes back as it is, and of any other one as much as fits int
 
 import random
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -98,9 +98,14 @@ def shortest_byte(allowed: Collection[int]) -> int:
 
 
 class EchoRunner:
-    """Implements `fireside.engine.runner.Runner` on byte tokens (ids 0 to 255; others are control tokens)."""
+    """Implements `fireside.engine.runner.Runner` on byte tokens (ids 0 to 255; others are control tokens).
 
-    def __init__(self, options: EchoOptions) -> None:
+    Args:
+        answer: the ids of a request's whole answer, as `answer_ids` makes them.
+    """
+
+    def __init__(self, options: EchoOptions, answer: Callable[[GenerationRequest], list[int]] = answer_ids) -> None:
+        self._answer = answer
         self._interval = 1 / options.tokens_per_second if options.tokens_per_second else 0.0
         self._max_num_seqs = options.max_num_seqs
         self._info = EngineInfo(
@@ -121,13 +126,14 @@ class EchoRunner:
         return bool(self._runs)
 
     def submit(self, request_id: int, request: GenerationRequest) -> None:
+        answer = self._answer(request)
         self._prompt_tokens += len(request.prompt_ids)
         compiling = None
         if request.grammar is not None:
             if self._grammars is None:
                 raise EngineFailed("This engine was not told what its tokens stand for: it can follow no grammar.")
             compiling = self._grammars.compile(request.grammar, VOCAB_SIZE, request.account)
-        self._runs[request_id] = _Run(answer_ids(request), request, compiling)
+        self._runs[request_id] = _Run(answer, request, compiling)
 
     def cancel(self, request_id: int) -> None:
         run = self._runs.pop(request_id, None)
