@@ -79,9 +79,8 @@ class _Run:
 
 def answer_ids(request: GenerationRequest) -> list[int]:
     """The whole answer, before `max_tokens` cuts it, without the stop token."""
+    ids = [token for token in request.prompt_ids if token < 256]
     sampling = request.sampling
-    banned = {token for token, bias in sampling.logit_bias.items() if bias <= -FORCING_BIAS}
-    ids = [token for token in request.prompt_ids if token < 256 and token not in banned]
     if sampling.seed is None or sampling.temperature == 0:
         return ids
     words = bytes(ids).split(b" ")
@@ -126,7 +125,8 @@ class EchoRunner:
         return bool(self._runs)
 
     def submit(self, request_id: int, request: GenerationRequest) -> None:
-        answer = self._answer(request)
+        banned = {token for token, bias in request.sampling.logit_bias.items() if bias <= -FORCING_BIAS}
+        answer = [token for token in self._answer(request) if token not in banned]
         self._prompt_tokens += len(request.prompt_ids)
         compiling = None
         if request.grammar is not None:
