@@ -26,7 +26,8 @@ from support.venvs import make_venv
 def test_each_engine_is_found_by_its_name(kind: str) -> None:
     engine = engine_type(kind)
     assert engine.kind == kind
-    own = {**engine.from_settings(Settings(), lora=True)}
+    needed = {option.name: "x" for option in msgspec.structs.fields(engine.options) if option.required}
+    own = {**engine.from_settings(Settings(), lora=True), **needed}
     assert list(engine.problems(own)) == []
     options = engine.configure(own, max_num_seqs=3)
     assert type(options) is engine.options

@@ -4,6 +4,7 @@ Whoever adds an engine adds it here, and mends it until the suite passes. What i
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from fireside.engine.onnx.options import OnnxOptions
 from fireside.engine.options import EngineOptions
 from fireside.engine.protocol import Engine
 from fireside.engine.registry import create, engine_type
+from fireside.engine.replay import ReplayOptions
 from fireside.engine.types import Adapter, EngineInfo, GenerationRequest, Sampling, Token
 from support.adapters import make_adapter
 from support.checkpoints import make_tiny_checkpoint
@@ -64,7 +66,15 @@ def _onnx(folder: Path) -> Subject:
     return Subject("onnx", options, adapter, reuses_prefixes=True)
 
 
-SUBJECTS: Mapping[str, Callable[[Path], Subject]] = {"echo": _echo, "onnx": _onnx}
+def _replay(folder: Path) -> Subject:
+    lines = [{"prompt": "", "answer": ["Es ist nicht alles so, wie es scheint", "zyxwvutsrqponmlkj"]}]
+    lines.append({"prompt": "klm", "answer": ["NOPQRSTUVWXYZ", "noqrstuvwxyz!"]})
+    (folder / "answers.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    options = ReplayOptions(answers=str(folder / "answers.jsonl"), context_length=CONTEXT, max_num_seqs=2, tokens=BYTES)
+    return Subject("replay", options, draws=False)
+
+
+SUBJECTS: Mapping[str, Callable[[Path], Subject]] = {"echo": _echo, "onnx": _onnx, "replay": _replay}
 
 
 @dataclass

@@ -10,6 +10,7 @@ from fireside.engine.protocol import Engine
 _MODULES = {
     "echo": "fireside.engine.echo",
     "onnx": "fireside.engine.onnx",
+    "replay": "fireside.engine.replay",
 }
 """By kind, the module whose `ENGINE` says what the engine is. It is imported when something asks for that kind."""
 
