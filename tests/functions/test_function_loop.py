@@ -12,7 +12,7 @@ from fireside.functions.loop import generate
 from fireside.functions.reader import FunctionReader
 from fireside.functions.sandbox import Sandbox
 from fireside.functions.schema import Function
-from fireside.serving.types import Meter, NamedTool, TextRequest, Usage
+from fireside.serving.types import NamedTool, TextRequest, Usage
 from support.live_server import wait_until
 from support.scripted_service import ScriptedService, calls, says
 
@@ -42,16 +42,16 @@ async def converse(sandbox: Sandbox, service: ScriptedService, *functions: tuple
 
 async def test_the_model_calls_reads_the_result_and_answers(sandbox):
     service = ScriptedService(script=[calls(("add", '{"a": 2, "b": 3}')), says("It is 5.")])
-    meter = Meter()
+    usage = Usage()
     text, [done], deltas = await converse(
-        sandbox, service, ADD, meter=meter, max_tokens=99, adapter=ADAPTER, wait=False
+        sandbox, service, ADD, usage=usage, max_tokens=99, adapter=ADAPTER, wait=False
     )
     assert text == "It is 5."
     assert (done.name, done.arguments, done.result, done.error) == ("add", '{"a": 2, "b": 3}', "5", None)
     assert done.milliseconds > 0
     assert [delta.text for delta in deltas if delta.text] == ["It", " is", " 5."]
     assert (deltas[-1].finish_reason, deltas[-1].usage) == ("stop", Usage(30, 9))
-    assert (meter.prompt_tokens, meter.completion_tokens) == (30, 9)
+    assert (usage.prompt_tokens, usage.completion_tokens) == (30, 9)
     assert [delta.usage for delta in deltas[:-1]] == [None] * (len(deltas) - 1)
 
     first, second = service.requests
@@ -139,11 +139,11 @@ async def test_a_call_of_the_clients_own_tool_ends_the_answer(sandbox):
 
 
 async def test_what_the_service_raises_comes_through_and_is_counted(sandbox):
-    meter = Meter()
+    usage = Usage()
     service = ScriptedService(script=[calls(("add", '{"a": 1}')), [ContextOverflow(9, 9, 9)]])
     with pytest.raises(ContextOverflow):
-        await converse(sandbox, service, ADD, meter=meter)
-    assert (meter.prompt_tokens, meter.completion_tokens) == (10, 3)
+        await converse(sandbox, service, ADD, usage=usage)
+    assert (usage.prompt_tokens, usage.completion_tokens) == (10, 3)
 
 
 async def test_closing_the_answer_ends_the_generation_and_the_call(sandbox, children):

@@ -9,14 +9,14 @@ import pytest
 
 from fireside.errors import EngineLost
 from fireside.serving.choices import Choices, generate_choices
-from fireside.serving.types import Delta, Meter, TextRequest, Usage
+from fireside.serving.types import Delta, TextRequest, Usage
 from support.echo_service import PLAIN, EchoService
 
 pytestmark = pytest.mark.anyio
 
 
 def choices(*prompts: str, each: int = 1) -> Choices:
-    requests = [TextRequest(model=PLAIN, prompt=prompt, meter=Meter()) for prompt in prompts for _ in range(each)]
+    requests = [TextRequest(model=PLAIN, prompt=prompt, usage=Usage()) for prompt in prompts for _ in range(each)]
     return Choices(tuple(requests), each)
 
 
@@ -107,5 +107,5 @@ async def test_who_does_not_read_holds_the_answers_up() -> None:
 
 async def test_no_two_share_a_meter() -> None:
     asked = choices("a b", each=2)
-    assert len({id(request.meter) for request in asked.requests}) == 2
+    assert len({id(request.usage) for request in asked.requests}) == 2
     assert replace(asked, requests=asked.requests[:1]).usage() == Usage(0, 0)

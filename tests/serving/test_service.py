@@ -23,7 +23,7 @@ from fireside.errors import (
     UnknownModel,
 )
 from fireside.serving.service import Service
-from fireside.serving.types import Delta, Meter, TextRequest, Usage
+from fireside.serving.types import Delta, TextRequest, Usage
 from support.chain_model import chain, make_chain_model
 from support.children import Children
 from support.tiny_tokenizers import tiny_byte_level, tiny_sentencepiece
@@ -58,7 +58,7 @@ async def say(service: Service, request: TextRequest) -> str:
 async def begun(service: Service, request: TextRequest) -> "asyncio.Task[list[Delta]]":
     """A generation that runs in a task and has said something."""
     task = asyncio.create_task(collect(service, request))
-    while not request.meter.completion_tokens:  # noqa: ASYNC110 - a meter has no events
+    while not request.usage.completion_tokens:  # noqa: ASYNC110 - a count has no events
         await asyncio.sleep(0.001)
     return task
 
@@ -74,14 +74,14 @@ async def test_an_answer_comes_in_pieces_and_ends_with_its_usage(tmp_path: Path)
         assert [delta.text for delta in deltas] == [*"Wärme ☀", ""]
         assert deltas[-1] == Delta("", "stop", Usage(size, size))
         assert all(delta.finish_reason is None and delta.usage is None for delta in deltas[:-1])
-        assert request.meter == Meter(size, size)
+        assert request.usage == Usage(size, size)
 
 
 async def test_max_tokens_cut_an_answer_without_breaking_a_character(tmp_path: Path) -> None:
     async with serving(tmp_path) as service:
         request = ask("Wärme", max_tokens=2)
         assert await collect(service, request) == [Delta("W"), Delta("", "length", Usage(6, 2))]
-        assert request.meter == Meter(6, 2)
+        assert request.usage == Usage(6, 2)
 
 
 @pytest.mark.parametrize("raw", [False, True])
@@ -101,7 +101,7 @@ async def test_a_stop_text_ends_the_answer_before_it(tmp_path: Path) -> None:
         assert "".join(delta.text for delta in deltas) == "one two"
         made = len("one two th")
         assert deltas[-1] == Delta("", "stop", Usage(len("one two three"), made))
-        assert request.meter.completion_tokens == made
+        assert request.usage.completion_tokens == made
 
 
 async def test_what_only_begins_like_a_stop_text_is_said(tmp_path: Path) -> None:
@@ -146,9 +146,9 @@ async def test_a_client_that_goes_away_frees_the_slot_and_is_counted(tmp_path: P
         request = ask("x" * 1000, "single")
         async with aclosing(service.generate(request)) as deltas:
             async for _ in deltas:
-                if request.meter.completion_tokens == 3:
+                if request.usage.completion_tokens == 3:
                     break
-        assert request.meter == Meter(1000, 3)
+        assert request.usage == Usage(1000, 3)
         stats = (await service.status("@hf/me/single")).stats
         assert stats is not None
         assert stats.running == 0
@@ -163,7 +163,7 @@ async def test_a_full_model_is_busy_and_uses_nothing(tmp_path: Path) -> None:
             request = ask("hello", "single", wait=wait)
             with pytest.raises(Busy):
                 await collect(service, request)
-            assert request.meter == Meter(0, 0)
+            assert request.usage == Usage(0, 0)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         assert await say(service, ask("hello", "single")) == "hello"
@@ -178,7 +178,7 @@ async def test_the_context_is_the_smallest_of_all_limits(tmp_path: Path) -> None
                 await collect(service, request)
             error = caught.value
             assert (error.prompt_tokens, error.max_tokens, error.context_length) == (5, limit - 4, limit)
-            assert request.meter == Meter(0, 0)
+            assert request.usage == Usage(0, 0)
             assert await say(service, ask("12345", name, max_tokens=limit - 5)) == "12345"
 
 
@@ -190,8 +190,8 @@ async def test_a_lost_engine_costs_the_running_answers_and_no_others(tmp_path: P
         os.kill(child.pid, signal.SIGKILL)
         with pytest.raises(EngineLost):
             await running
-        assert request.meter.prompt_tokens == 1000
-        assert request.meter.completion_tokens >= 1
+        assert request.usage.prompt_tokens == 1000
+        assert request.usage.completion_tokens >= 1
         assert await say(service, ask("again")) == "again"
 
 
@@ -290,7 +290,7 @@ async def test_usage_counts_what_the_cache_held(tmp_path: Path, warm_words: Path
             request = ask("W" * 40, "words", raw=True, account=account)
             usage = (await collect(service, request))[-1].usage
             assert usage is not None
-            assert usage.cached_tokens == request.meter.cached_tokens
+            assert usage.cached_tokens == request.usage.cached_tokens
             cached.append((usage.cached_tokens, usage.prompt_tokens))
         assert cached == [(0, 40), (39, 40), (0, 40), (39, 40)]
         salted = []
@@ -307,14 +307,14 @@ async def test_an_answer_of_weights(tmp_path: Path, warm_words: Path) -> None:
         request = ask("W", "words")
         expected = [Delta(""), *(Delta(character) for character in "ärme ☀"), Delta("", "stop", Usage(1, 9))]
         assert await collect(service, request) == expected
-        assert request.meter == Meter(1, 9)
+        assert request.usage == Usage(1, 9)
         # "ä" has two bytes, "☀" three: an answer that is cut inside of one has neither.
         for most, said in ((1, ""), (2, "ä"), (3, "är"), (8, "ärme "), (9, "ärme ☀")):
             request = ask("W", "words", max_tokens=most)
             deltas = await collect(service, request)
             assert "".join(delta.text for delta in deltas) == said
             assert (deltas[-1].finish_reason, deltas[-1].usage) == ("length", Usage(1, most))
-            assert request.meter == Meter(1, most)
+            assert request.usage == Usage(1, most)
         assert await say(service, ask("wrong prompt, then W", "words", raw=True)) == "ärme ☀"
 
 
@@ -323,7 +323,7 @@ async def test_many_answers_at_once_and_some_that_leave(tmp_path: Path, warm_wor
     async with serving(tmp_path) as service:
         requests = [ask("x" * (number * 7 % 50) + "W", "words") for number in range(20)]
         tasks = [asyncio.create_task(say(service, request)) for request in requests]
-        while not requests[0].meter.completion_tokens:  # noqa: ASYNC110 - a meter has no events
+        while not requests[0].usage.completion_tokens:  # noqa: ASYNC110 - a count has no events
             await asyncio.sleep(0.001)
         for task in tasks[1::3]:
             task.cancel()

@@ -19,7 +19,6 @@ from fireside.serving.types import (
     ChoiceOutput,
     GrammarOutput,
     JsonOutput,
-    Meter,
     NamedTool,
     RegexOutput,
     StructuredOutput,
@@ -74,8 +73,7 @@ def chat(text: str, **values: Any) -> TextRequest:
 async def answer(service: Service, request: TextRequest) -> Answer:
     deltas = [delta async for delta in service.generate(request)]
     last = deltas[-1]
-    meter = request.meter
-    assert last.usage == Usage(meter.prompt_tokens, meter.completion_tokens, meter.cached_tokens)
+    assert last.usage == request.usage
     assert all(delta.text or delta.tool_calls for delta in deltas[1:-1]), "but for the first, which says it has begun"
     calls = [call for delta in deltas for call in delta.tool_calls]
     return Answer("".join(delta.text for delta in deltas), calls, last.finish_reason, last.usage)
@@ -115,7 +113,7 @@ async def test_json_that_max_tokens_cut_is_an_error_and_counted(tmp_path: Path) 
         request = ask('{"name": "Ann"}', structured_output=JsonOutput(), max_tokens=9)
         with pytest.raises(ConstraintNotMet, match=r"JSON Mode couldn't be met: the answer reached max_tokens \(9\)"):
             await answer(service, request)
-        assert request.meter == Meter(15, 9)
+        assert request.usage == Usage(15, 9)
         assert (
             await answer(service, ask('{"name": "Ann"}', structured_output=JsonOutput(), max_tokens=15))
         ).finish == "stop"
@@ -144,7 +142,7 @@ async def test_a_form_that_cannot_be_is_an_error_that_uses_nothing(tmp_path: Pat
         request = ask(structured_output=form)
         with pytest.raises(BadGrammar, match="cannot be used"):
             await answer(service, request)
-        assert request.meter == Meter()
+        assert request.usage == Usage()
         assert (await answer(service, ask())).text == "hello"
 
 

@@ -109,15 +109,15 @@ class EchoService:
             if len(words) + limit > CONTEXT_LENGTH or limit < 1:
                 raise errors.ContextOverflow(len(words), limit, CONTEXT_LENGTH)
             await asyncio.sleep(self.prefill)
-            request.meter.prompt_tokens = len(words)
+            request.usage.prompt_tokens = len(words)
             if order.startswith("!later:"):
-                request.meter.completion_tokens += 1
+                request.usage.completion_tokens += 1
                 yield Delta("first")
                 await asyncio.sleep(self.delay)
                 raise ORDERS["!" + order.removeprefix("!later:")]
             if order.startswith("!call:") and request.offered_tools:
                 name, _, arguments = order.removeprefix("!call:").partition(":")
-                request.meter.completion_tokens = 1
+                request.usage.completion_tokens = 1
                 finished = True
                 yield Delta("", "tool_calls", Usage(len(words), 1), (ToolCall("call_1", name, arguments),))
                 return
@@ -125,7 +125,7 @@ class EchoService:
             made = 0
             while endless or made < min(len(words), limit):
                 await asyncio.sleep(self.delay)
-                request.meter.completion_tokens += 1
+                request.usage.completion_tokens += 1
                 yield Delta(words[made % len(words)])
                 made += 1
                 self.words += 1

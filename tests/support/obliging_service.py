@@ -25,5 +25,5 @@ class ObligingService(EchoService):
         self.requests.append(request)
         properties = tool.parameters.get("properties", {})
         arguments = {name: _VALUES[schema["type"]] for name, schema in properties.items()}
-        request.meter.prompt_tokens, request.meter.completion_tokens = 1, 1
+        request.usage.prompt_tokens, request.usage.completion_tokens = 1, 1
         yield Delta("", "tool_calls", Usage(1, 1), (ToolCall("call_1", tool.name, json.dumps(arguments)),))

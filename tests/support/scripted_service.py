@@ -41,7 +41,7 @@ class ScriptedService(EchoService):
             for delta in turn:
                 if isinstance(delta, BaseException):
                     raise delta
-                request.meter.prompt_tokens, request.meter.completion_tokens = 10 * number, 3 * number
+                request.usage.prompt_tokens, request.usage.completion_tokens = 10 * number, 3 * number
                 if delta.finish_reason:
                     yield Delta(delta.text, delta.finish_reason, Usage(10 * number, 3 * number))
                 else:

@@ -80,12 +80,12 @@ def create_app(settings: Settings, service: TextService, store: Store, commands:
         Batches(settings),
         commands,
     )
-    forms = {binding.PATHS: binding.error_answer, error_body.PATHS: error_body.error_answer}
+    error_renderers = {binding.PATHS: binding.error_answer, error_body.PATHS: error_body.error_answer}
     boundary = Boundary(
         create_router(context),
         Guard(settings, store, None if commands is None else commands.secret),
         UnderWay(settings, store),
-        forms,
+        error_renderers,
     )
     return with_cors(boundary, settings)
 

@@ -14,12 +14,12 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from fireside.api.http.envelope import ErrorInfo, error_envelope
 from fireside.api.schema.nullable import without_nulls
 from fireside.api.schema.run_input import TextInput, parse_input
-from fireside.api.schema.usage import TokenUsage, usage_object
+from fireside.api.schema.run_output import TokenUsage, usage_object
+from fireside.api.unset import UNSET, Unset
 from fireside.errors import BatchNotFound, Busy, FiresideError, InvalidInput
 from fireside.serving.types import Usage
 from fireside.settings import Settings
@@ -54,7 +54,8 @@ class BatchLookup:
     request_id: str
 
 
-class BatchTicket(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class BatchTicket:
     """A batch that is not done. `model` is as the client wrote it."""
 
     status: Literal["queued", "running"]
@@ -62,7 +63,8 @@ class BatchTicket(msgspec.Struct, frozen=True):
     model: str
 
 
-class BatchResponse(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class BatchResponse:
     """What came of one request.
 
     Args:
@@ -75,10 +77,11 @@ class BatchResponse(msgspec.Struct, frozen=True):
     result: Any
     success: bool
     external_reference: str | None
-    errors: list[ErrorInfo] | UnsetType = UNSET
+    errors: list[ErrorInfo] | Unset = UNSET
 
 
-class BatchResults(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class BatchResults:
     """A batch that is done: all its responses, in the order of the requests, and their usage together."""
 
     responses: list[Any]
@@ -153,7 +156,7 @@ class _Batch:
     size: int
     left: int
     begun: bool = False
-    usage: Usage = field(default=Usage(0, 0))
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(slots=True)
@@ -237,21 +240,13 @@ class Batches:
                 del self._accounts[account_id]
 
 
-def _sum(one: Usage, other: Usage) -> Usage:
-    return Usage(
-        one.prompt_tokens + other.prompt_tokens,
-        one.completion_tokens + other.completion_tokens,
-        one.cached_tokens + other.cached_tokens,
-    )
-
-
 async def _respond(batch: _Batch, place: int) -> bytes:
     """Run one request; its response as JSON, whatever came of it."""
     item = batch.items[place]
     try:
         fields = await asyncio.to_thread(msgspec.json.decode, item.text)
         result, usage = await batch.answer(fields)
-        batch.usage = _sum(batch.usage, usage)
+        batch.usage.add(usage)
         response = BatchResponse(place, result, success=True, external_reference=item.reference)
     except Exception as error:
         if not isinstance(error, FiresideError):

@@ -36,7 +36,7 @@ LOGPROB_BYTES = 400
 """Memory that one of them takes until it is sent, as far as can be said."""
 
 
-class Form(Frames, Protocol):
+class AnswerWriter(Frames, Protocol):
     """How a route writes its answer."""
 
     def whole(self, answers: Sequence[Delta], headers: Mapping[str, str]) -> Response:
@@ -44,93 +44,96 @@ class Form(Frames, Protocol):
         ...
 
 
-async def respond(
-    context: Context,
-    spec: ModelSpec,
-    choices: Choices,
-    form: Form,
-    *,
-    lora: str | None,
-    stream: bool,
-    functions: Sequence[Function] = (),
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-) -> None:
-    """Generate and answer; `scope`'s body must have been read.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """What is to be generated.
 
     Args:
-        spec: the model that answers, as `request.model` was resolved.
-        choices: requests without an adapter; their account is set.
+        spec: the model that answers, as the requests' own was resolved.
+        choices: requests without an adapter.
         lora: id or name of a fine-tune.
         functions: what the model may call and runs here, where there is one choice.
-
-    Raises:
-        FiresideError: while nothing is sent yet; later ones end the stream with a frame of their own.
+        stream: whether the answer goes out as it comes.
     """
-    settings = context.settings
-    headers = {} if choices.requests[0].model in spec.names else {"fireside-served-by": spec.id}
-    async with _generation(context, spec, choices, lora, functions) as deltas:
-        if stream:
-            events = EventStream(
-                deltas,
-                form,
-                headers=headers,
-                keep_alive=settings.keep_alive_seconds,
-                write_timeout=settings.write_timeout,
-                timeout=settings.request_timeout,
-            )
-            await events(scope, receive, send)
-            return
-        async with UntilGone(receive), aclosing(deltas):
-            answers = await _collect(deltas, settings.request_timeout, lease_of(scope).add)
-        if any(answer.tokens for answer in answers):
-            response = await asyncio.to_thread(form.whole, answers, headers)  # each token is an object there
-        else:
-            response = form.whole(answers, headers)
-        await response(scope, receive, send)
+
+    spec: ModelSpec
+    choices: Choices
+    lora: str | None = None
+    functions: tuple[Function, ...] = ()
+    stream: bool = False
+
+    @property
+    def request(self) -> TextRequest:
+        """The first of them; the others differ in prompt and seed alone."""
+        return self.choices.requests[0]
 
 
-async def complete(
-    context: Context, spec: ModelSpec, request: TextRequest, *, lora: str | None, functions: Sequence[Function] = ()
-) -> Delta:
-    """Generate the whole answer, with nobody waiting on a connection. Arguments and errors as `respond`'s."""
-    async with _generation(context, spec, Choices((request,)), lora, functions) as deltas, aclosing(deltas):
+class GenerationResponse:
+    """ASGI application that generates and answers. The request's body must have been read.
+
+    Raises FiresideError while nothing is sent yet; later ones end the stream with a frame of their own.
+    """
+
+    def __init__(self, context: Context, generation: Generation, writer: AnswerWriter) -> None:
+        self._context = context
+        self._generation = generation
+        self._writer = writer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        generation, writer, settings = self._generation, self._writer, self._context.settings
+        spec = generation.spec
+        headers = {} if generation.request.model in spec.names else {"fireside-served-by": spec.id}
+        async with _generated(self._context, generation) as deltas:
+            if generation.stream:
+                await EventStream(deltas, writer, settings, headers)(scope, receive, send)
+                return
+            async with UntilGone(receive), aclosing(deltas):
+                answers = await _collect(deltas, settings.request_timeout, lease_of(scope).add)
+            if any(answer.tokens for answer in answers):
+                response = await asyncio.to_thread(writer.whole, answers, headers)  # each token is an object there
+            else:
+                response = writer.whole(answers, headers)
+            await response(scope, receive, send)
+
+
+async def complete(context: Context, generation: Generation) -> Delta:
+    """Generate the whole answer of one request, with nobody waiting on a connection.
+
+    Raises as `GenerationResponse` does.
+    """
+    async with _generated(context, generation) as deltas, aclosing(deltas):
         [answer] = await _collect(deltas, context.settings.request_timeout)
         return answer
 
 
 @asynccontextmanager
-async def _generation(
-    context: Context, spec: ModelSpec, choices: Choices, lora: str | None, functions: Sequence[Function]
-) -> AsyncIterator[AsyncGenerator[Delta, None]]:
+async def _generated(context: Context, asked: Generation) -> AsyncIterator[AsyncGenerator[Delta, None]]:
     """The answers' pieces, with the fine-tune that is named; at the end, the usage is recorded.
 
     Raises LoraUnsupported, and what `FineTunes.local` does.
     """
+    spec, adapter = asked.spec, None
     # Found once: a download that ends in between must not change who answers.
-    choices = replace(choices, requests=tuple(replace(one, answering=spec) for one in choices.requests))
-    adapter = None
-    if lora is not None:
+    requests = tuple(replace(one, answering=spec) for one in asked.choices.requests)
+    choices = replace(asked.choices, requests=requests)
+    if asked.lora is not None:
         if not spec.lora:
             raise LoraUnsupported(f"The model {spec.id} does not support LoRA inference: leave out lora.")
-        adapter = await asyncio.to_thread(context.finetunes.local, choices.requests[0].account, lora, spec)
+        adapter = await asyncio.to_thread(context.finetunes.local, asked.request.account, asked.lora, spec)
         files = Adapter(adapter.version, str(adapter.folder))
         choices = replace(choices, requests=tuple(replace(one, adapter=files) for one in choices.requests))
     try:
-        yield _deltas(context, choices, functions)
+        if asked.functions:
+            [request] = choices.requests
+            rounds = context.settings.function_rounds
+            yield generate(context.service, context.sandbox, request, asked.functions, rounds)
+        else:
+            yield generate_choices(context.service, choices)
     finally:
         # However it ended: a client that went away has used what was made for it.
         await _record(context, spec, choices)
         if adapter is not None:
             await asyncio.to_thread(context.finetunes.release, adapter)
-
-
-def _deltas(context: Context, choices: Choices, functions: Sequence[Function]) -> AsyncGenerator[Delta, None]:
-    if not functions:
-        return generate_choices(context.service, choices)
-    [request] = choices.requests
-    return generate(context.service, context.sandbox, request, functions, context.settings.function_rounds)
 
 
 async def _record(context: Context, spec: ModelSpec, choices: Choices) -> None:

@@ -14,7 +14,7 @@ from fireside.chat.messages import Message, ToolCall
 from fireside.functions.messages import Failed, Outcome, Returned
 from fireside.functions.sandbox import Sandbox
 from fireside.functions.schema import Function
-from fireside.serving.types import Delta, FunctionCall, Meter, TextRequest, TextService, Usage
+from fireside.serving.types import Delta, FunctionCall, TextRequest, TextService, Usage
 
 _PARAGRAPH = "\n\n"
 
@@ -39,7 +39,7 @@ async def generate(
     asked = replace(request, tools=(*request.tools, *(function.tool for function in functions)))
     said = ""
     for left in range(rounds, -1, -1):
-        asked = replace(asked, tool_choice=asked.tool_choice if left else "none", meter=Meter())
+        asked = replace(asked, tool_choice=asked.tool_choice if left else "none", usage=Usage())
         text, gap = "", _PARAGRAPH if said else ""
         calls: list[ToolCall] = []
         try:
@@ -53,9 +53,7 @@ async def generate(
                         text, gap = text + delta.text, ""
                     finish_reason = delta.finish_reason
         finally:
-            request.meter.prompt_tokens += asked.meter.prompt_tokens
-            request.meter.completion_tokens += asked.meter.completion_tokens
-            request.meter.cached_tokens += asked.meter.cached_tokens
+            request.usage.add(asked.usage)
         results = []
         for call in calls:
             if call.name not in own:
@@ -63,8 +61,7 @@ async def generate(
                 yield Delta("", function_calls=(done,))
                 results.append(Message("tool", _told(done), tool_call_id=call.id, name=call.name))
         if left == 0 or not results or len(results) < len(calls):
-            meter = request.meter
-            yield Delta("", finish_reason, Usage(meter.prompt_tokens, meter.completion_tokens, meter.cached_tokens))
+            yield Delta("", finish_reason, request.usage)
             return
         turn = Message("assistant", text, tuple(calls))
         # Once it has begun, a request that asked not to wait is seen through.

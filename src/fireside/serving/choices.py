@@ -13,7 +13,7 @@ class Choices:
     """All requests of one answer; they have one model, account and adapter.
 
     Args:
-        requests: at least one, those of one prompt together; each has a meter of its own.
+        requests: at least one, those of one prompt together; each counts its own usage.
         each: how many of each prompt.
     """
 
@@ -23,14 +23,14 @@ class Choices:
     def usage(self) -> Usage:
         """What was used so far. A prompt counts once, however many answers it has, as at OpenAI."""
         begun = [
-            next((one.meter for one in self.requests[start : start + self.each] if one.meter.prompt_tokens), None)
+            next((one.usage for one in self.requests[start : start + self.each] if one.usage.prompt_tokens), None)
             for start in range(0, len(self.requests), self.each)
         ]
-        prompts = [meter for meter in begun if meter is not None]
+        prompts = [usage for usage in begun if usage is not None]
         return Usage(
-            sum(meter.prompt_tokens for meter in prompts),
-            sum(one.meter.completion_tokens for one in self.requests),
-            sum(meter.cached_tokens for meter in prompts),
+            sum(usage.prompt_tokens for usage in prompts),
+            sum(one.usage.completion_tokens for one in self.requests),
+            sum(usage.cached_tokens for usage in prompts),
         )
 
 

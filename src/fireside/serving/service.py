@@ -23,7 +23,7 @@ from fireside.serving.preview import Previewer
 from fireside.serving.reader import AnswerReader
 from fireside.serving.stand_ins import StandIns
 from fireside.serving.tokens import PromptReport, TokenReport, prompt_report
-from fireside.serving.types import Delta, Meter, ModelStatus, Preview, TextRequest, Usage
+from fireside.serving.types import Delta, ModelStatus, Preview, TextRequest
 from fireside.settings import Settings
 from fireside.shares import Lanes
 from fireside.weights.locate import is_downloaded
@@ -84,20 +84,20 @@ class Service:
             context = min(model.context_length, answering.context_length)
             grammar = await self._grammar(request, model)
             generation, ids = await self._lanes.run(request.account, lambda: _prepare(request, model, grammar, context))
-            meter = request.meter
+            usage = request.usage
             chat = format_of(model.spec.prompt)
             reader = AnswerReader(request, model.tokenizer, chat, thinks=_thinks(ids, chat, model.tokenizer))
             async with (
-                model.admission.admitted(generation, len(ids), meter, wait=request.wait),
+                model.admission.admitted(generation, len(ids), usage, wait=request.wait),
                 aclosing(_tokens(model, generation, ids)) as tokens,
             ):
                 try:
                     async for token in tokens:
-                        is_first = not meter.prompt_tokens
-                        meter.prompt_tokens = len(ids)  # only now: a request that was refused has used nothing
-                        meter.cached_tokens += token.reused
+                        is_first = not usage.prompt_tokens
+                        usage.prompt_tokens = len(ids)  # only now: a request that was refused has used nothing
+                        usage.cached_tokens += token.reused
                         if request.max_tokens:
-                            meter.completion_tokens += token.finish_reason != "stop"
+                            usage.completion_tokens += token.finish_reason != "stop"
                             delta = reader.push(token)
                         else:
                             delta = Delta("", "length")
@@ -105,7 +105,7 @@ class Service:
                             prompt = await self._prompt_report(request, model, ids, token)
                             delta = replace(delta, tokens=replace(delta.tokens or TokenReport(), prompt=prompt))
                         if delta.finish_reason:
-                            yield replace(delta, usage=_usage(meter))
+                            yield replace(delta, usage=usage)
                             return
                         if is_first or delta.text or delta.tool_calls or delta.tokens:
                             yield delta  # the first one even where it is empty: the answer has begun
@@ -113,7 +113,7 @@ class Service:
                     if not reader.has_calls:
                         raise
                     # Calls that are whole are not lost with one that max_tokens cut.
-                    yield Delta("", "length", _usage(meter))
+                    yield Delta("", "length", usage)
                     return
         raise EngineLost("The engine ended without finishing this answer. Send the request again.")
 
@@ -141,10 +141,6 @@ class Service:
         """End all engines, and the processes that check grammars."""
         self._checks.close()
         await self._pool.close()
-
-
-def _usage(meter: Meter) -> Usage:
-    return Usage(meter.prompt_tokens, meter.completion_tokens, meter.cached_tokens)
 
 
 def _tokens(model: LoadedModel, generation: GenerationRequest, ids: "array[int]") -> AsyncGenerator[Token, None]:

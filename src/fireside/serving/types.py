@@ -12,15 +12,22 @@ from fireside.serving.tokens import TokenReport
 
 
 @dataclass(slots=True)
-class Meter:
-    """Counts the tokens of one request while they come, so that an answer which is cut short is counted, too.
+class Usage:
+    """Tokens of one request. `cached_tokens` are those of the prompt that were not computed anew.
 
-    The service counts up, from the first token on; whoever made the request reads.
+    The service counts up while they come, from the first token on, so that an answer which is cut short is counted,
+    too; whoever made the request reads.
     """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+
+    def add(self, other: "Usage") -> None:
+        """Count another request's in."""
+        self.prompt_tokens += other.prompt_tokens
+        self.completion_tokens += other.completion_tokens
+        self.cached_tokens += other.cached_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ class TextRequest:
         scores: tell how likely the answer's tokens were, and so many of the likeliest; None: nothing.
         echo: the answer's first piece tells the prompt, too, with the scores of its tokens if there are to be any.
         tell_ids: tell the tokens' ids, those of the prompt in the first piece.
-        meter: what the request has used so far.
+        usage: what the request has used so far.
     """
 
     model: str
@@ -119,7 +126,7 @@ class TextRequest:
     scores: int | None = None
     echo: bool = False
     tell_ids: bool = False
-    meter: Meter = field(default_factory=Meter, compare=False)
+    usage: Usage = field(default_factory=Usage, compare=False)
 
     @property
     def offered_tools(self) -> tuple[Tool, ...]:
@@ -135,15 +142,6 @@ class TextRequest:
             return True
         last = self.messages[-1] if self.messages else None
         return last is not None and last.role == "assistant" and last.content != ""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one request. `cached_tokens` are those of the prompt that were not computed anew."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

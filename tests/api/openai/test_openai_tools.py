@@ -7,7 +7,7 @@ import pytest
 
 from fireside.api.openai.fields import ChatInput, parse
 from fireside.api.openai.requests import chat_choices
-from fireside.api.openai.writers import ChatForm
+from fireside.api.openai.writers import ChatWriter
 from fireside.chat.messages import Message, Tool, ToolCall
 from fireside.errors import FeatureUnavailable, InvalidInput
 from fireside.serving.types import Delta, JsonOutput, NamedTool, TextRequest, Usage
@@ -82,8 +82,8 @@ def test_answer_forms() -> None:
         request(response_format=wrapped, tools=[TOOL])
 
 
-def form(*, one_call: bool = False) -> ChatForm:
-    return ChatForm(parse(ChatInput, {**ASK, "parallel_tool_calls": not one_call}), padded=False)
+def form(*, one_call: bool = False) -> ChatWriter:
+    return ChatWriter(parse(ChatInput, {**ASK, "parallel_tool_calls": not one_call}), padded=False)
 
 
 def choices(body: bytes) -> list[Any]:

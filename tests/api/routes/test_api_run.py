@@ -4,7 +4,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fireside.api.schema.usage import usage_object
+from fireside.api.schema.run_output import usage_object
 from fireside.chat.messages import ToolCall
 from fireside.engine.types import Sampling
 from fireside.serving.types import Usage

@@ -38,23 +38,24 @@ logger = logging.getLogger(__name__)
 _LINGER_SECONDS = 2.0
 
 
-ErrorAnswer = Callable[[BaseException], Response]
+ErrorRenderer = Callable[[BaseException], Response]
 
 
 class Boundary:
     """ASGI application around the router.
 
     Args:
-        forms: how errors are answered on paths that match a pattern as a whole; elsewhere, with the envelope.
+        error_renderers: how errors are answered on paths that match a pattern as a whole; elsewhere, with the
+            envelope.
     """
 
     def __init__(
-        self, app: ASGIApp, guard: Guard, under_way: UnderWay, forms: Mapping[re.Pattern[str], ErrorAnswer]
+        self, app: ASGIApp, guard: Guard, under_way: UnderWay, error_renderers: Mapping[re.Pattern[str], ErrorRenderer]
     ) -> None:
         self._app = app
         self._guard = guard
         self._under_way = under_way
-        self._forms = forms
+        self._error_renderers = error_renderers
         self._slowdown = Slowdown()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,8 +110,9 @@ class Boundary:
         traceback.clear_frames(error.__traceback__)  # what the request read is not kept while its refusal is held back
         await self._hold_back(known, scope, lease)
         path = scope["path"]
-        form = next((form for pattern, form in self._forms.items() if pattern.fullmatch(path)), error_answer)
-        await _answer(form(known), known, scope, receive, send)
+        renderers = (render for pattern, render in self._error_renderers.items() if pattern.fullmatch(path))
+        render = next(renderers, error_answer)
+        await _answer(render(known), known, scope, receive, send)
 
     async def _hold_back(self, error: BaseException, scope: Scope, lease: Lease | None) -> None:
         """Take time before a refusal, if its sender gets many."""

@@ -1,25 +1,28 @@
 """The one shape of every JSON answer: `{"result", "success", "errors", "messages"}`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
 from fireside.api.http.wire_errors import error_headers, wire_error, wire_message
+from fireside.api.unset import UNSET, Unset
 
 Result = TypeVar("Result")
 
 
-class ErrorInfo(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ErrorInfo:
     """What is wrong. The code is one of the table of errors."""
 
     code: int
     message: str
 
 
-class Notice(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Notice:
     """Something said beside a result."""
 
     code: int
@@ -27,7 +30,8 @@ class Notice(msgspec.Struct, frozen=True):
     type: None = None
 
 
-class ResultInfo(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ResultInfo:
     """Which part of a listing this is."""
 
     page: int
@@ -37,17 +41,19 @@ class ResultInfo(msgspec.Struct, frozen=True):
     total_pages: int
 
 
-class Envelope(msgspec.Struct, Generic[Result], frozen=True):
+@dataclass(frozen=True, slots=True)
+class Envelope(Generic[Result]):
     """An answer. `result_info` comes with listings."""
 
     result: Result
     success: bool = True
     errors: Sequence[ErrorInfo] = ()
     messages: Sequence[Notice] = ()
-    result_info: ResultInfo | UnsetType = UNSET
+    result_info: ResultInfo | Unset = UNSET
 
 
-class ErrorEnvelope(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorEnvelope:
     """A refusal or a failure."""
 
     result: None = None
@@ -70,7 +76,7 @@ def answer(
     result: object,
     *,
     messages: Sequence[Notice] = (),
-    result_info: ResultInfo | UnsetType = UNSET,
+    result_info: ResultInfo | Unset = UNSET,
     headers: Mapping[str, str] | None = None,
 ) -> JsonResponse:
     """A 200 with `result` in the envelope."""

@@ -20,6 +20,7 @@ from fireside.api.http.disconnect import ClientGone, UntilGone
 from fireside.api.http.underway import why_cancelled
 from fireside.errors import EngineFailed, FiresideError, RequestTimeout
 from fireside.serving.types import Delta
+from fireside.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -70,29 +71,24 @@ class EventStream:
     Args:
         deltas: the answer; closed when the client goes, or when it breaks off for any other reason.
         frames: how it is written.
+        settings: when a comment is sent, a client that does not read dropped, and an answer that takes long broken off.
         headers: further response headers.
-        keep_alive: seconds without output after which a comment is sent.
-        write_timeout: seconds after which a client that does not read is dropped.
-        timeout: most seconds for the whole answer.
     """
 
     def __init__(
         self,
         deltas: AsyncGenerator[Delta, None],
         frames: Frames,
-        *,
+        settings: Settings,
         headers: Mapping[str, str],
-        keep_alive: float,
-        write_timeout: float,
-        timeout: float,
     ) -> None:
         self._deltas = deltas
         self._frames = frames
         self._headers = headers
-        self._keep_alive = keep_alive
-        self._write_timeout = write_timeout
-        self._pause = min(keep_alive, write_timeout)
-        self._timeout = timeout
+        self._keep_alive = settings.keep_alive_seconds
+        self._write_timeout = settings.write_timeout
+        self._pause = min(self._keep_alive, self._write_timeout)
+        self._timeout = settings.request_timeout
         self._started = False
         self._beat: asyncio.Task[None] | None = None
         self._writing_since: float | None = None

@@ -51,7 +51,7 @@ async def receive_file(
         raise _too_large(max_bytes)
     try:
         with path.open("xb") as file:
-            form = _Form(boundary, file, max_bytes)
+            form = _MultipartForm(boundary, file, max_bytes)
             try:
                 async with asyncio.timeout(timeout):
                     await _read_all(form, receive, idle_timeout)
@@ -63,7 +63,7 @@ async def receive_file(
     return form.result()
 
 
-async def _read_all(form: "_Form", receive: Receive, idle_timeout: float) -> None:
+async def _read_all(form: "_MultipartForm", receive: Receive, idle_timeout: float) -> None:
     more = True
     while more:
         try:
@@ -92,7 +92,7 @@ def _boundary(content_type: str) -> bytes:
     return options[b"boundary"]
 
 
-class _Form:
+class _MultipartForm:
     """Takes the body piece by piece. What belongs to the file goes to disk, in a thread and in large pieces."""
 
     def __init__(self, boundary: bytes, file: BinaryIO, max_bytes: int) -> None:

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from fireside.api.context import Context
-from fireside.api.generation import Form, respond
+from fireside.api.generation import AnswerWriter, Generation, GenerationResponse
 from fireside.api.http.auth import account_of
 from fireside.api.http.body import read_body
 from fireside.api.http.envelope import JsonResponse
@@ -23,7 +23,7 @@ from fireside.api.openai.error_body import OPENAI_ERRORS
 from fireside.api.openai.fields import ChatInput, CompletionInput, parse
 from fireside.api.openai.objects import ChatCompletion, ChatCompletionChunk, Completion, Model, ModelList
 from fireside.api.openai.requests import chat_choices, completion_choices
-from fireside.api.openai.writers import ChatForm, CompletionForm
+from fireside.api.openai.writers import ChatWriter, CompletionWriter
 from fireside.api.schema.operation import GENERATING, Doc, Operation
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import InvalidModelId, UnknownModel
@@ -46,8 +46,8 @@ def routes(context: Context) -> list[Route]:
         wanted = request.path_params["model"]
         return JsonResponse(_model(wanted, context.exact_model(wanted)))
 
-    chat = _Generating(context, ChatInput, chat_choices, ChatForm)
-    completions = _Generating(context, CompletionInput, completion_choices, CompletionForm)
+    chat = _Generating(context, ChatInput, chat_choices, ChatWriter)
+    completions = _Generating(context, CompletionInput, completion_choices, CompletionWriter)
     return [
         operation
         for base, suffix in BASES.items()
@@ -101,7 +101,7 @@ class _Generating(Generic[Asked]):
     Args:
         kind: what checks the body.
         choices: makes the requests of what was asked, for a model and an account.
-        form: writes the answers.
+        writer: writes the answers.
     """
 
     def __init__(
@@ -109,30 +109,26 @@ class _Generating(Generic[Asked]):
         context: Context,
         kind: type[Asked],
         choices: Callable[[Asked, str, str], Choices],
-        form: Callable[..., Form],
+        writer: Callable[..., AnswerWriter],
     ) -> None:
         self._context = context
         self._kind: type[Asked] = kind
         self._choices: Callable[[Asked, str, str], Choices] = choices
-        self._form = form
+        self._writer = writer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         context = self._context
         body = await read_body(scope, receive, context.settings)
         parsed = await body.parse(partial(parse, self._kind))
         model, named_lora = _split(parsed.model)
-        choices = self._choices(parsed, model, account_of(Request(scope)))
-        await respond(
-            context,
-            context.service.resolve(model),
-            choices,
-            self._form(parsed, padded=context.settings.stream_padding),
+        generation = Generation(
+            spec=context.service.resolve(model),
+            choices=self._choices(parsed, model, account_of(Request(scope))),
             lora=parsed.lora or named_lora,
             stream=parsed.stream,
-            scope=scope,
-            receive=receive,
-            send=send,
         )
+        writer = self._writer(parsed, padded=context.settings.stream_padding)
+        await GenerationResponse(context, generation, writer)(scope, receive, send)
 
 
 def _split(model: str) -> tuple[str, str | None]:

@@ -6,9 +6,8 @@ in the same object, for clients that look there.
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal
-
-import msgspec
 
 from fireside import errors as e
 from fireside.api.http.envelope import ErrorInfo, JsonResponse, Notice, error_envelope
@@ -40,7 +39,8 @@ _STATUSES: dict[type[BaseException], int] = {
 _PARAMETER = re.compile(r"(\w+)[\w.]*: ")
 
 
-class OpenAIError(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class OpenAIError:
     """What is wrong.
 
     Args:
@@ -53,7 +53,8 @@ class OpenAIError(msgspec.Struct, frozen=True):
     code: str
 
 
-class OpenAIErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAIErrorBody:
     """The error for OpenAI's clients, and the hosted service's envelope."""
 
     error: OpenAIError
@@ -63,15 +64,17 @@ class OpenAIErrorBody(msgspec.Struct, frozen=True, kw_only=True):
     messages: Sequence[Notice] = ()
 
 
-class ErrorChoice(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ErrorChoice:
     """Ends a stream for clients that look for a finish_reason only, as OpenRouter does it."""
 
-    delta: dict[str, str] = {}
+    delta: dict[str, str] = field(default_factory=dict)
     finish_reason: Literal["error"] = "error"
     index: Literal[0] = 0
 
 
-class OpenAIErrorFrame(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class OpenAIErrorFrame:
     """An error in a stream that has begun."""
 
     error: OpenAIError

@@ -1,33 +1,35 @@
 """What OpenAI's clients get: the objects of its API reference."""
 
+from dataclasses import dataclass
 from typing import Literal
 
-from msgspec import UNSET, Struct, UnsetType
-
-from fireside.api.schema.tool_fields import CalledFunction
-from fireside.api.schema.usage import TokenUsage
+from fireside.api.schema.run_output import CalledFunction, TokenUsage
+from fireside.api.unset import UNSET, Unset
 from fireside.serving.types import FinishReason
 
 
-class Call(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
     """A call that the model makes. In a stream it comes whole, and with its place among the calls."""
 
-    index: int | UnsetType = UNSET
+    index: int | Unset = UNSET
     id: str
     type: Literal["function"] = "function"
     function: CalledFunction
 
 
-class AssistantMessage(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssistantMessage:
     """What the model says. `content` is null when it only calls tools."""
 
     role: Literal["assistant"] = "assistant"
     content: str | None
     refusal: None = None
-    tool_calls: list[Call] | UnsetType = UNSET
+    tool_calls: list[Call] | Unset = UNSET
 
 
-class TokenLogprob(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
     """How likely a token was: the natural logarithm of its probability, -9999.0 for as good as impossible.
 
     Args:
@@ -39,20 +41,23 @@ class TokenLogprob(Struct, frozen=True):
     bytes: list[int]
 
 
-class SaidLogprob(TokenLogprob, frozen=True):
+@dataclass(frozen=True, slots=True)
+class SaidLogprob(TokenLogprob):
     """The same of a token of the answer, and of the likeliest at its place."""
 
     top_logprobs: list[TokenLogprob]
 
 
-class ChatLogprobs(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ChatLogprobs:
     """Of the tokens of which `content` consists."""
 
     content: list[SaidLogprob]
     refusal: None = None
 
 
-class TextLogprobs(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class TextLogprobs:
     """Of the tokens of which `text` consists, in four lists of one length. Values as in `TokenLogprob`.
 
     Args:
@@ -68,17 +73,19 @@ class TextLogprobs(Struct, frozen=True):
     text_offset: list[int]
 
 
-class ChatChoice(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatChoice:
     """An answer. `token_ids` where they were asked for."""
 
     index: int
     message: AssistantMessage
     logprobs: ChatLogprobs | None = None
     finish_reason: FinishReason
-    token_ids: list[int] | UnsetType = UNSET
+    token_ids: list[int] | Unset = UNSET
 
 
-class ChatCompletion(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatCompletion:
     """Answer of chat/completions. `created` is in seconds since 1970.
 
     Args:
@@ -92,29 +99,32 @@ class ChatCompletion(Struct, frozen=True, kw_only=True):
     model: str
     choices: list[ChatChoice]
     usage: TokenUsage
-    service_tier: Literal["default"] | UnsetType = UNSET
-    prompt_token_ids: list[int] | UnsetType = UNSET
+    service_tier: Literal["default"] | Unset = UNSET
+    prompt_token_ids: list[int] | Unset = UNSET
 
 
-class ChatPart(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ChatPart:
     """What is new in a piece of the answer."""
 
-    role: Literal["assistant"] | UnsetType = UNSET
-    content: str | UnsetType = UNSET
-    tool_calls: list[Call] | UnsetType = UNSET
+    role: Literal["assistant"] | Unset = UNSET
+    content: str | Unset = UNSET
+    tool_calls: list[Call] | Unset = UNSET
 
 
-class ChunkChoice(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChunkChoice:
     """A piece of an answer. Its last one has a finish_reason."""
 
     index: int
     delta: ChatPart
     logprobs: ChatLogprobs | None = None
     finish_reason: FinishReason | None = None
-    token_ids: list[int] | UnsetType = UNSET
+    token_ids: list[int] | Unset = UNSET
 
 
-class ChatCompletionChunk(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatCompletionChunk:
     """A frame of a stream of chat/completions.
 
     Where include_usage was asked for, every frame has a usage: null, but for the last, which has no choices.
@@ -125,13 +135,14 @@ class ChatCompletionChunk(Struct, frozen=True, kw_only=True):
     created: int
     model: str
     choices: list[ChunkChoice]
-    usage: TokenUsage | UnsetType | None = UNSET
-    service_tier: Literal["default"] | UnsetType = UNSET
-    prompt_token_ids: list[int] | UnsetType = UNSET
-    obfuscation: str | UnsetType = UNSET
+    usage: TokenUsage | Unset | None = UNSET
+    service_tier: Literal["default"] | Unset = UNSET
+    prompt_token_ids: list[int] | Unset = UNSET
+    obfuscation: str | Unset = UNSET
 
 
-class CompletionChoice(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionChoice:
     """An answer, or in a stream a piece of one; only its last piece has a finish_reason.
 
     Args:
@@ -142,11 +153,12 @@ class CompletionChoice(Struct, frozen=True, kw_only=True):
     text: str
     logprobs: TextLogprobs | None = None
     finish_reason: FinishReason | None = None
-    token_ids: list[int] | UnsetType = UNSET
-    prompt_token_ids: list[int] | UnsetType = UNSET
+    token_ids: list[int] | Unset = UNSET
+    prompt_token_ids: list[int] | Unset = UNSET
 
 
-class Completion(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
     """Answer of completions, and a frame of its stream."""
 
     id: str
@@ -154,12 +166,13 @@ class Completion(Struct, frozen=True, kw_only=True):
     created: int
     model: str
     choices: list[CompletionChoice]
-    usage: TokenUsage | UnsetType | None = UNSET
-    service_tier: Literal["default"] | UnsetType = UNSET
-    obfuscation: str | UnsetType = UNSET
+    usage: TokenUsage | Unset | None = UNSET
+    service_tier: Literal["default"] | Unset = UNSET
+    obfuscation: str | Unset = UNSET
 
 
-class Model(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
     """A model of the catalog. `created` is in seconds since 1970."""
 
     id: str
@@ -168,7 +181,8 @@ class Model(Struct, frozen=True, kw_only=True):
     owned_by: str
 
 
-class ModelList(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelList:
     """Answer of models."""
 
     object: Literal["list"] = "list"

@@ -8,7 +8,7 @@ from fireside.api.openai.fields import SEEDS, ChatInput, CompletionInput
 from fireside.api.schema.tool_fields import tool_choice
 from fireside.errors import FeatureUnavailable
 from fireside.serving.choices import Choices
-from fireside.serving.types import Meter, TextRequest
+from fireside.serving.types import TextRequest, Usage
 
 
 def chat_choices(parsed: ChatInput, model: str, account: str) -> Choices:
@@ -71,7 +71,7 @@ def _seeded(request: TextRequest, count: int) -> tuple[TextRequest, ...]:
         replace(
             request,
             sampling=structs.replace(request.sampling, seed=None if seed is None else (seed + place) % SEEDS),
-            meter=Meter(),
+            usage=Usage(),
         )
         for place in range(count)
     )

@@ -1,11 +1,11 @@
 """Values that have more than one form: prompts, stop texts, and what names tokens."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from fireside.api.schema.run_input import MAX_TEXT, WHOLE
+from fireside.api.schema.run_input import MAX_TEXT, WHOLE, whole
 
 MAX_CHOICES = 128
 """Answers to one request, over all its prompts: as many as OpenAI's n allows."""
@@ -22,7 +22,7 @@ OnePrompt = str | tuple[int, ...]
 
 
 def _prompts(given: object) -> tuple[OnePrompt, ...]:
-    several = isinstance(given, list) and bool(given) and not isinstance(given[0], int)
+    several = isinstance(given, list) and bool(given) and not isinstance(given[0], int | float)
     prompts = given if several and isinstance(given, list) else [given]
     if len(prompts) > MAX_CHOICES:
         raise PydanticCustomError("prompts", "should be at most {most} prompts", {"most": MAX_CHOICES})
@@ -37,9 +37,10 @@ def _prompt(given: object) -> OnePrompt:
     if isinstance(given, list):
         if not given:
             raise PydanticCustomError("prompt_empty", "each should have at least one token")
+        ids = tuple(whole(token) for token in given)
         # type(True) is no int, which isinstance would take it for.
-        if all(type(token) is int and 0 <= token <= _MAX_ID for token in given):
-            return tuple(given)
+        if all(type(token) is int and 0 <= token <= _MAX_ID for token in ids):
+            return cast("tuple[int, ...]", ids)
     raise PydanticCustomError("prompt", "should be a text, a list of token ids, or a list of either")
 
 

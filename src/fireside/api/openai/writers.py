@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import uuid4
 
-from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
 from fireside.api.http.envelope import JsonResponse
@@ -28,8 +27,8 @@ from fireside.api.openai.objects import (
     CompletionChoice,
     TextLogprobs,
 )
-from fireside.api.schema.tool_fields import CalledFunction
-from fireside.api.schema.usage import TokenUsage, usage_object
+from fireside.api.schema.run_output import CalledFunction, TokenUsage, usage_object
+from fireside.api.unset import UNSET, Unset
 from fireside.chat.messages import ToolCall
 from fireside.serving.tokens import ScoredToken, TokenReport
 from fireside.serving.types import Delta
@@ -37,7 +36,7 @@ from fireside.serving.types import Delta
 _NOTHING = TokenReport()
 
 
-class _Form:
+class _Writer:
     """What both have in common.
 
     Args:
@@ -54,21 +53,21 @@ class _Form:
         self._model = parsed.model
         self._padded = padded if options.include_obfuscation is None else options.include_obfuscation
         self._include_usage = options.include_usage
-        self._no_usage: UnsetType | None = None if options.include_usage else UNSET
-        self._tier: Literal["default"] | UnsetType = "default" if parsed.service_tier else UNSET
+        self._no_usage: Unset | None = None if options.include_usage else UNSET
+        self._tier: Literal["default"] | Unset = "default" if parsed.service_tier else UNSET
         self._with_ids = parsed.return_token_ids
 
     def error(self, error: BaseException) -> bytes:
         """See `Frames.error`."""
         return frame(error_frame(error))
 
-    def _obfuscation(self) -> str | UnsetType:
+    def _obfuscation(self) -> str | Unset:
         return padding() if self._padded else UNSET
 
-    def _token_ids(self, report: TokenReport) -> list[int] | UnsetType:
+    def _token_ids(self, report: TokenReport) -> list[int] | Unset:
         return list(report.ids) if self._with_ids else UNSET
 
-    def _prompt_ids(self, report: TokenReport) -> list[int] | UnsetType:
+    def _prompt_ids(self, report: TokenReport) -> list[int] | Unset:
         return list(report.prompt.ids) if self._with_ids and report.prompt else UNSET
 
 
@@ -80,8 +79,8 @@ class _Streamed:
     calls: int = 0
 
 
-class ChatForm(_Form):
-    """Answers of chat/completions. Implements `fireside.api.generation.Form`."""
+class ChatWriter(_Writer):
+    """Answers of chat/completions. Implements `fireside.api.generation.AnswerWriter`."""
 
     prefix = "chatcmpl"
 
@@ -94,7 +93,7 @@ class ChatForm(_Form):
         self._streamed: defaultdict[int, _Streamed] = defaultdict(_Streamed)
 
     def whole(self, answers: Sequence[Delta], headers: Mapping[str, str]) -> Response:
-        """See `Form.whole`."""
+        """See `AnswerWriter.whole`."""
         body = ChatCompletion(
             id=self._id,
             created=self._created,
@@ -159,7 +158,7 @@ class ChatForm(_Form):
         self,
         choice: ChunkChoice | None,
         usage: TokenUsage | None = None,
-        prompt_ids: list[int] | UnsetType = UNSET,
+        prompt_ids: list[int] | Unset = UNSET,
     ) -> bytes:
         chunk = ChatCompletionChunk(
             id=self._id,
@@ -174,8 +173,8 @@ class ChatForm(_Form):
         return frame(chunk)
 
 
-class CompletionForm(_Form):
-    """Answers of completions. Implements `fireside.api.generation.Form`."""
+class CompletionWriter(_Writer):
+    """Answers of completions. Implements `fireside.api.generation.AnswerWriter`."""
 
     prefix = "cmpl"
 
@@ -187,7 +186,7 @@ class CompletionForm(_Form):
         self._echoed: defaultdict[int, int] = defaultdict(int)
 
     def whole(self, answers: Sequence[Delta], headers: Mapping[str, str]) -> Response:
-        """See `Form.whole`."""
+        """See `AnswerWriter.whole`."""
         usage = usage_object(answers[0].usage)
         choices = [self._choice(replace(answer, choice=index)) for index, answer in enumerate(self._best(answers))]
         return JsonResponse(self._object(choices, usage), headers=headers)
@@ -235,8 +234,8 @@ class CompletionForm(_Form):
     def _object(
         self,
         choices: list[CompletionChoice],
-        usage: TokenUsage | UnsetType | None,
-        obfuscation: str | UnsetType = UNSET,
+        usage: TokenUsage | Unset | None,
+        obfuscation: str | Unset = UNSET,
     ) -> Completion:
         return Completion(
             id=self._id,
@@ -255,5 +254,5 @@ def _likelihood(answer: Delta) -> float:
     return sum(scores) / len(scores) if scores else float("-inf")
 
 
-def _call(call: ToolCall, index: int | UnsetType = UNSET) -> Call:
+def _call(call: ToolCall, index: int | Unset = UNSET) -> Call:
     return Call(index=index, id=call.id, function=CalledFunction(call.name, call.arguments))

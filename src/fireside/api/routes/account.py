@@ -1,6 +1,7 @@
 """The small routes that clients such as wrangler ask before they act: token, user, accounts, memberships."""
 
-from msgspec import Struct
+from dataclasses import dataclass
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -11,14 +12,16 @@ from fireside.api.http.envelope import Envelope, Notice, ResultInfo, answer
 from fireside.api.schema.operation import Doc, Endpoint, Operation
 
 
-class TokenState(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class TokenState:
     """Whether a token works."""
 
     id: str
     status: str
 
 
-class User(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class User:
     """Who a token belongs to: Fireside knows accounts only."""
 
     id: str
@@ -27,7 +30,8 @@ class User(Struct, frozen=True):
     last_name: None = None
 
 
-class Account(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Account:
     """An account."""
 
     id: str
@@ -35,7 +39,8 @@ class Account(Struct, frozen=True):
     type: str = "standard"
 
 
-class Membership(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Membership:
     """A user's part in an account."""
 
     id: str

@@ -91,20 +91,21 @@ class _BindingRun:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._runs = TextRuns(context)
+        self._runs = TextRuns(context, JsonResponse)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        _check_form(scope)
+        _check_is_json(scope)
         body = await read_body(scope, receive, self._context.settings)
         # With a gateway's prefix or without: model ids have no colon.
         model = Headers(scope=scope).get("cf-consn-model-id", "").rpartition(":")[2]
         if not model:
             raise BadBody("The header cf-consn-model-id is missing: it names the model.")
-        read = partial(body.parse, _parse_inputs)
-        await self._runs.answer(scope, receive, send, model=model, read=read, form=JsonResponse)
+        account = scope["path_params"]["account_id"]
+        response = await self._runs.response(account, model, partial(body.parse, _parse_inputs))
+        await response(scope, receive, send)
 
 
-def _check_form(scope: Scope) -> None:
+def _check_is_json(scope: Scope) -> None:
     """Refuse, by its name, what the binding sends otherwise than as JSON. Raises FeatureUnavailable."""
     if scope["method"] == "GET":  # the only call that has the input in its URL
         raise FeatureUnavailable("options.websocket: this server answers over HTTP only; leave it out, or say stream.")

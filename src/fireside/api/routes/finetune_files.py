@@ -1,12 +1,11 @@
 """LoRA fine-tunes: `…/ai/finetunes` and what is under it."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
-from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -51,7 +50,8 @@ class CreateInput(BaseModel):
     public: bool = False
 
 
-class Asset(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Asset:
     """A file of a fine-tune. `in_use` is False while it waits for the other one."""
 
     file_name: str
@@ -60,7 +60,8 @@ class Asset(Struct, frozen=True):
     in_use: bool
 
 
-class FineTuneFacts(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class FineTuneFacts:
     """One fine-tune as clients see it. `status` is ready, incomplete or failed."""
 
     id: str
@@ -76,14 +77,16 @@ class FineTuneFacts(Struct, frozen=True):
     assets: list[Asset]
 
 
-class Deleted(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Deleted:
     """What is gone."""
 
     id: str
     name: str
 
 
-class Uploaded(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Uploaded:
     """What has become of a file. `success` is where the official SDKs look for it."""
 
     file_name: str
@@ -101,7 +104,7 @@ def routes(context: Context) -> list[Route]:
         "uploadFineTune",
         "Upload one of its two files",
         Uploaded,
-        form={
+        multipart={
             "file_name": {"type": "string", "enum": list(FILE_NAMES)},
             "file": {"type": "string", "format": "binary"},
         },

@@ -3,6 +3,7 @@
 The server is the gateway itself: it has one provider, which is Workers AI, and keeps no logs.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -24,7 +25,8 @@ MAX_STEPS = 10
 _PROVIDER = "workers-ai"
 
 
-class Step(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Step:
     """One of the requests, the next of which is made when it fails. Its headers are the provider's: of no effect here.
 
     Args:
@@ -107,7 +109,8 @@ async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
     raise NoSuchRoute("endpoint: there is @cf/author/name (or @hf), run/@cf/author/name, and v1/chat/completions.")
 
 
-class GatewayAddress(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class GatewayAddress:
     """Where a gateway's routes for a provider are."""
 
     url: str

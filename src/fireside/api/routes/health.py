@@ -3,9 +3,8 @@
 Both are open to everybody, at any host name: so neither says more than that.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -16,13 +15,15 @@ from fireside.api.schema.operation import Doc, Operation
 from fireside.errors import ModelNotReady
 
 
-class Health(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Health:
     """The process lives."""
 
     status: str = "ok"
 
 
-class Readiness(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Readiness:
     """Requests to the default model are answered, by itself or its stand-in."""
 
     status: str = "ready"

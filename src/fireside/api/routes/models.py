@@ -1,9 +1,9 @@
 """What models there are, and what they take: `…/ai/models/search`, its tasks and authors, `…/ai/models/schema`."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from msgspec import Struct
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +18,8 @@ from fireside.catalog.spec import ModelSpec
 from fireside.errors import InvalidInput, InvalidModelId, UnknownModel
 
 
-class Task(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Task:
     """What models do."""
 
     id: str
@@ -26,14 +27,16 @@ class Task(Struct, frozen=True):
     description: str
 
 
-class Property(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Property:
     """A fact about a model."""
 
     property_id: str
     value: str
 
 
-class ModelFacts(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
     """One model as the search lists it."""
 
     id: str
@@ -46,14 +49,16 @@ class ModelFacts(Struct, frozen=True):
     properties: list[Property]
 
 
-class ModelSchema(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class ModelSchema:
     """Input and output of a model, as JSON schemas."""
 
     input: dict[str, Any]
     output: dict[str, Any]
 
 
-class Author(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Author:
     """Who made a model."""
 
     name: str

@@ -6,30 +6,37 @@ The way from a model's name and its input fields to an answer is `TextRuns`; the
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from fireside.api.batches import BatchLookup, BatchResults, BatchTicket, NewBatch, read_run
+from fireside.api.batches import BatchLookup, NewBatch, read_run
 from fireside.api.context import Context
-from fireside.api.generation import complete, respond
+from fireside.api.generation import Generation, GenerationResponse, complete
 from fireside.api.http.body import read_body
-from fireside.api.http.envelope import Envelope, ErrorInfo, answer, error_envelope
+from fireside.api.http.envelope import Envelope, answer, error_envelope
 from fireside.api.http.sse import frame, padding
-from fireside.api.schema.code_functions import FunctionCallObject, function_call_object, runnable_functions
 from fireside.api.schema.operation import GENERATING, Doc, Operation
-from fireside.api.schema.run_input import TextInput, parse_input, to_request
-from fireside.api.schema.tool_fields import CallObject, call_object
-from fireside.api.schema.usage import TokenUsage, usage_object
+from fireside.api.schema.run_input import PromptInput, TextInput, parse_input, to_request
+from fireside.api.schema.run_output import (
+    CallObject,
+    RunFrame,
+    RunResult,
+    call_object,
+    function_call_object,
+    usage_object,
+)
+from fireside.api.unset import UNSET
 from fireside.catalog.spec import ModelSpec
 from fireside.chat.messages import ToolCall
+from fireside.errors import FeatureUnavailable, InvalidInput
+from fireside.functions.schema import Function
 from fireside.serving.choices import Choices
-from fireside.serving.types import Delta, FinishReason, JsonOutput, TextRequest, Usage
+from fireside.serving.types import Delta, JsonOutput, Usage
 
 
 def routes(context: Context) -> list[Route]:
@@ -52,137 +59,110 @@ class _Run:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._runs = TextRuns(context)
+        self._runs = TextRuns(context, answer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await read_body(scope, receive, self._context.settings)
-        model = scope["path_params"]["model"]
+        account, model = scope["path_params"]["account_id"], scope["path_params"]["model"]
         queue = QueryParams(scope["query_string"]).get("queueRequest") == "true"
-        read = partial(body.parse, partial(read_run, queue=queue))
-        await self._runs.answer(scope, receive, send, model=model, read=read, form=answer)
+        response = await self._runs.response(account, model, partial(body.parse, partial(read_run, queue=queue)))
+        await response(scope, receive, send)
 
 
 class TextRuns:
-    """Text generations of one account each, asked for and answered in the hosted service's own form."""
+    """Text generations, asked for and answered in the hosted service's own form.
 
-    def __init__(self, context: Context) -> None:
+    Args:
+        make_response: makes the whole answer of the result object and `headers`.
+    """
+
+    def __init__(self, context: Context, make_response: Callable[..., Response]) -> None:
         self._context = context
+        self._make_response = make_response
 
-    async def answer(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        *,
-        model: str,
-        read: Callable[[], Awaitable[TextInput | NewBatch | BatchLookup]],
-        form: Callable[..., Response],
-    ) -> None:
-        """Run and answer one request of the account in `scope`'s path.
+    async def response(
+        self, account: str, model: str, read: Callable[[], Awaitable[TextInput | NewBatch | BatchLookup]]
+    ) -> ASGIApp:
+        """What answers a request, and generates the answer first.
 
         Args:
             model: id as the client wrote it.
             read: the input; asked for once the model is known, as a wrong model is the better thing to hear of.
-            form: makes the whole answer of the result object and `headers`.
 
-        Raises:
-            FiresideError: as `respond` does.
+        Raises FiresideError for what cannot be run.
         """
-        context, account = self._context, scope["path_params"]["account_id"]
+        context = self._context
         spec = context.service.resolve(model)
         parsed = await read()
-        if isinstance(parsed, NewBatch | BatchLookup):
-            await form(self._batch(account, spec, model, parsed))(scope, receive, send)
-            return
-        functions = await runnable_functions(context.settings, context.function_reader, account, parsed)
-        request = to_request(model, parsed, account)
-        await respond(
-            context,
-            spec,
-            Choices((request,)),
-            _RunForm(form, request, padded=context.settings.stream_padding, with_functions=bool(functions)),
-            lora=parsed.lora,
-            stream=parsed.stream,
-            functions=functions,
-            scope=scope,
-            receive=receive,
-            send=send,
-        )
-
-    def _batch(
-        self, account: str, spec: ModelSpec, model: str, asked: NewBatch | BatchLookup
-    ) -> BatchTicket | BatchResults:
-        if isinstance(asked, BatchLookup):
-            return self._context.batches.look_up(account, asked.request_id)
-        run = partial(self._run_later, account, spec, model)
-        return self._context.batches.submit(account, model, asked, run)
+        if isinstance(parsed, BatchLookup):
+            return self._make_response(context.batches.look_up(account, parsed.request_id))
+        if isinstance(parsed, NewBatch):
+            run = partial(self._run_later, account, spec, model)
+            return self._make_response(context.batches.submit(account, model, parsed, run))
+        generation = await self._generation(account, spec, model, parsed)
+        writer = RunWriter(self._make_response, generation, padded=context.settings.stream_padding)
+        return GenerationResponse(context, generation, writer)
 
     async def _run_later(
         self, account: str, spec: ModelSpec, model: str, fields: dict[str, Any]
-    ) -> "tuple[RunResult, Usage]":
+    ) -> tuple[RunResult, Usage]:
         """Run one request of a batch. Raises as `complete` does."""
-        context = self._context
         parsed = await asyncio.to_thread(parse_input, fields)
-        functions = await runnable_functions(context.settings, context.function_reader, account, parsed)
-        request = to_request(model, parsed, account)
-        delta = await complete(context, spec, request, lora=parsed.lora, functions=functions)
-        assert delta.usage is not None
-        form = _RunForm(answer, request, padded=False, with_functions=bool(functions))
-        return form.result(delta), delta.usage
+        generation = await self._generation(account, spec, model, parsed)
+        delta = await complete(self._context, generation)
+        return RunWriter(answer, generation).result(delta), generation.request.usage
+
+    async def _generation(self, account: str, spec: ModelSpec, model: str, parsed: TextInput) -> Generation:
+        functions = await _functions(self._context, account, parsed)
+        choices = Choices((to_request(model, parsed, account),))
+        return Generation(spec=spec, choices=choices, lora=parsed.lora, functions=functions, stream=parsed.stream)
 
 
-class RunResult(msgspec.Struct, frozen=True):
-    """The whole answer.
+async def _functions(context: Context, account: str, given: TextInput) -> tuple[Function, ...]:
+    """The request's functions, if it has any.
+
+    Raises:
+        FeatureUnavailable: the operator has not turned functions on.
+        InvalidInput: functions that are not understood, or do not go with the rest of the request.
+        Busy, EngineFailed: as `FunctionReader.functions_of` does.
+    """
+    if isinstance(given, PromptInput) or not given.functions:
+        return ()
+    if not context.settings.functions:
+        raise FeatureUnavailable(
+            "This server does not run functions: send the request without functions, or have its operator set "
+            "FIRESIDE_FUNCTIONS=true."
+        )
+    if given.raw:
+        raise InvalidInput(["functions: not with raw, which leaves no place to tell the model of them"])
+    if given.response_format is not None or given.guided_json is not None:
+        raise InvalidInput(["response_format: not with functions; leave one out"])
+    code = [(function.name, function.code) for function in given.functions]
+    functions = await context.function_reader.functions_of(account, code)
+    tools = {tool.name for tool in given.tools}
+    if taken := [function.name for function in functions if function.name in tools]:
+        raise InvalidInput([f"functions: {taken[0]} is the name of a tool"])
+    return functions
+
+
+class RunWriter:
+    """Implements `fireside.api.generation.AnswerWriter`.
 
     Args:
-        response: the text; in JSON mode the JSON itself; null when the model called tools and said nothing.
-        tool_calls: where tools were offered.
-        function_calls: where the request has functions.
+        make_response: see `TextRuns`.
+        padded: pad frames to random lengths.
     """
 
-    response: Any
-    usage: TokenUsage
-    finish_reason: FinishReason
-    tool_calls: list[CallObject] | UnsetType = UNSET
-    function_calls: list[FunctionCallObject] | UnsetType = UNSET
-
-
-class RunFrame(msgspec.Struct, frozen=True):
-    """A frame of a stream: a piece of the answer, the usage at its end, or the error that cut it short.
-
-    Args:
-        tool_calls: calls that the model has made since the frame before.
-        function_calls: those that are done.
-        p: text of random length, where the server pads its frames.
-        errors: the same error once more, as the envelope has it.
-        finish_reason: beside the usage; beside an error, for clients that look there (workers-ai-provider).
-    """
-
-    response: str | UnsetType = UNSET
-    tool_calls: list[CallObject] | UnsetType = UNSET
-    function_calls: list[FunctionCallObject] | UnsetType = UNSET
-    p: str | UnsetType = UNSET
-    usage: TokenUsage | UnsetType = UNSET
-    error: ErrorInfo | UnsetType = UNSET
-    finish_reason: FinishReason | Literal["error"] | UnsetType = UNSET
-    errors: list[ErrorInfo] | UnsetType = UNSET
-
-
-class _RunForm:
-    """Implements `fireside.api.generation.Form`."""
-
-    def __init__(
-        self, form: Callable[..., Response], request: TextRequest, *, padded: bool, with_functions: bool
-    ) -> None:
-        self._form = form
-        self._request = request
+    def __init__(self, make_response: Callable[..., Response], asked: Generation, *, padded: bool = False) -> None:
+        self._make_response = make_response
+        self._request = asked.request
+        self._with_functions = bool(asked.functions)
         self._padded = padded
-        self._with_functions = with_functions
         self._calls = 0
 
     def whole(self, answers: Sequence[Delta], headers: Mapping[str, str]) -> Response:
         [answer] = answers
-        return self._form(self.result(answer), headers=headers)
+        return self._make_response(self.result(answer), headers=headers)
 
     def result(self, delta: Delta) -> RunResult:
         """The whole answer, of its only piece."""

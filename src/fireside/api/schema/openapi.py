@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,14 +16,17 @@ from fireside import errors as e
 from fireside.api.http.envelope import ErrorEnvelope, JsonResponse
 from fireside.api.http.paths import OPENAPI_PATH
 from fireside.api.http.wire_errors import INTERNAL_ERROR, WIRE_ERRORS, wire_error_of
+from fireside.api.schema.json_schema import PublishedSchema, tidied
 from fireside.api.schema.operation import Doc, Operation
 from fireside.catalog.spec import MODEL_ID_PATTERN
 
+_WRITTEN: JsonSchemaMode = "serialization"
+_READ: JsonSchemaMode = "validation"
 _REFERENCE = "#/components/schemas/{}"
 _EVERY = (e.HeadersTooLarge, e.StoreUnavailable, e.ShuttingDown)
 _GUARDED = (e.NotAuthenticated, e.NotPermitted)
 _BODY = (e.BadBody, e.InvalidInput, e.InvalidDataType, e.BodyTooLarge, e.RequestTimeout, e.FeatureUnavailable)
-_FORM = (e.BadBody, e.InvalidInput, e.BodyTooLarge, e.RequestTimeout, e.FeatureUnavailable)
+_MULTIPART = (e.BadBody, e.InvalidInput, e.BodyTooLarge, e.RequestTimeout, e.FeatureUnavailable)
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "account_id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"},
     "model": {
@@ -76,65 +80,38 @@ class _Schemas:
     """Schemas of all types that the operations name: references into `components`."""
 
     def __init__(self, operations: list[Operation]) -> None:
-        results: list[Any] = [ErrorEnvelope]
-        bodies = []
-        for operation in operations:
-            doc = operation.doc
-            results += [
-                kind for kind in (doc.result, doc.frames, doc.errors.body, doc.errors.frame) if kind is not None
-            ]
-            bodies += [kind for kind in (doc.body, doc.query) if kind is not None]
-        written, components = msgspec.json.schema_components(results, ref_template=_REFERENCE.format("{name}"))
-        adapters = [(number, "validation", TypeAdapter(kind)) for number, kind in enumerate(bodies)]
-        read, more = TypeAdapter.json_schemas(adapters, ref_template=_REFERENCE.format("{model}"))  # type: ignore[arg-type]
-        definitions = more.get("$defs", {})
-        clash = components.keys() & definitions.keys()
-        assert not clash, f"two types of one name: {clash}"
-        self.components = {
-            **{name: _always_there(schema) for name, schema in components.items() if "Envelope_" not in name},
-            **definitions,
-        }
-        envelopes = {name: _always_there(schema) for name, schema in components.items() if "Envelope_" in name}
-        # An envelope is written out at its place: its name says nothing that its result does not say better.
-        self._written = [
-            (kind, _tidy(envelopes.get(schema.get("$ref", "").rpartition("/")[2], schema)))
-            for kind, schema in zip(results, written, strict=True)
-        ]
-        self._read = [(kind, _one_of(read[number, "validation"])) for number, kind in enumerate(bodies)]
-        self.components = _tidy(self.components)
+        docs = [operation.doc for operation in operations]
+        written = [kind for doc in docs for kind in (doc.result, doc.frames, doc.errors.body, doc.errors.frame)]
+        kinds = [(kind, _WRITTEN) for kind in (ErrorEnvelope, *written)]
+        kinds += [(kind, _READ) for doc in docs for kind in (doc.body, doc.query)]
+        kinds = [(kind, mode) for kind, mode in kinds if kind is not None]
+        schemas, more = TypeAdapter.json_schemas(
+            [(number, mode, TypeAdapter(kind)) for number, (kind, mode) in enumerate(kinds)],
+            ref_template=_REFERENCE.format("{model}"),
+            schema_generator=PublishedSchema,
+        )
+        definitions = tidied(more["$defs"])
+        envelopes = {name: schema for name, schema in definitions.items() if name.startswith("Envelope_")}
+        self.components = {name: schema for name, schema in definitions.items() if name not in envelopes}
+        self._found: list[tuple[Any, str, dict[str, Any]]] = []
+        for number, (kind, mode) in enumerate(kinds):
+            schema = tidied(schemas[number, mode])
+            # An envelope is written out at its place: its name says nothing that its result does not say better.
+            schema = envelopes.get(schema.get("$ref", "").rpartition("/")[2], schema)
+            self._found.append((kind, mode, schema))
 
     def written(self, kind: Any) -> dict[str, Any]:
         """What encodes an answer."""
-        return next(schema for known, schema in self._written if known == kind)
+        return self._schema(kind, _WRITTEN)
 
     def read(self, kind: Any) -> dict[str, Any]:
         """What checks a request."""
-        return next(schema for known, schema in self._read if known == kind)
+        schema = self._schema(kind, _READ)
+        # Of the forms that a body may have it has exactly one.
+        return {"oneOf": schema["anyOf"]} if "anyOf" in schema else schema
 
-
-def _always_there(schema: dict[str, Any]) -> dict[str, Any]:
-    """A Struct's fields with defaults are encoded like any other; only those that may be unset are not required."""
-    properties = schema.get("properties", {})
-    defaults = [name for name, value in properties.items() if "default" in value]
-    plain = {name: {key: value[key] for key in value if key != "default"} for name, value in properties.items()}
-    return {**schema, "properties": plain, "required": [*schema.get("required", ()), *defaults]}
-
-
-def _one_of(schema: dict[str, Any]) -> dict[str, Any]:
-    """Of the forms that a body may have it has exactly one."""
-    return {"oneOf": schema["anyOf"]} if "anyOf" in schema else schema
-
-
-def _tidy(node: Any) -> Any:
-    """The schema without generated titles, and of docstrings only what is for readers of the document."""
-    if isinstance(node, list):
-        return [_tidy(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    tidied = {key: _tidy(value) for key, value in node.items() if not (key == "title" and isinstance(value, str))}
-    if isinstance(about := tidied.get("description"), str):
-        tidied["description"] = " ".join(about.partition("Args:")[0].split())
-    return tidied
+    def _schema(self, kind: Any, mode: JsonSchemaMode) -> dict[str, Any]:
+        return next(schema for known, of, schema in self._found if known == kind and of == mode)
 
 
 def _describe(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
@@ -151,8 +128,8 @@ def _describe(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     if doc.body is not None:
         content = {"application/json": {"schema": schemas.read(doc.body)}}
         described["requestBody"] = {"required": True, "content": content}
-    if doc.form is not None:
-        form = {"type": "object", "properties": doc.form, "required": list(doc.form)}
+    if doc.multipart is not None:
+        form = {"type": "object", "properties": doc.multipart, "required": list(doc.multipart)}
         described["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": form}}}
     return described
 
@@ -210,8 +187,8 @@ def _errors(operation: Operation) -> dict[int, list[str]]:
         kinds.append(e.NoSuchRoute)
     if doc.body is not None:
         kinds += _BODY
-    if doc.form is not None:
-        kinds += _FORM
+    if doc.multipart is not None:
+        kinds += _MULTIPART
     found = {INTERNAL_ERROR.status: [f"- {INTERNAL_ERROR.code}: internal error"]}
     for kind in WIRE_ERRORS:
         if issubclass(kind, tuple(kinds)):

@@ -60,9 +60,9 @@ class Doc:
         id: OpenAPI's operationId.
         tag: heading that it stands under.
         summary: one line.
-        result: what is encoded: a msgspec Struct.
+        result: what is encoded: a dataclass.
         body: the pydantic model, or union of such, that checks the body. It is JSON whatever the content type.
-        form: the parts of a multipart/form-data body, as JSON schemas.
+        multipart: the parts of a multipart/form-data body, as JSON schemas.
         query: the pydantic model that checks the query.
         frames: what each frame of a stream is, where the route can stream.
         raises: leaves and branches of `fireside.errors`, beside those that every route and every body may raise.
@@ -76,7 +76,7 @@ class Doc:
     summary: str
     result: Any
     body: Any = None
-    form: dict[str, Any] | None = None
+    multipart: dict[str, Any] | None = None
     query: type[BaseModel] | None = None
     frames: Any = None
     raises: Sequence[type[e.FiresideError]] = field(default=())

@@ -49,7 +49,8 @@ def _flag(value: object) -> object:
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
+    """1.0 as the integer that it is by JSON Schema's rule."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -84,7 +85,7 @@ def _not_too_many(messages: object) -> object:
 NOT_TOO_MANY = BeforeValidator(_not_too_many)
 """At most `MAX_MESSAGES` of them."""
 
-WHOLE = BeforeValidator(_whole)
+WHOLE = BeforeValidator(whole)
 """1.0 is an integer."""
 
 _TEXT_PART = {

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
@@ -148,40 +148,6 @@ def tool_choice(choice: Choice | None, names: Sequence[str]) -> ToolChoice:
     if choice == "required" and not names:
         raise InvalidInput(["tool_choice: there are no tools to call"])
     return choice or "auto"
-
-
-class CalledFunction(msgspec.Struct, frozen=True):
-    """`arguments` is the text of a JSON object."""
-
-    name: str
-    arguments: str
-
-
-class CallObject(msgspec.Struct, frozen=True, kw_only=True):
-    """A call as the hosted service answers it, in both of its forms: older clients read the first two fields.
-
-    Args:
-        index: its place among the calls of the answer.
-        function: the same call as OpenAI writes it, which clients of streams need to tell calls apart.
-    """
-
-    name: str
-    arguments: dict[str, Any]
-    index: int
-    id: str
-    type: Literal["function"] = "function"
-    function: CalledFunction
-
-
-def call_object(call: messages.ToolCall, index: int) -> CallObject:
-    """The call; its arguments go out as the model wrote them."""
-    return CallObject(
-        name=call.name,
-        arguments=cast(Any, msgspec.Raw(call.arguments.encode())),
-        index=index,
-        id=call.id,
-        function=CalledFunction(call.name, call.arguments),
-    )
 
 
 def _is_object(text: str) -> bool:
