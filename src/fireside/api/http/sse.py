@@ -58,13 +58,6 @@ def padding() -> str:
     return _PADDING[: random.randrange(len(_PADDING))]  # noqa: S311  (a length, not a secret)
 
 
-async def _framed(write: Callable[[Delta], bytes], delta: Delta) -> bytes:
-    """The frames; in a thread, where a whole prompt is told, token by token."""
-    if delta.tokens is not None and delta.tokens.prompt is not None:
-        return await asyncio.to_thread(write, delta)
-    return write(delta)
-
-
 class EventStream:
     """ASGI response that writes the pieces of one answer as they come.
 
@@ -119,10 +112,15 @@ class EventStream:
         try:
             async with asyncio.timeout(self._timeout):
                 async for delta in self._deltas:
+                    write = frames.piece if delta.usage is None else frames.end
+                    if delta.tokens is None or delta.tokens.prompt is None:
+                        body = write(delta)
+                    else:  # a whole prompt is told, token by token
+                        body = await asyncio.to_thread(write, delta)
                     if delta.usage is not None:
-                        await self._write(await _framed(frames.end, delta) + DONE, more=False)
+                        await self._write(body + DONE, more=False)
                         return
-                    if body := await _framed(frames.piece, delta):
+                    if body:
                         await self._write(body)
         except TimeoutError:
             raise RequestTimeout(f"The answer was not done within {self._timeout:g} seconds.") from None

@@ -108,7 +108,7 @@ class ChatWriter(_Writer):
     def piece(self, delta: Delta) -> bytes:
         """See `Frames.piece`."""
         streamed, report = self._streamed[delta.choice], delta.tokens or _NOTHING
-        calls = self._numbered(delta.tool_calls, streamed)
+        calls = self._numbered(delta.tool_calls, streamed) if delta.tool_calls else []
         if not (delta.text or calls or delta.finish_reason or delta.tokens):
             return b""
         beginning = b""

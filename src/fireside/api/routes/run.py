@@ -179,8 +179,8 @@ class RunWriter:
     def piece(self, delta: Delta) -> bytes:
         if not (delta.text or delta.tool_calls or delta.function_calls):
             return b""
-        calls = self._numbered(delta.tool_calls) or UNSET
-        done = [function_call_object(call) for call in delta.function_calls] or UNSET
+        calls = self._numbered(delta.tool_calls) if delta.tool_calls else UNSET
+        done = [function_call_object(call) for call in delta.function_calls] if delta.function_calls else UNSET
         return frame(RunFrame(delta.text, calls, done, padding() if self._padded else UNSET))
 
     def end(self, delta: Delta) -> bytes:
