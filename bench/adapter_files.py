@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from bench.gguf_checkpoint import SUFFIXES
 from fireside.weights.checkpoint import ModelConfig
+from fireside.weights.gguf_checkpoint import gguf_names
 from fireside.weights.shapes import linear_shapes
 
 Half = NDArray[np.float16]
@@ -44,8 +44,9 @@ def write_gguf_adapter(path: Path, config: ModelConfig, rank: int, seed: int) ->
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, float(rank))
+    names = gguf_names(config)
     for layer, module, a, b in _modules(config, rank, seed):
-        place = f"blk.{layer}.{SUFFIXES[module]}.weight"
+        place = names[f"layers.{layer}.{module}"]
         writer.add_tensor(f"{place}.lora_a", a)
         writer.add_tensor(f"{place}.lora_b", b)
     writer.write_header_to_file()

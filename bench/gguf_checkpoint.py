@@ -15,35 +15,20 @@ from numpy.typing import NDArray
 
 from bench.awq_checkpoint import vocabulary
 from fireside.weights.checkpoint import ModelConfig
+from fireside.weights.gguf_checkpoint import gguf_names
 from fireside.weights.shapes import tensor_shapes
 
 QuantType = Literal["Q4_0", "Q4_1", "Q8_0"]
 
 BLOCK = 32
 BLOCK_BYTES: dict[QuantType, int] = {"Q4_0": 18, "Q4_1": 20, "Q8_0": 34}
-SUFFIXES = {
-    "input_layernorm": "attn_norm",
-    "post_attention_layernorm": "ffn_norm",
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-}
-_OTHERS = {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output"}
 
 
 def gguf_tensors(config: ModelConfig, quant: QuantType) -> Iterator[tuple[str, tuple[int, ...], QuantType | None]]:
     """Name, shape and type of each tensor (None is float32), in file order."""
+    names = gguf_names(config)
     for name, shape in tensor_shapes(config):
-        if name in _OTHERS:
-            stored = f"{_OTHERS[name]}.weight"
-        else:
-            _, layer, rest = name.split(".", 2)
-            stored = f"blk.{layer}.{SUFFIXES[rest]}.weight"
-        yield stored, shape, None if len(shape) == 1 else "Q8_0" if name == "lm_head" else quant
+        yield names[name], shape, None if len(shape) == 1 else "Q8_0" if name == "lm_head" else quant
 
 
 def gguf_bytes(config: ModelConfig, quant: QuantType) -> int:
