@@ -85,6 +85,8 @@ def convert_to_gguf(
     writer.add_key_length(
         config.head_dim if hasattr(config, "head_dim") else config.hidden_size // config.num_attention_heads
     )
+    if prefix == "gemma3":
+        writer.add_sliding_window(config.sliding_window)
     rope = config.rope_parameters.get("full_attention", config.rope_parameters)
     writer.add_rope_freq_base(rope["rope_theta"])
     if rope["rope_type"] == "linear":
@@ -94,6 +96,8 @@ def convert_to_gguf(
     for name, values in worth.items():
         if prefix == "llama" and (".q_proj." in name or ".k_proj." in name):
             values = _pairs(values, config.num_attention_heads if ".q_proj." in name else config.num_key_value_heads)
+        if prefix.startswith("gemma") and name.endswith("norm.weight"):
+            values = values + 1
         stored = kind if values.ndim == 2 else GGMLQuantizationType.F32
         gguf_name = names.get_name(name, (".weight", ".bias"))
         assert gguf_name is not None
