@@ -1,6 +1,6 @@
 """The architectures that Fireside runs. To add one, write its module and name it here."""
 
-from fireside.weights.architectures import gemma3, llama, mistral, qwen2, qwen3
+from fireside.weights.architectures import gemma, gemma3, llama, mistral, qwen2, qwen3
 from fireside.weights.architectures.architecture import Architecture
 
 ARCHITECTURES: tuple[Architecture, ...] = (
@@ -8,6 +8,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     mistral.ARCHITECTURE,
     qwen2.ARCHITECTURE,
     qwen3.ARCHITECTURE,
+    gemma.ARCHITECTURE,
     gemma3.ARCHITECTURE,
 )
 
