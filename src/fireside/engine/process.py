@@ -183,7 +183,8 @@ class ProcessEngine:
         self._send(Load(self._engine.kind, msgspec.Raw(msgspec.msgpack.encode(self._options))))
         broken = False
         try:
-            return await self._listen(process)
+            # A task of its own: each message would otherwise wake this coroutine and the one around it, too.
+            return await asyncio.create_task(self._listen(process), name="engine messages")
         except (asyncio.IncompleteReadError, ConnectionResetError):
             pass
         except Exception:
