@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fireside.engine.registry import engine_type, kinds
-from fireside.engine.types import GenerationRequest, Sampling, unpack_scores
+from fireside.engine.types import Adapter, GenerationRequest, Sampling, unpack_scores
 from fireside.errors import BadGrammar, ConstraintNotMet, ContextOverflow, EngineFailed, FeatureUnavailable
 from support.engine_subjects import CONTEXT, PROMPT, SUBJECTS, VOCAB, Answer, Running, Subject, ask, seeded
 from support.grammars import STOP, json_grammar, regex_grammar
@@ -216,6 +216,15 @@ async def test_an_adapter_changes_its_own_requests(engine: Running) -> None:
     without, with_it = (await engine.answer(plain)).ids, (await engine.answer(adapted)).ids
     assert without != with_it
     assert [answer.ids for answer in await engine.answers([plain, adapted, plain])] == [without, with_it, without]
+
+
+async def test_an_adapter_that_is_not_there_costs_its_own_request(engine: Running) -> None:
+    request = ask(adapter=Adapter("missing", "/nowhere"))
+    if await refused_or(engine, "adapter", request):
+        return
+    failed, answer = await asyncio.gather(engine.answer(request), engine.answer(ask()), return_exceptions=True)
+    assert type(failed) is EngineFailed
+    assert isinstance(answer, Answer)
 
 
 async def test_scores_are_told_where_they_are_asked_for(engine: Running) -> None:
