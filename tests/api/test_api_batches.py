@@ -38,7 +38,8 @@ def result_of(response: httpx.Response) -> dict[str, Any]:
     """The result, bare or in the envelope."""
     assert response.status_code == 200
     answer = response.json()
-    return answer.get("result", answer)
+    found: dict[str, Any] = answer.get("result", answer)
+    return found
 
 
 def done(server: LiveServer, ticket: dict[str, Any], send: Send = by_query) -> dict[str, Any]:

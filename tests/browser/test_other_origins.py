@@ -139,7 +139,7 @@ def test_openais_sdk(page: Page, server: LiveServer, files: FileServer, npm_clie
 
 @pytest.mark.parametrize("settings", [{}, {"allowed_origins": "https://app.example"}])
 def test_a_page_that_is_not_allowed_reads_nothing(
-    browser: Browser, files: FileServer, tmp_path: Path, settings: dict[str, str]
+    browser: Browser, files: FileServer, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     with live_server(tmp_path, **settings) as server, opened(browser, f"{files.url}/") as page:
         assert ask(page, server, "hi") == {"error": "TypeError"}

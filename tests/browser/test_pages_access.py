@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from support.axe import faults
 from support.echo_service import LORA, PLAIN, EchoService
+from support.live_server import LiveServer
 from support.visitor import Playground, Visitor
 
 MARKDOWN = """# A heading
@@ -182,7 +183,7 @@ def test_what_is_chosen_is_seen_in_forced_colours(visitor: Visitor) -> None:
     assert first != second
 
 
-def test_axe_finds_nothing_in_the_token_dialog(visitor: Visitor, site) -> None:
+def test_axe_finds_nothing_in_the_token_dialog(visitor: Visitor, site: LiveServer) -> None:
     site.store.create_token("team", "test")
     page = visitor.open("/playground")
     page.get_by_label("API token").wait_for()

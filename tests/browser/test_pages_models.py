@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from fireside.api.routes import page_data as console
 from fireside.api.schema.model_schemas import INPUT_SCHEMA, OUTPUT_SCHEMA
 from fireside.catalog.loader import Catalog
+from fireside.serving.types import ModelState
 from support.echo_service import AWQ, LORA, PLAIN, EchoService
 from support.file_server import FileServer, file_server
 from support.live_server import LiveServer, live_server
@@ -27,7 +28,7 @@ Visit = Callable[[str], Visitor]
 SMOLLM2 = "@hf/huggingfacetb/smollm2-135m-instruct"
 
 
-def card(page: Page, name: str):
+def card(page: Page, name: str) -> Locator:
     return page.get_by_role("listitem").filter(has=page.get_by_role("heading", name=name))
 
 
@@ -48,7 +49,7 @@ def test_the_catalogue_shows_every_model(visit: Visit, real_url: str) -> None:
 
 
 @pytest.mark.parametrize(("state", "shown"), [("ready", "Ready"), ("loading", "Loading 50 %"), ("failed", "Failed")])
-def test_states_are_told(tmp_path: Path, visit: Visit, state: str, shown: str) -> None:
+def test_states_are_told(tmp_path: Path, visit: Visit, state: ModelState, shown: str) -> None:
     service = EchoService(state=state)
     with live_server(tmp_path, service) as server:
         visitor = visit(server.url)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -115,7 +116,7 @@ def test_the_three_kinds_of_prompt(visitor: Visitor, service: EchoService) -> No
 
 def test_every_parameter_reaches_the_model(visitor: Visitor, service: EchoService) -> None:
     view = playground(visitor)
-    given = {
+    given: dict[str, Any] = {
         "max_tokens": 7, "temperature": 1.25, "top_p": 0.5, "top_k": 40, "seed": 11,
         "repetition_penalty": 1.1, "frequency_penalty": -0.5, "presence_penalty": 0.25,
     }  # fmt: skip
@@ -485,7 +486,8 @@ def test_stop_really_stops_the_engine(visit: Callable[[str], Visitor], real_url:
     def stats() -> dict[str, int]:
         models = httpx.get(f"{real_url}/api/models", trust_env=False).json()["result"]["models"]
         [echo] = [model for model in models if model["name"] == "@hf/fireside/echo"]
-        return echo["stats"]
+        counts: dict[str, int] = echo["stats"]
+        return counts
 
     view = Playground(visit(real_url).open("/playground?model=@hf/fireside/echo"))
     view.set_parameter("max_tokens", 4000)

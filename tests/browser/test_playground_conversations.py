@@ -29,7 +29,8 @@ def act(page: Page, title: str, action: str) -> None:
 def exported(view: Playground, button: str = "Export") -> dict[str, Any]:
     with view.page.expect_download() as download:
         view.page.get_by_role("button", name=button, exact=True).click()
-    return json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    data: dict[str, Any] = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    return data
 
 
 def test_they_are_kept(visitor: Visitor, service: EchoService) -> None:

@@ -75,6 +75,7 @@ class Model:
             add_generation_prompt=True,
             **values,
         )
+        assert isinstance(text, str)
         ids = self.hub(text, add_special_tokens=False)["input_ids"]
         bos = self.tokenizer.bos_id
         if self.tokenizer.add_bos and ids[:1] != [bos]:
@@ -121,7 +122,7 @@ def test_text_and_ids_are_those_of_the_models_template(
     assume(not any(special in message.content for message in messages for special in tested.specials))
     # Where the template writes what stands beside an empty text, the format does not.
     assume(messages[0].role != "system" or messages[0].content)
-    thinking = {"enable_thinking": False} if tested.chat.thinking else {}
+    thinking: dict[str, Any] = {"enable_thinking": False} if tested.chat.thinking else {}
     assert tested.ours(messages) == tested.theirs(messages, **thinking)
 
 
@@ -151,7 +152,7 @@ def test_tools_calls_and_results_are_those_of_the_models_template(
         Message("tool", "3", tool_call_id="c1", name="add"),
     ]
     for messages in (talk[:-2], talk, [*talk, Message("assistant", "3."), Message("user", " Thanks. ")]):
-        thinking = {"enable_thinking": False} if tested.chat.thinking else {}
+        thinking: dict[str, Any] = {"enable_thinking": False} if tested.chat.thinking else {}
         offer = ToolOffer((ADD, SAY))
         assert tested.ours(messages, offer) == tested.theirs(messages, offer.tools, **thinking)
         assert tested.ours(messages) == tested.theirs(messages, **thinking)
@@ -167,7 +168,7 @@ def test_several_calls_and_their_results_share_a_turn(model: str, models: dict[s
         Message("tool", "3", tool_call_id="c1"),
         Message("tool", "hi", tool_call_id="c2"),
     ]
-    thinking = {"enable_thinking": False} if tested.chat.thinking else {}
+    thinking: dict[str, Any] = {"enable_thinking": False} if tested.chat.thinking else {}
     assert tested.ours(messages) == tested.theirs(messages, **thinking)
 
 

@@ -13,7 +13,7 @@ from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from fireside.chat.messages import Message, Tool, ToolCall, ToolOffer
 from fireside.chat.spec import PromptSpec
 from fireside.prompting import Tokenizer, build_prompt, open_tokenizer, prompt_text
-from support.mistral_tokenizer import write_tokenizer
+from support.mistral_tokenizer import MistralOracle, write_tokenizer
 from support.texts import HARD_TEXTS, texts
 
 V3 = PromptSpec(style="mistral-v3")
@@ -35,7 +35,7 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
 
 
 @pytest.fixture(scope="module")
-def oracle() -> MistralTokenizer:
+def oracle() -> MistralOracle:
     return MistralTokenizer.v3()
 
 
@@ -57,7 +57,7 @@ def as_theirs(message: Message) -> theirs.ChatMessage:
             return theirs.AssistantMessage(content=message.content or None, tool_calls=calls or None)
 
 
-def expected(oracle: MistralTokenizer, messages: list[Message], *tools: Tool) -> list[int]:
+def expected(oracle: MistralOracle, messages: list[Message], *tools: Tool) -> list[int]:
     request = ChatCompletionRequest(
         messages=[as_theirs(message) for message in messages],
         tools=[
@@ -69,13 +69,14 @@ def expected(oracle: MistralTokenizer, messages: list[Message], *tools: Tool) ->
             for tool in tools
         ],
     )
-    return oracle.encode_chat_completion(request).tokens
+    ids: list[int] = oracle.encode_chat_completion(request).tokens
+    return ids
 
 
 @settings(max_examples=60)
 @given(system=st.lists(said, max_size=2), turns=st.lists(said, min_size=1, max_size=5))
 def test_ids_are_those_of_mistral_common(
-    system: list[str], turns: list[str], tokenizer: Tokenizer, oracle: MistralTokenizer
+    system: list[str], turns: list[str], tokenizer: Tokenizer, oracle: MistralOracle
 ) -> None:
     turns = turns if len(turns) % 2 else [*turns, "Well?"]
     # Blanks at the end of the assistant's text go, and mistral_common knows no text without anything else.
@@ -89,7 +90,7 @@ def test_ids_are_those_of_mistral_common(
 @pytest.mark.parametrize("length", [2, 5])
 @pytest.mark.parametrize("tools", [(), (ADD,), (ADD, Tool("say", "", {}))])
 def test_tools_calls_and_results(
-    length: int, tools: tuple[Tool, ...], tokenizer: Tokenizer, oracle: MistralTokenizer
+    length: int, tools: tuple[Tool, ...], tokenizer: Tokenizer, oracle: MistralOracle
 ) -> None:
     for messages in (TALK[:length], [*TALK, Message("assistant", "3. "), Message("user", "Thanks.")][: 2 + length]):
         if messages[-1].role == "assistant":
@@ -101,7 +102,7 @@ def test_tools_calls_and_results(
 
 
 @pytest.mark.parametrize("text", HARD_TEXTS)
-def test_a_last_assistant_message_is_continued(text: str, tokenizer: Tokenizer, oracle: MistralTokenizer) -> None:
+def test_a_last_assistant_message_is_continued(text: str, tokenizer: Tokenizer, oracle: MistralOracle) -> None:
     turns = [theirs.UserMessage(content="Count."), theirs.AssistantMessage(content=f"{text}.", prefix=True)]
     wanted = oracle.instruct_tokenizer.encode_instruct(InstructRequest(messages=turns)).tokens
     messages = [Message("user", "Count."), Message("assistant", f"{text}.")]

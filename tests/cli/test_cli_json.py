@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import Result
@@ -44,7 +45,8 @@ def test_show(fireside: Fireside) -> None:
 def test_tokens(fireside: Fireside) -> None:
     assert said(fireside("token", "list", "--json")) == []
     token = fireside("token", "create", "--name", "ci", "--scopes", "run").stdout.strip()
-    [record] = said(fireside("token", "list", "--json"))  # type: ignore[misc]
+    listed: Any = said(fireside("token", "list", "--json"))
+    [record] = listed
     assert (record["name"], record["scopes"], record["revoked_at"]) == ("ci", ["run"], None)
     assert record["created_at"].endswith("Z")
     assert token not in json.dumps(record)

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -48,7 +49,8 @@ def test_version(fireside: Fireside) -> None:
 
 
 def test_serve_options_are_the_settings() -> None:
-    serve = typer.main.get_command(app).commands["serve"]
+    commands: Any = typer.main.get_command(app)
+    serve = commands.commands["serve"]
     options = {parameter.name: parameter for parameter in serve.params if parameter.name in Settings.model_fields}
     assert {"host", "port", "data_dir", "stand_in", "threads", "context_length"} <= set(options)
     del options["data_dir"]

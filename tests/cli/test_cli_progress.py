@@ -2,6 +2,7 @@ import io
 import time
 
 import pytest
+from rich.console import Console
 
 from fireside.cli import progress
 from fireside.cli.format import size_text
@@ -53,7 +54,7 @@ def test_steps_are_shown_as_a_share() -> None:
 
 def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
-    real = progress.Console
+    real = Console
     monkeypatch.setattr(
         progress, "Console", lambda stderr: real(file=screen, force_terminal=True, width=120, color_system=None)
     )
@@ -69,7 +70,7 @@ def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_phase_of_unknown_length_moves_and_has_no_share(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = io.StringIO()
-    real = progress.Console
+    real = Console
     monkeypatch.setattr(
         progress, "Console", lambda stderr: real(file=screen, force_terminal=True, width=120, color_system=None)
     )

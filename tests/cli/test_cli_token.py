@@ -20,7 +20,7 @@ def test_round_trip(fireside: Fireside, data_dir: Path) -> None:
     with Store(data_dir / "fireside.db") as store:
         grant = store.verify(token)
         assert grant is not None
-        assert (grant.account_id, grant.scopes) == ("team", {"run", "admin"})
+        assert (grant.account_id, grant.scopes) == ("team", frozenset({"run", "admin"}))
     listed = fireside("token", "list").stdout
     assert re.search(rf"^{token_id}  team +my laptop  run,admin +\d{{4}}-\d\d-\d\d \d\d:\d\dZ  -", listed, re.MULTILINE)
     assert token not in listed

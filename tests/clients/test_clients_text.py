@@ -291,13 +291,14 @@ def shown(client: Client, problem: str, said: Said) -> str:
 
 @pytest.mark.parametrize("problem", [TOKEN, MODEL, TYPE, CONTEXT, BUSY])
 def test_a_problem_is_named(running: Running, server: Served, problem: str, proven: Proven) -> None:
-    fields: dict[str, Any] = {
+    changes: dict[str, dict[str, Any]] = {
         TOKEN: {"token": "wrong"},
         MODEL: {"model": "@hf/no/such"},
         TYPE: {"options": {"temperature": "warm"}},
         CONTEXT: {"model": server.short, "prompt": "word " * 50},
         BUSY: {"model": server.slow},
-    }[problem]
+    }
+    fields = changes[problem]
     with server.busy() if problem == BUSY else nullcontext():
         words = shown(running.client, problem, running.ask("answer", **fields))
         streamed = shown(running.client, problem, running.ask("stream", **fields))

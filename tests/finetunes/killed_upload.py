@@ -8,11 +8,9 @@ import signal
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from test_finetunes_service import open_finetunes, spec
-
+from finetunes.test_finetunes_service import open_finetunes, spec
 from fireside.finetunes import service
 from fireside.finetunes.blobs import FolderBlobs
 from fireside.store.finetunes import FineTuneTable
@@ -49,5 +47,5 @@ def main(data: Path, adapter: Path, tiny: Path, step: str, when: str) -> None:
 
 
 if __name__ == "__main__":
-    folders = [Path(argument) for argument in sys.argv[1:4]]
-    main(*folders, *sys.argv[4:])
+    data, adapter, tiny = map(Path, sys.argv[1:4])
+    main(data, adapter, tiny, *sys.argv[4:])

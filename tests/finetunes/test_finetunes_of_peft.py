@@ -66,7 +66,7 @@ class Uploads:
             if change is not None:
                 with torch.no_grad():
                     change(peft)
-            peft.save_pretrained(self._adapter, **(save or {}))
+            peft.save_pretrained(str(self._adapter), **(save or {}))
         return self._adapter
 
     def upload(self, folder: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def store(data_dir: Path) -> Iterator[Store]:
         yield store
 
 
-def open_finetunes(store: Store, data_dir: Path, model: ModelSpec, **settings: object) -> FineTunes:
+def open_finetunes(store: Store, data_dir: Path, model: ModelSpec, **settings: Any) -> FineTunes:
     return FineTunes(Settings(data_dir=data_dir, **settings), store.finetunes, [model])
 
 

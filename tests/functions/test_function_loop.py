@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,8 @@ from fireside.functions.loop import generate
 from fireside.functions.reader import FunctionReader
 from fireside.functions.sandbox import Sandbox
 from fireside.functions.schema import Function
-from fireside.serving.types import NamedTool, TextRequest, Usage
+from fireside.serving.types import Delta, NamedTool, TextRequest, Usage
+from support.children import Children
 from support.live_server import wait_until
 from support.scripted_service import ScriptedService, calls, says
 
@@ -30,7 +32,9 @@ async def read(sandbox: Sandbox, *functions: tuple[str, str]) -> tuple[Function,
     return await FunctionReader(sandbox).functions_of("local", functions)
 
 
-async def converse(sandbox: Sandbox, service: ScriptedService, *functions: tuple[str, str], rounds: int = 4, **fields):
+async def converse(
+    sandbox: Sandbox, service: ScriptedService, *functions: tuple[str, str], rounds: int = 4, **fields: Any
+) -> tuple[str, list[Any], list[Delta]]:
     request = TextRequest(model="@cf/fireside/echo", messages=(QUESTION,), **fields)
     deltas = []
     async with aclosing(generate(service, sandbox, request, await read(sandbox, *functions), rounds)) as pieces:
@@ -40,7 +44,7 @@ async def converse(sandbox: Sandbox, service: ScriptedService, *functions: tuple
     return "".join(delta.text for delta in deltas), [call for delta in deltas for call in delta.function_calls], deltas
 
 
-async def test_the_model_calls_reads_the_result_and_answers(sandbox):
+async def test_the_model_calls_reads_the_result_and_answers(sandbox: Sandbox) -> None:
     service = ScriptedService(script=[calls(("add", '{"a": 2, "b": 3}')), says("It is 5.")])
     usage = Usage()
     text, [done], deltas = await converse(
@@ -57,7 +61,7 @@ async def test_the_model_calls_reads_the_result_and_answers(sandbox):
     first, second = service.requests
     assert [(tool.name, tool.description) for tool in first.tools] == [("add", "Adds.")]
     assert first.messages == (QUESTION,)
-    question, turn, result = second.messages
+    question, turn, result = second.messages or ()
     assert question == QUESTION
     assert (turn.role, turn.content, turn.tool_calls[0].name) == ("assistant", "", "add")
     assert result == Message("tool", "5", tool_call_id=turn.tool_calls[0].id, name="add")
@@ -66,25 +70,25 @@ async def test_the_model_calls_reads_the_result_and_answers(sandbox):
     assert (first.wait, second.wait) == (False, True)
 
 
-async def test_an_answer_without_calls_is_passed_on(sandbox):
+async def test_an_answer_without_calls_is_passed_on(sandbox: Sandbox) -> None:
     service = ScriptedService(script=[says("Five.", "length")])
     text, done, deltas = await converse(sandbox, service, ADD)
     assert (text, done, deltas[-1].finish_reason, deltas[-1].usage) == ("Five.", [], "length", Usage(10, 3))
     assert len(service.requests) == 1
 
 
-async def test_several_calls_in_one_round_run_in_their_order(sandbox):
+async def test_several_calls_in_one_round_run_in_their_order(sandbox: Sandbox) -> None:
     made = calls(("add", '{"a": 1}'), ("fail", "{}"), ("add", '{"a": 2, "b": 2}'))
     service = ScriptedService(script=[made, says("Done.")])
     _, done, _ = await converse(sandbox, service, ADD, FAIL)
     assert [(call.result, call.error) for call in done] == [("2", None), (None, "TypeError: no"), ("4", None)]
-    results = service.requests[1].messages[2:]
+    results = (service.requests[1].messages or ())[2:]
     assert [result.content for result in results] == ["2", '{"error": "TypeError: no"}', "4"]
     assert len({result.tool_call_id for result in results}) == 3
 
 
 @pytest.mark.parametrize("arguments", ["[1]", "1", "null", "{", '{"a":' * 5000, ""])
-async def test_arguments_that_are_no_object_are_the_models_to_mend(sandbox, arguments):
+async def test_arguments_that_are_no_object_are_the_models_to_mend(sandbox: Sandbox, arguments: str) -> None:
     service = ScriptedService(script=[calls(("add", arguments)), calls(("add", '{"a": 1}')), says("2")])
     text, done, _ = await converse(sandbox, service, ADD)
     assert [(call.result, call.error) for call in done] == [
@@ -94,41 +98,41 @@ async def test_arguments_that_are_no_object_are_the_models_to_mend(sandbox, argu
     assert text == "2"
 
 
-async def test_a_call_of_a_function_that_nobody_offered_is_an_error_that_the_model_sees(sandbox):
+async def test_a_call_of_a_function_that_nobody_offered_is_an_error_that_the_model_sees(sandbox: Sandbox) -> None:
     service = ScriptedService(script=[calls(("subtract", "{}")), says("Sorry.")])
     _, [done], _ = await converse(sandbox, service, ADD)
     assert done.error == "There is no function with the name subtract."
 
 
-async def test_after_the_last_round_the_model_may_only_answer(sandbox):
+async def test_after_the_last_round_the_model_may_only_answer(sandbox: Sandbox) -> None:
     service = ScriptedService(script=[calls(("add", '{"a": 1}'))] * 2 + [says("Enough.")])
     text, done, _ = await converse(sandbox, service, ADD, rounds=2)
     assert (text, len(done)) == ("Enough.", 2)
     assert [request.tool_choice for request in service.requests] == ["auto", "auto", "none"]
 
 
-async def test_a_model_that_calls_when_it_may_not_ends_the_answer_all_the_same(sandbox):
+async def test_a_model_that_calls_when_it_may_not_ends_the_answer_all_the_same(sandbox: Sandbox) -> None:
     service = ScriptedService(script=[calls(("add", '{"a": 1}'))] * 2)
     text, done, deltas = await converse(sandbox, service, ADD, rounds=1)
     assert (text, len(done), deltas[-1].usage) == ("", 2, Usage(30, 9))
 
 
 @pytest.mark.parametrize("choice", ["required", NamedTool("add")])
-async def test_a_tool_choice_is_for_the_first_round(sandbox, choice):
+async def test_a_tool_choice_is_for_the_first_round(sandbox: Sandbox, choice: Any) -> None:
     service = ScriptedService(script=[calls(("add", '{"a": 1}')), says("2")])
     await converse(sandbox, service, ADD, tool_choice=choice)
     assert [request.tool_choice for request in service.requests] == [choice, "auto"]
 
 
-async def test_what_is_said_beside_calls_is_a_paragraph_of_the_answer(sandbox):
+async def test_what_is_said_beside_calls_is_a_paragraph_of_the_answer(sandbox: Sandbox) -> None:
     script = [calls(("add", '{"a": 1}'), text="I add."), calls(("add", '{"a": 2}')), says("It is 3.")]
     service = ScriptedService(script=script)
     text, _, _ = await converse(sandbox, service, ADD)
     assert text == "I add.\n\nIt is 3."
-    assert service.requests[1].messages[1].content == "I add."
+    assert (service.requests[1].messages or ())[1].content == "I add."
 
 
-async def test_a_call_of_the_clients_own_tool_ends_the_answer(sandbox):
+async def test_a_call_of_the_clients_own_tool_ends_the_answer(sandbox: Sandbox) -> None:
     made = calls(("add", '{"a": 1}'), ("search", '{"q": "x"}'))
     service = ScriptedService(script=[made])
     text, done, deltas = await converse(sandbox, service, ADD, tools=(CLIENTS_OWN,))
@@ -138,7 +142,7 @@ async def test_a_call_of_the_clients_own_tool_ends_the_answer(sandbox):
     assert (deltas[-1].finish_reason, deltas[-1].usage) == ("tool_calls", Usage(10, 3))
 
 
-async def test_what_the_service_raises_comes_through_and_is_counted(sandbox):
+async def test_what_the_service_raises_comes_through_and_is_counted(sandbox: Sandbox) -> None:
     usage = Usage()
     service = ScriptedService(script=[calls(("add", '{"a": 1}')), [ContextOverflow(9, 9, 9)]])
     with pytest.raises(ContextOverflow):
@@ -146,7 +150,7 @@ async def test_what_the_service_raises_comes_through_and_is_counted(sandbox):
     assert (usage.prompt_tokens, usage.completion_tokens) == (10, 3)
 
 
-async def test_closing_the_answer_ends_the_generation_and_the_call(sandbox, children):
+async def test_closing_the_answer_ends_the_generation_and_the_call(sandbox: Sandbox, children: Children) -> None:
     service = ScriptedService(script=[says("a b c")])
     request = TextRequest(model="@cf/fireside/echo", messages=(QUESTION,))
     pieces = generate(service, sandbox, request, await read(sandbox, ADD), 4)
@@ -164,7 +168,7 @@ async def test_closing_the_answer_ends_the_generation_and_the_call(sandbox, chil
     assert children() == []
 
 
-async def test_without_a_sandbox_there_is_no_answer(monkeypatch):
+async def test_without_a_sandbox_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
     service = ScriptedService(script=[calls(("add", '{"a": 1}'))])
     with pytest.raises(EngineFailed, match="sandbox"):

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,8 +11,9 @@ from hypothesis import strategies as st
 
 from fireside.errors import EngineFailed, InvalidInput
 from fireside.functions.jsdoc import schema_of_type
-from fireside.functions.messages import Failed, Returned
+from fireside.functions.messages import Failed, Outcome, Returned
 from fireside.functions.reader import FunctionReader
+from fireside.functions.sandbox import Limits, Sandbox
 from fireside.functions.schema import MAX_CODE, MAX_FUNCTIONS, MAX_TOTAL_CODE, CodeError, function_of
 from fireside.functions.signature import Unreadable
 
@@ -18,25 +21,25 @@ pytestmark = pytest.mark.usefixtures("children")
 
 
 @pytest.fixture(scope="session")
-def functions_of(sandbox):
+def functions_of(sandbox: Sandbox) -> Callable[..., Any]:
     """Reads the functions of a request."""
     reader = FunctionReader(sandbox)
     return lambda given: asyncio.run(reader.functions_of("local", given))
 
 
 @pytest.fixture
-def function_in(functions_of):
+def function_in(functions_of: Callable[..., Any]) -> Callable[..., Any]:
     """Reads one function."""
     return lambda name, code: functions_of([(name, code)])[0]
 
 
 @pytest.fixture
-def parameters(function_in):
+def parameters(function_in: Callable[..., Any]) -> Callable[..., Any]:
     """The schema of what a function takes."""
     return lambda code: function_in("f", code).tool.parameters
 
 
-def test_jsdoc_says_names_types_and_descriptions(function_in):
+def test_jsdoc_says_names_types_and_descriptions(function_in: Callable[..., Any]) -> None:
     function = function_in(
         "add",
         """
@@ -65,7 +68,7 @@ def test_jsdoc_says_names_types_and_descriptions(function_in):
     }
 
 
-def test_without_comments_default_values_give_the_types(parameters):
+def test_without_comments_default_values_give_the_types(parameters: Callable[..., Any]) -> None:
     assert parameters("(city, unit = 'C', days = 3, exact = false) => 1") == {
         "type": "object",
         "properties": {
@@ -86,7 +89,7 @@ def test_without_comments_default_values_give_the_types(parameters):
         "@param {number} a - A\n@param {string} [b] - B",
     ],
 )
-def test_the_properties_of_one_object_pattern_are_the_arguments(function_in, comment):
+def test_the_properties_of_one_object_pattern_are_the_arguments(function_in: Callable[..., Any], comment: str) -> None:
     function = function_in("f", f"/** {comment} */ ({{a, b, c = 1}}) => a")
     assert function.tool.parameters == {
         "type": "object",
@@ -101,7 +104,7 @@ def test_the_properties_of_one_object_pattern_are_the_arguments(function_in, com
     assert function.arguments({"a": 1, "b": "x"}) == ('{"a": 1, "b": "x"}',)
 
 
-def test_several_parameters_with_patterns_and_a_rest(function_in):
+def test_several_parameters_with_patterns_and_a_rest(function_in: Callable[..., Any]) -> None:
     function = function_in(
         "f",
         """/**
@@ -129,7 +132,7 @@ def test_several_parameters_with_patterns_and_a_rest(function_in):
     assert function.arguments({}) == ()
 
 
-def test_a_written_type_counts_more_than_that_of_the_default_value(parameters):
+def test_a_written_type_counts_more_than_that_of_the_default_value(parameters: Callable[..., Any]) -> None:
     schema = parameters("/** @param {?number} a\n@param b - text */ (a = 1, b = 'x') => 1")
     assert schema["properties"] == {
         "a": {"default": 1, "anyOf": [{"type": "number"}, {"type": "null"}]},
@@ -137,7 +140,7 @@ def test_a_written_type_counts_more_than_that_of_the_default_value(parameters):
     }
 
 
-def test_properties_of_a_plain_parameter_come_from_comments_alone(parameters):
+def test_properties_of_a_plain_parameter_come_from_comments_alone(parameters: Callable[..., Any]) -> None:
     schema = parameters("/** @param {object} o - opts\n@param {object} o.p\n@param {number} [o.p.q] */ (o) => 1")
     assert schema["properties"]["o"] == {
         "type": "object",
@@ -155,14 +158,16 @@ def test_properties_of_a_plain_parameter_come_from_comments_alone(parameters):
     }
 
 
-def test_missing_arguments_in_the_middle_are_undefined_and_unknown_ones_go_nowhere(function_in):
+def test_missing_arguments_in_the_middle_are_undefined_and_unknown_ones_go_nowhere(
+    function_in: Callable[..., Any],
+) -> None:
     function = function_in("f", "(a, b = 1, c) => 1")
     assert function.arguments({"a": 1, "c": None, "d": 4}) == ("1", None, "null")
     with pytest.raises(TypeError):
         function.arguments([1])
 
 
-def test_a_schema_comment_refines(parameters):
+def test_a_schema_comment_refines(parameters: Callable[..., Any]) -> None:
     schema = parameters(
         """/** Rolls dice.
          * @schema {
@@ -184,7 +189,7 @@ def test_a_schema_comment_refines(parameters):
     }
 
 
-def test_a_schema_comment_describes_the_object_of_a_function_that_takes_one(function_in):
+def test_a_schema_comment_describes_the_object_of_a_function_that_takes_one(function_in: Callable[..., Any]) -> None:
     given = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     function = function_in("weather", f"/** @schema {json.dumps(given)} */ (args) => args.city")
     assert function.tool.parameters == given
@@ -192,7 +197,9 @@ def test_a_schema_comment_describes_the_object_of_a_function_that_takes_one(func
 
 
 @pytest.mark.parametrize("schema", ["", "1", "[1]", "{", "{'a': 1}", '{"a": NaN}', '{"properties": 1}', '{"a":' * 5000])
-def test_a_schema_comment_that_is_no_schema_is_refused(function_in, parameters, schema):
+def test_a_schema_comment_that_is_no_schema_is_refused(
+    function_in: Callable[..., Any], parameters: Callable[..., Any], schema: Any
+) -> None:
     code = f"/** @schema {schema} */ (a) => a"
     if not schema:
         assert parameters(code)["properties"] == {"a": {}}
@@ -235,11 +242,11 @@ def test_a_schema_comment_that_is_no_schema_is_refused(function_in, parameters, 
         ),
     ],
 )
-def test_types(text, schema):
+def test_types(text: str, schema: Any) -> None:
     assert schema_of_type(text) == (schema, False)
 
 
-def test_optional_and_variadic_types():
+def test_optional_and_variadic_types() -> None:
     assert schema_of_type("number=") == ({"type": "number"}, True)
     assert schema_of_type("...number") == ({"type": "number"}, False)
 
@@ -247,12 +254,12 @@ def test_optional_and_variadic_types():
 PIECES = [*"{}[]a.=|<>'?\n *", "@param ", "@schema ", "b.c", "number"]
 
 
-def test_any_comment_gives_a_schema_that_is_json_or_a_code_error(signatures):
+def test_any_comment_gives_a_schema_that_is_json_or_a_code_error(signatures: Callable[..., Any]) -> None:
     codes = []
 
     @given(st.text(max_size=300) | st.lists(st.sampled_from(PIECES), max_size=80).map("".join))
     @settings(max_examples=200, database=None)
-    def collect(text):
+    def collect(text: str) -> None:
         codes.append(f"/** {text.replace('*/', '')} */ (a, {{b, c: {{d = 1}}}}, ...e) => 1")
 
     collect()
@@ -267,20 +274,22 @@ def test_any_comment_gives_a_schema_that_is_json_or_a_code_error(signatures):
         assert isinstance(function.tool.parameters["properties"], dict)
 
 
-def test_functions_of_a_request(functions_of):
+def test_functions_of_a_request(functions_of: Callable[..., Any]) -> None:
     add, sub = functions_of([("add", "(a, b) => a + b"), ("sub", "(a, b) => a - b")])
     assert (add.name, add.code, sub.name) == ("add", "(a, b) => a + b", "sub")
 
 
-def test_functions_are_read_once(sandbox):
-    calls = []
+def test_functions_are_read_once(sandbox: Sandbox) -> None:
+    calls: list[list[str]] = []
 
-    class Watched:
-        async def call(self, name, code, arguments, limits):
-            calls.append([name for name, _ in json.loads(arguments[0])])
+    class Watched(Sandbox):
+        async def call(
+            self, name: str, code: str, arguments: tuple[str | None, ...], limits: Limits | None = None
+        ) -> Outcome:
+            calls.append([name for name, _ in json.loads(arguments[0] or "")])
             return await sandbox.call(name, code, arguments, limits)
 
-    reader = FunctionReader(Watched())
+    reader = FunctionReader(Watched(seconds=1, memory_mb=32))
     one, two, bad = ("one", "(a) => a"), ("two", "(a) => a"), ("bad", "1")
     first = asyncio.run(reader.functions_of("a", [one, two]))
     assert asyncio.run(reader.functions_of("b", [one, two])) == first
@@ -305,13 +314,17 @@ def test_functions_are_read_once(sandbox):
         (Returned("[" * 100_000), EngineFailed, "not understood"),
     ],
 )
-def test_a_reader_that_does_not_do_its_work(outcome, error, words):
-    class Broken:
-        async def call(self, name, code, arguments, limits):
+def test_a_reader_that_does_not_do_its_work(outcome: Outcome, error: type[Exception], words: str) -> None:
+    class Broken(Sandbox):
+        async def call(
+            self, name: str, code: str, arguments: tuple[str | None, ...], limits: Limits | None = None
+        ) -> Outcome:
             return outcome
 
     with pytest.raises(error, match=words):
-        asyncio.run(FunctionReader(Broken()).functions_of("local", [("f", "() => 1"), ("g", "() => 1")]))
+        asyncio.run(
+            FunctionReader(Broken(seconds=1, memory_mb=32)).functions_of("local", [("f", "() => 1"), ("g", "() => 1")])
+        )
 
 
 @pytest.mark.parametrize(
@@ -330,7 +343,7 @@ def test_a_reader_that_does_not_do_its_work(outcome, error, words):
         ([(f"f{n}", "() => 1") for n in range(MAX_FUNCTIONS + 1)], f"functions: should have at most {MAX_FUNCTIONS}"),
     ],
 )
-def test_functions_that_are_refused(functions_of, given_functions, problem):
+def test_functions_that_are_refused(functions_of: Callable[..., Any], given_functions: Any, problem: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         functions_of(given_functions)
     assert problem in str(caught.value)
@@ -339,6 +352,6 @@ def test_functions_that_are_refused(functions_of, given_functions, problem):
 @pytest.mark.parametrize(
     "piece", ["@param {a} b ", "@param {", "\n@param {number} a", "\n@param {x} a.b.c.d.e.f.g", "{[(<", "\n * "]
 )
-def test_long_comments_are_read_to_their_end(function_in, piece):
+def test_long_comments_are_read_to_their_end(function_in: Callable[..., Any], piece: str) -> None:
     text = (piece * MAX_CODE)[: MAX_CODE - 40]
     assert function_in("f", f"/** {text} */ (a, b) => 1").parameters == ("a", "b")

@@ -3,6 +3,9 @@
 import hashlib
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,25 +30,25 @@ pytestmark = pytest.mark.usefixtures("children")
         "(() => { const hidden = 0; return (a, b) => a + b + hidden })()",
     ],
 )
-def test_forms_of_functions(call, code):
+def test_forms_of_functions(call: Callable[..., Any], code: str) -> None:
     assert call(code, "2", "3") == Returned("5")
 
 
-def test_default_values_count_for_arguments_that_are_not_given(call):
+def test_default_values_count_for_arguments_that_are_not_given(call: Callable[..., Any]) -> None:
     assert call("(a, b = 2, c = 3) => [a, b, c]", "1", None, "30") == Returned("[1,2,30]")
 
 
-def test_arguments_and_results_of_every_kind(value):
+def test_arguments_and_results_of_every_kind(value: Callable[..., Any]) -> None:
     given = ["text", "", "é😀\u0000\u2028", 0, -1.5e300, True, None, [1, [2]], {"a": {"b": []}, "__proto__": 1, "": 2}]
     assert value("(...all) => all", *(json.dumps(item) for item in given)) == given
 
 
-def test_a_function_that_is_named_like_a_builtin(value):
+def test_a_function_that_is_named_like_a_builtin(value: Callable[..., Any]) -> None:
     assert value("(a) => 'mine ' + a", '"x"', name="escape") == "mine x"
     assert value("function escape(a) { return 'mine ' + a }", '"x"', name="escape") == "mine x"
 
 
-def test_promises_are_awaited_until_nothing_is_left_to_do(value, call):
+def test_promises_are_awaited_until_nothing_is_left_to_do(value: Callable[..., Any], call: Callable[..., Any]) -> None:
     assert value("async () => { let n = 0; while (n < 1000) n = await new Promise(r => r(n + 1)); return n }") == 1000
     assert value("() => Promise.all([1, Promise.resolve(2)])") == [1, 2]
     never = call("() => new Promise(() => {})")
@@ -53,7 +56,7 @@ def test_promises_are_awaited_until_nothing_is_left_to_do(value, call):
     assert call("async () => { throw new RangeError('too far') }") == Failed("exception", "RangeError: too far")
 
 
-def test_a_rejection_that_nobody_handles_does_no_harm(value):
+def test_a_rejection_that_nobody_handles_does_no_harm(value: Callable[..., Any]) -> None:
     assert value("() => { Promise.reject(1); queueMicrotask(() => { throw 2 }); return Promise.resolve(3) }") == 3
 
 
@@ -71,7 +74,7 @@ def test_a_rejection_that_nobody_handles_does_no_harm(value):
         ("throw new Error('at the beginning')", "Error: at the beginning"),
     ],
 )
-def test_errors_of_the_code_are_told(call, code, words):
+def test_errors_of_the_code_are_told(call: Callable[..., Any], code: str, words: str) -> None:
     outcome = call(code)
     assert isinstance(outcome, Failed)
     assert outcome.reason == "exception"
@@ -79,13 +82,13 @@ def test_errors_of_the_code_are_told(call, code, words):
 
 
 @pytest.mark.parametrize("result", ["NaN", "-Infinity", "1n", "[1n]", "() => 1", "Symbol()", "{toJSON() {}}"])
-def test_results_that_are_no_json(call, result):
+def test_results_that_are_no_json(call: Callable[..., Any], result: str) -> None:
     outcome = call(f"() => ({result})")
     assert isinstance(outcome, Failed)
     assert outcome.reason == "exception"
 
 
-def test_results_that_json_writes_in_its_own_way(value):
+def test_results_that_json_writes_in_its_own_way(value: Callable[..., Any]) -> None:
     assert value("() => undefined") is None
     assert value("() => [undefined, NaN, () => 1, new Date(0), new Map([[1, 2]])]") == [
         *(None, None, None),
@@ -94,14 +97,16 @@ def test_results_that_json_writes_in_its_own_way(value):
     ]
 
 
-def test_half_characters_become_replacement_characters_and_halves_that_fit_become_one(value):
+def test_half_characters_become_replacement_characters_and_halves_that_fit_become_one(
+    value: Callable[..., Any],
+) -> None:
     half, other = r"'\ud83d'", r"'\ude00'"
     assert value(f"() => [{half}, {other}, {half} + {other}, {half} + 'x']") == ["\ufffd", "\ufffd", "😀", "\ufffdx"]
     assert value(r"""() => ({["\udfff"]: "\\ud800"})""") == {"\ufffd": "\\ud800"}
     assert value(r"() => JSON.rawJSON('\"\\uD83D\\uDE00 \\ud800\"')") == "😀 \ufffd"
 
 
-def test_sizes_of_results_and_messages(call):
+def test_sizes_of_results_and_messages(call: Callable[..., Any]) -> None:
     assert call("(n) => 'x'.repeat(n)", str(MAX_RESULT_BYTES - 2)) == Returned(f'"{"x" * (MAX_RESULT_BYTES - 2)}"')
     outcome = call("(n) => 'x'.repeat(n)", str(MAX_RESULT_BYTES - 1))
     assert isinstance(outcome, Failed)
@@ -111,7 +116,7 @@ def test_sizes_of_results_and_messages(call):
     assert len(outcome.message) == MAX_ERROR_CHARS + 1
 
 
-def test_the_clock_stands_still_and_is_in_greenwich(value):
+def test_the_clock_stands_still_and_is_in_greenwich(value: Callable[..., Any]) -> None:
     first, last, offset = value(
         "() => { const first = Date.now(); for (let n = 0; n < 2e5; n++); "
         "return [first, Date.now(), new Date().getTimezoneOffset()] }"
@@ -120,17 +125,17 @@ def test_the_clock_stands_still_and_is_in_greenwich(value):
     assert offset == 0
 
 
-def test_random_numbers_differ_from_call_to_call(value):
+def test_random_numbers_differ_from_call_to_call(value: Callable[..., Any]) -> None:
     assert value("() => Math.random()") != value("() => Math.random()")
 
 
-def test_the_engine_is_the_file_that_its_readme_names():
+def test_the_engine_is_the_file_that_its_readme_names() -> None:
     page = (machine.WASM.parent / "README.md").read_text()
     assert re.findall(r"`([0-9a-f]{64})`", page) == [machine.WASM_SHA256]
     assert hashlib.sha256(machine.WASM.read_bytes()).hexdigest() == machine.WASM_SHA256
 
 
-def test_another_engine_is_not_run(tmp_path, monkeypatch):
+def test_another_engine_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = machine.WASM.read_bytes()
     (tmp_path / "quickjs.wasm").write_bytes(code + b"\0\x02\x01x")  # a custom section: still valid WebAssembly
     monkeypatch.setattr(machine, "WASM", tmp_path / "quickjs.wasm")

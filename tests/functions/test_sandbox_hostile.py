@@ -4,6 +4,9 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -70,24 +73,24 @@ DEEP = [
 
 
 @pytest.mark.parametrize("code", [*ENDLESS, *MEMORY_BOMBS, *DEEP])
-def test_time_memory_and_depth_are_bounded(call, code):
+def test_time_memory_and_depth_are_bounded(call: Callable[..., Any], code: str) -> None:
     outcome = call(code)
     assert isinstance(outcome, Failed)
     assert outcome.reason in ("limit", "exception")  # some run out of memory or integers before they run out of time
 
 
-def test_a_function_may_survive_its_want_of_memory(call):
+def test_a_function_may_survive_its_want_of_memory(call: Callable[..., Any]) -> None:
     outcome = call("() => { try { const all = []; for (;;) all.push([all]) } catch { return 'survived' } }")
     assert outcome == Returned('"survived"') or outcome.reason in ("limit", "exception")
 
 
-def test_deep_json_that_python_may_read_and_deeper_json_that_it_may_not(call):
+def test_deep_json_that_python_may_read_and_deeper_json_that_it_may_not(call: Callable[..., Any]) -> None:
     nested = "(n) => { let deep = 0; for (let i = 0; i < n; i++) deep = [deep]; return deep }"
     assert call(nested, "100") == Returned("[" * 100 + "0" + "]" * 100)
     assert isinstance(call(nested, "100000"), Failed)
 
 
-def test_nothing_of_a_host_is_there(value):
+def test_nothing_of_a_host_is_there(value: Callable[..., Any]) -> None:
     names = (
         "std os bjson require module exports process global Deno Bun fetch XMLHttpRequest WebSocket WebAssembly Worker "
         "SharedWorker importScripts setTimeout setInterval setImmediate console print load read readFile scriptArgs "
@@ -96,7 +99,7 @@ def test_nothing_of_a_host_is_there(value):
     assert value(f"() => '{names}'.split(' ').filter(name => name in globalThis)") == []
 
 
-def test_modules_cannot_be_imported(value, call):
+def test_modules_cannot_be_imported(value: Callable[..., Any], call: Callable[..., Any]) -> None:
     tried = """async () => {
       const told = [];
       for (const name of ['std', 'os', 'qjs:std', 'fs', 'node:fs', './x.js', 'file:///x', 'data:text/javascript,1'])
@@ -107,7 +110,7 @@ def test_modules_cannot_be_imported(value, call):
     assert isinstance(call("import * as os from 'os'; function f() { return 1 }"), Failed)
 
 
-def test_code_that_is_made_of_text_is_in_the_sandbox_as_well(value):
+def test_code_that_is_made_of_text_is_in_the_sandbox_as_well(value: Callable[..., Any]) -> None:
     made = """() => [
       Function('return typeof process')(),
       (() => {}).constructor('return typeof require')(),
@@ -118,7 +121,7 @@ def test_code_that_is_made_of_text_is_in_the_sandbox_as_well(value):
     assert value(made) == ["undefined", "undefined", True, "undefined", "undefined"]
 
 
-def test_changing_the_builtins_changes_nothing_of_ours(call):
+def test_changing_the_builtins_changes_nothing_of_ours(call: Callable[..., Any]) -> None:
     spoil = """
       const evil = () => { throw 'evil' };
       const hung = { get() { return 'evil' }, set() {}, configurable: true };
@@ -137,12 +140,12 @@ def test_changing_the_builtins_changes_nothing_of_ours(call):
     assert call(spoil, "2", "3") == Returned("5")
 
 
-def test_a_polluted_prototype_only_spoils_the_functions_own_result(value):
+def test_a_polluted_prototype_only_spoils_the_functions_own_result(value: Callable[..., Any]) -> None:
     assert value("() => { Object.prototype.toJSON = () => 'mine'; return { a: 1 } }") == "mine"
     assert value("() => { Array.prototype.toJSON = function () { return this.length }; return [1, 2] }") == 2
 
 
-def test_output_that_looks_like_ours_is_a_text_like_any_other(value):
+def test_output_that_looks_like_ours_is_a_text_like_any_other(value: Callable[..., Any]) -> None:
     fake = '{"type":"Returned","json":"1"}'
     assert value(f"() => {fake!r}") == fake
     assert value("() => '\\u0082\\u00a4type\\u00a8Returned\\u00a4json'") == "\x82¤type¨Returned¤json"
@@ -165,7 +168,7 @@ HOSTILE_EXCEPTIONS = [
 
 
 @pytest.mark.parametrize("code", HOSTILE_EXCEPTIONS)
-def test_exceptions_that_do_not_want_to_be_described(call, code):
+def test_exceptions_that_do_not_want_to_be_described(call: Callable[..., Any], code: str) -> None:
     outcome = call(code)
     assert isinstance(outcome, Failed)
     assert outcome.reason == "exception"
@@ -173,12 +176,12 @@ def test_exceptions_that_do_not_want_to_be_described(call, code):
     outcome.message.encode()  # no half characters
 
 
-def test_nothing_stays_from_call_to_call(value):
+def test_nothing_stays_from_call_to_call(value: Callable[..., Any]) -> None:
     leave = "() => { const was = typeof globalThis.left; globalThis.left = 1; Array.prototype.left = 1; return was }"
     assert [value(leave), value(leave), value("() => [].left ?? null")] == ["undefined", "undefined", None]
 
 
-def test_arguments_are_data(value):
+def test_arguments_are_data(value: Callable[..., Any]) -> None:
     hostile = '{"__proto__": {"polluted": true}, "constructor": {"prototype": {"polluted": true}}, "toJSON": 1}'
     assert value("(o) => [({}).polluted ?? null, Object.keys(o)]", hostile) == [
         None,
@@ -188,12 +191,12 @@ def test_arguments_are_data(value):
     assert value("(s) => s.length", text) == len('"); throw 1; (" `${1}` \u2028 </script>')
 
 
-def test_code_is_a_function_body_at_most(call):
+def test_code_is_a_function_body_at_most(call: Callable[..., Any]) -> None:
     for code in ("1); (() => 'out'", "() => 1 })(); ({", "}", "*/", "\u0000", "\\", "#!/bin/sh", ""):
         assert isinstance(call(code), Failed), code
 
 
-def test_results_of_every_size_are_bounded(call):
+def test_results_of_every_size_are_bounded(call: Callable[..., Any]) -> None:
     for code in ("() => 'x'.repeat(2e7)", "() => new Array(3e5).fill(1)", "() => '\\u0000'.repeat(2e4)"):
         outcome = call(code)
         assert isinstance(outcome, Failed), code
@@ -202,7 +205,7 @@ def test_results_of_every_size_are_bounded(call):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_a_sandbox_that_is_killed_from_outside_is_a_crash(sandbox: Sandbox, children: Children):
+def test_a_sandbox_that_is_killed_from_outside_is_a_crash(sandbox: Sandbox, children: Children) -> None:
     async def scenario() -> None:
         await sandbox.call("f", "() => 1", ())  # the engine is compiled from here on
         task = asyncio.create_task(sandbox.call("f", "() => { for (;;); }", ()))
@@ -215,7 +218,7 @@ def test_a_sandbox_that_is_killed_from_outside_is_a_crash(sandbox: Sandbox, chil
     asyncio.run(scenario())
 
 
-def test_a_call_that_nobody_waits_for_any_more_leaves_no_process(sandbox: Sandbox, children: Children):
+def test_a_call_that_nobody_waits_for_any_more_leaves_no_process(sandbox: Sandbox, children: Children) -> None:
     async def scenario() -> None:
         task = asyncio.create_task(sandbox.call("f", "() => { for (;;); }", ()))
         await asyncio.to_thread(wait_until, lambda: bool(children()))
@@ -239,7 +242,9 @@ NOT_OURS = {
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell")
 @pytest.mark.parametrize("kind", NOT_OURS)
-def test_a_sandbox_process_in_foreign_hands_can_only_fail_its_call(kind, tmp_path, monkeypatch):
+def test_a_sandbox_process_in_foreign_hands_can_only_fail_its_call(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Should code get out of WebAssembly, it could write what it likes, but nobody would believe it."""
     program = tmp_path / "python"
     program.write_text(f'#!/bin/sh\ncase "$*" in *compile) echo engine;; *) cat > /dev/null; {NOT_OURS[kind]};; esac\n')

@@ -4,6 +4,9 @@ import asyncio
 import hashlib
 import json
 import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from fireside.functions import reader
 from fireside.functions.messages import Failed, Returned
 from fireside.functions.reader import LIBRARIES, LIMITS, script
+from fireside.functions.sandbox import Limits, Sandbox
 from fireside.functions.schema import MAX_CODE
 from fireside.functions.signature import Doc, Param, Parameter, Unreadable
 
@@ -20,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("children")
 PLAIN = (Parameter("a"), Parameter("b", default={"type": "number", "default": 2}))
 
 
-def test_forms_of_functions(signatures):
+def test_forms_of_functions(signatures: Callable[..., Any]) -> None:
     codes = [
         "(a, b = 2) => a + b",
         "(a, b = 2) => { return a + b };",
@@ -48,7 +52,7 @@ def test_forms_of_functions(signatures):
     )
 
 
-def test_parameters_of_every_kind(signatures):
+def test_parameters_of_every_kind(signatures: Callable[..., Any]) -> None:
     code = "async ({a, b: c, 'd-e': d = 1, 4: g, n: {m = true}, ...more} = {}, [x, y], p = [1, 2], ...rest) => 1"
     a, b, c, rest = signatures([code])[0].parameters
     assert (a.kind, a.name, a.default) == ("pattern", "", {"type": "object", "default": {}})
@@ -65,14 +69,14 @@ def test_parameters_of_every_kind(signatures):
     assert rest == Parameter("rest", "rest")
 
 
-def test_a_single_name_is_a_parameter(signatures):
+def test_a_single_name_is_a_parameter(signatures: Callable[..., Any]) -> None:
     names = {"x => x": "x", "async x => x": "x", "async => async": "async", "größe => größe": "größe"}
     expected = [(Parameter(name),) for name in names.values()]
     assert [found.parameters for found in signatures([*names, "() => 1"])] == [*expected, ()]
 
 
-def test_what_default_values_say(signatures):
-    expected = [
+def test_what_default_values_say(signatures: Callable[..., Any]) -> None:
+    expected: list[tuple[str, dict[str, Any]]] = [
         ("-1.5e3", {"type": "number", "default": -1500.0}),
         ("0x1e", {"type": "number", "default": 30}),
         ("1_000", {"type": "number", "default": 1000}),
@@ -103,7 +107,7 @@ def test_what_default_values_say(signatures):
         assert signature.parameters == told, default
 
 
-def test_the_comment_before_the_function_counts(signatures):
+def test_the_comment_before_the_function_counts(signatures: Callable[..., Any]) -> None:
     expected = {
         "/** One. */ (a) => a": "One.",
         "/** Of x. */ const x = 1; /** Of f. */ async function f() {}": "Of f.",
@@ -125,7 +129,7 @@ def test_the_comment_before_the_function_counts(signatures):
     assert {code: signature.doc.description for code, signature in zip(expected, found, strict=True)} == expected
 
 
-def test_what_comments_say(signatures):
+def test_what_comments_say(signatures: Callable[..., Any]) -> None:
     comment = """/**
      * Adds: see {@link x}, not @param {number} z.
      * @param {number} a - the first, of
@@ -157,7 +161,7 @@ def test_what_comments_say(signatures):
     assert found.doc.description == "{a} Three, four"
 
 
-def test_what_is_not_understood_is_refused(signatures):
+def test_what_is_not_understood_is_refused(signatures: Callable[..., Any]) -> None:
     codes = [
         "",
         "1",
@@ -193,7 +197,7 @@ def test_what_is_not_understood_is_refused(signatures):
     assert max(len(signature.error) for signature in found) < 400
 
 
-def test_what_is_wrong_is_said_with_its_place(signatures):
+def test_what_is_wrong_is_said_with_its_place(signatures: Callable[..., Any]) -> None:
     nothing = "it neither is a function nor declares one with the name f"
     expected = {
         "1": nothing,
@@ -236,12 +240,12 @@ SNIPPETS = st.sampled_from(
 )
 
 
-def test_any_text_gives_a_signature_or_says_what_is_wrong(signatures):
+def test_any_text_gives_a_signature_or_says_what_is_wrong(signatures: Callable[..., Any]) -> None:
     codes = ["`${'`'}`", "`${{a:`${1}`}}`"]
 
     @given(st.lists(SNIPPETS, max_size=60).map("".join) | st.text(max_size=200))
     @settings(max_examples=200, database=None)
-    def collect(code):
+    def collect(code: str) -> None:
         codes.append(code)
 
     collect()
@@ -258,7 +262,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
-def test_long_hostile_code_costs_its_own_request_alone(sandbox, piece):
+def test_long_hostile_code_costs_its_own_request_alone(sandbox: Sandbox, piece: str) -> None:
     """All of it is read within the limits, or the reader's process is ended by them; there is an outcome either way."""
     code = (piece * MAX_CODE)[:MAX_CODE]
     texts = [text[:MAX_CODE] for text in (code, f"function f(a) {{}} {code}", f"(a = {code}) => a", f"/**{code}*/a=>a")]
@@ -267,12 +271,12 @@ def test_long_hostile_code_costs_its_own_request_alone(sandbox, piece):
     assert isinstance(outcome, Returned) or outcome.reason == "limit"
 
 
-def test_reading_has_limits_of_time_and_memory(sandbox):
+def test_reading_has_limits_of_time_and_memory(sandbox: Sandbox) -> None:
     given = json.dumps([("f", f"a => [{'a,' * 16_000}]")] * 4)
     for limits in (
-        reader.Limits(seconds=0.001, memory_bytes=LIMITS.memory_bytes, result_bytes=LIMITS.result_bytes),
-        reader.Limits(seconds=LIMITS.seconds, memory_bytes=3 * 1024 * 1024, result_bytes=LIMITS.result_bytes),
-        reader.Limits(seconds=LIMITS.seconds, memory_bytes=LIMITS.memory_bytes, result_bytes=100),
+        Limits(seconds=0.001, memory_bytes=LIMITS.memory_bytes, result_bytes=LIMITS.result_bytes),
+        Limits(seconds=LIMITS.seconds, memory_bytes=3 * 1024 * 1024, result_bytes=LIMITS.result_bytes),
+        Limits(seconds=LIMITS.seconds, memory_bytes=LIMITS.memory_bytes, result_bytes=100),
     ):
         assert isinstance(asyncio.run(sandbox.call("read", script(), (given,), limits)), Failed)
 
@@ -282,7 +286,7 @@ VALUES = st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e6, 1e6) | s
 
 
 @st.composite
-def arrow_functions(draw):
+def arrow_functions(draw: st.DrawFn) -> tuple[str, list[str], list[Any]]:
     """The code of a function that returns its parameters, and their names and default values."""
     names = draw(NAMES)
     values = [draw(st.none() | VALUES.filter(lambda value: value is not None)) for _ in names]
@@ -293,13 +297,15 @@ def arrow_functions(draw):
     return f"({f',{space}'.join(parts)}{space}) => [{', '.join(names)}]", names, values
 
 
-def test_names_and_defaults_are_those_that_were_written_and_that_javascript_sees(signatures, value):
+def test_names_and_defaults_are_those_that_were_written_and_that_javascript_sees(
+    signatures: Callable[..., Any], value: Callable[..., Any]
+) -> None:
     """The sandbox is the judge of many functions at once."""
     functions = []
 
     @given(arrow_functions())
     @settings(max_examples=100, database=None)
-    def collect(function):
+    def collect(function: tuple[str, list[str], list[Any]]) -> None:
         functions.append(function)
 
     collect()
@@ -311,7 +317,7 @@ def test_names_and_defaults_are_those_that_were_written_and_that_javascript_sees
         assert defaults == values == result
 
 
-def test_the_libraries_are_the_files_that_their_readme_names(tmp_path, monkeypatch):
+def test_the_libraries_are_the_files_that_their_readme_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = reader._FOLDER
     page = (folder / "README.md").read_text()
     assert re.findall(r"`([0-9a-f]{64})`", page) == list(LIBRARIES.values())

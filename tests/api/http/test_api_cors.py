@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from fireside.errors import ConfigError
@@ -19,7 +20,7 @@ def server(tmp_path: Path) -> Iterator[LiveServer]:
         yield running
 
 
-def preflight(server: LiveServer, path: str, origin: str, method: str = "POST"):
+def preflight(server: LiveServer, path: str, origin: str, method: str = "POST") -> httpx.Response:
     headers = {
         "origin": origin,
         "access-control-request-method": method,

@@ -4,6 +4,7 @@ import gzip
 import json
 import zlib
 
+import httpx
 import pytest
 
 from support.echo_service import AWQ, CONTEXT_LENGTH, LORA
@@ -13,7 +14,7 @@ PROMPT = b'{"prompt": "hi"}'
 LONGEST = 131_072
 
 
-def post(server: LiveServer, body: bytes, **headers: str):
+def post(server: LiveServer, body: bytes, **headers: str) -> httpx.Response:
     return server.client.post(server.run_path(), content=body, headers=headers)
 
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -193,7 +193,7 @@ def test_urls(tmp_path: Path) -> None:
 
 def test_what_the_lifespan_raises_comes_out(tmp_path: Path) -> None:
     @contextlib.asynccontextmanager
-    async def broken():
+    async def broken() -> AsyncIterator[None]:
         raise ConfigError("broken on purpose")
         yield
 

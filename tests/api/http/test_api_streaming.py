@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ SLOW = 0.02
 def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """Takes its time for each word, and longer for the first; impatient with clients."""
     service = EchoService(delay=SLOW, prefill=0.2)
-    settings = {"keep_alive_seconds": 0.05, "write_timeout": 0.3}
+    settings: dict[str, Any] = {"keep_alive_seconds": 0.05, "write_timeout": 0.3}
     with live_server(tmp_path_factory.mktemp("slow"), service, **settings) as running:
         yield running
 
@@ -171,7 +172,7 @@ def test_a_reset_cancels_as_well(slow: LiveServer) -> None:
 
 @pytest.mark.parametrize("keep_alive", [0.05, 10.0])
 def test_a_client_that_never_reads_is_dropped(tmp_path: Path, keep_alive: float) -> None:
-    settings = {"write_timeout": 0.3, "keep_alive_seconds": keep_alive}
+    settings: dict[str, Any] = {"write_timeout": 0.3, "keep_alive_seconds": keep_alive}
     with live_server(tmp_path, **settings) as server, server.connect_deaf() as sock:
         body = {"prompt": "!endless " + "x" * 1000, "stream": True}
         sock.sendall(server.post_bytes(json.dumps(body).encode()))

@@ -119,7 +119,7 @@ def test_logprobs_of_completions(client: OpenAI, stream: bool) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_logprobs_of_chats(client: OpenAI, stream: bool) -> None:
     answer = chat(client, "aü", logprobs=True, top_logprobs=2, stream=stream)
-    told = []
+    told: list[Any] = []
     for choice in [chunk.choices[0] for chunk in answer] if stream else answer.choices:
         told += choice.logprobs.content if choice.logprobs else []
     assert [(one.token, one.bytes, one.logprob) for one in told] == [

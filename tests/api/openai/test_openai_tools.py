@@ -20,7 +20,7 @@ CALLS = (ToolCall("call_1", "weather", '{"city":"Rome"}'), ToolCall("call_2", "w
 USAGE = Usage(3, 4)
 
 
-TURNS = [
+TURNS: list[dict[str, Any]] = [
     {"role": "assistant", "tool_calls": [{"id": "call_1", "function": {"name": "weather", "arguments": "{}"}}]},
     {"role": "tool", "content": "sunny", "tool_call_id": "call_1"},
 ]
@@ -94,7 +94,7 @@ def choices(body: bytes) -> list[Any]:
 
 @pytest.mark.parametrize(("one_call", "count"), [(False, 2), (True, 1)])
 def test_a_whole_answer_with_calls(one_call: bool, count: int) -> None:
-    said = json.loads(form(one_call=one_call).whole([Delta("", "tool_calls", USAGE, CALLS)], {}).body)
+    said = json.loads(bytes(form(one_call=one_call).whole([Delta("", "tool_calls", USAGE, CALLS)], {}).body))
     [choice] = said["choices"]
     assert choice["finish_reason"] == "tool_calls"
     message = choice["message"]

@@ -65,7 +65,7 @@ def test_an_answer_is_scored_and_stays_the_same(client: OpenAI) -> None:
 
 
 def test_each_of_several_answers_can_be_had_alone(client: OpenAI) -> None:
-    fields = {"prompt": ["Once upon a time", "The best"], "temperature": 1, "max_tokens": 6}
+    fields: dict[str, Any] = {"prompt": ["Once upon a time", "The best"], "temperature": 1, "max_tokens": 6}
     several = complete(client, n=2, seed=5, logprobs=1, **fields)
     alone = [
         complete(client, **{**fields, "prompt": prompt}, seed=5 + place).choices[0].text
@@ -89,7 +89,7 @@ def test_the_best_of_several_is_the_likeliest(client: OpenAI) -> None:
     every = complete(client, n=4, **fields).choices
 
     def likelihood(choice: Any) -> float:
-        return sum(choice.logprobs.token_logprobs) / len(choice.logprobs.token_logprobs)
+        return float(sum(choice.logprobs.token_logprobs)) / len(choice.logprobs.token_logprobs)
 
     best = complete(client, best_of=4, n=2, **fields).choices
     assert [choice.text for choice in best] == [

@@ -52,7 +52,8 @@ WAYS = [Direct(), Miniflare(), OldWrangler()]
 
 @pytest.fixture(params=WAYS, ids=lambda way: type(way).__name__)
 def way(request: pytest.FixtureRequest) -> Way:
-    return request.param
+    chosen: Way = request.param
+    return chosen
 
 
 def run(

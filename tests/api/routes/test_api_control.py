@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from starlette.datastructures import Headers
 
 from fireside.api.context import Control
 from fireside.api.http import auth
@@ -116,7 +117,7 @@ def test_the_secret_counts_from_this_machine_only(client: str, server: str, coun
         guard = auth.Guard(Settings(data_dir=tmp_path), running.store, SECRET)
         headers = [(b"authorization", f"Bearer {SECRET}".encode()), (b"host", b"x")]
         scope = {"type": "http", "headers": headers, "client": (client, 1), "server": (server, 2)}
-        assert guard._is_command(scope, auth.Headers(scope=scope)) is counts
+        assert guard._is_command(scope, Headers(scope=scope)) is counts
 
 
 def test_a_server_that_nobody_controls_has_no_such_routes(fresh_server: LiveServer) -> None:

@@ -1,6 +1,7 @@
 """`env.AI.gateway(id)`: the universal endpoint, addresses, logs."""
 
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -9,14 +10,14 @@ from support.echo_service import PLAIN
 from support.live_server import LiveServer, check_binding_error, wait_until
 
 BASE = "/client/v4/accounts/acc/ai/binding/ai-gateway"
-CHAT = {"model": PLAIN, "messages": [{"role": "user", "content": "one two"}]}
+CHAT: dict[str, Any] = {"model": PLAIN, "messages": [{"role": "user", "content": "one two"}]}
 
 
-def step(endpoint: str, provider: str = "workers-ai", **query: object) -> dict[str, object]:
+def step(endpoint: str, provider: str = "workers-ai", **query: Any) -> dict[str, object]:
     return {"provider": provider, "endpoint": endpoint, "headers": {"authorization": "Bearer x"}, "query": query}
 
 
-def run(server: LiveServer, *steps: object, **options: object) -> httpx.Response:
+def run(server: LiveServer, *steps: object, **options: Any) -> httpx.Response:
     return server.client.post(f"{BASE}/universal/run/mine", json=list(steps), **options)
 
 

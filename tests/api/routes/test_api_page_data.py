@@ -43,7 +43,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
 
 
 @contextmanager
-def fetching_server(folder: Path, **settings: object) -> Iterator[LiveServer]:
+def fetching_server(folder: Path, **settings: Any) -> Iterator[LiveServer]:
     service = FetchingService(folder, model_spec(hub_source("config.json", "model.safetensors")))
     with live_server(folder, service, **settings) as server:
         yield server

@@ -2,6 +2,7 @@
 
 import inspect
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,19 +10,21 @@ from fireside import errors
 from fireside.api.http.wire_errors import WIRE_ERRORS
 from fireside.api.schema.run_input import parse_input
 from fireside.errors import RequestError
+from fireside.serving.types import ModelState
 from support.echo_service import AWQ, LORA, LORA_ALIAS, PLAIN, EchoService
 from support.live_server import LiveServer, check_error, live_server
 
 MODELS = "/client/v4/accounts/acc/ai/models"
 
 
-def search(server: LiveServer, **query: object):
+def search(server: LiveServer, **query: Any) -> dict[str, Any]:
     response = server.client.get(f"{MODELS}/search", params=query)
     assert response.status_code == 200
-    return response.json()
+    found: dict[str, Any] = response.json()
+    return found
 
 
-def names(server: LiveServer, **query: object) -> list[str]:
+def names(server: LiveServer, **query: Any) -> list[str]:
     return [model["name"] for model in search(server, **query)["result"]]
 
 
@@ -35,7 +38,7 @@ def test_ready(shared_server: LiveServer) -> None:
 
 
 @pytest.mark.parametrize(("state", "shown"), [("loading", "loading (50%)"), ("failed", "failed")])
-def test_not_ready(tmp_path: Path, state: str, shown: str) -> None:
+def test_not_ready(tmp_path: Path, state: ModelState, shown: str) -> None:
     with live_server(tmp_path, EchoService(state=state)) as server:
         message = check_error(server.client.get("/ready"), 503, 5106)
         assert message == f"The default model is {shown}."
@@ -111,7 +114,7 @@ def test_models_search_pages_until_a_short_page(shared_server: LiveServer) -> No
         ("page", "9" * 5000),
     ],
 )
-def test_models_search_checks_its_query(shared_server: LiveServer, field: str, value: object) -> None:
+def test_models_search_checks_its_query(shared_server: LiveServer, field: str, value: Any) -> None:
     response = shared_server.client.get(f"{MODELS}/search", params={field: value})
     assert check_error(response, 400, 5006).startswith(f"{field}: ")
 

@@ -1,13 +1,14 @@
 """Functions over HTTP: a service that plays the model's part, the real sandbox, and what clients see of both."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
 import pytest
 
 from fireside.errors import EngineLost
+from fireside.serving.types import Delta
 from support.live_server import LiveServer, check_error, live_server, wait_until
 from support.scripted_service import ScriptedService, calls, says
 
@@ -31,7 +32,7 @@ def server(functions_server: LiveServer) -> LiveServer:
     return functions_server
 
 
-def play(server: LiveServer, *script: object) -> ScriptedService:
+def play(server: LiveServer, *script: Sequence[Delta | BaseException]) -> ScriptedService:
     service = server.service
     assert isinstance(service, ScriptedService)
     service.script = script
@@ -61,7 +62,7 @@ def test_an_answer_says_what_was_called(server: LiveServer) -> None:
     first, second = service.requests
     assert [tool.name for tool in first.tools] == ["add", "fail"]
     assert first.tools[0].parameters["properties"]["b"] == {"type": "number", "default": 1}
-    assert [message.role for message in second.messages] == ["user", "assistant", "tool", "tool"]
+    assert [message.role for message in second.messages or ()] == ["user", "assistant", "tool", "tool"]
 
 
 def test_usage_is_recorded_for_all_rounds(server: LiveServer) -> None:

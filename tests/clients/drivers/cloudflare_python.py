@@ -1,6 +1,7 @@
 """The official Cloudflare SDK for Python."""
 
 import json
+from typing import Any
 
 from cloudflare import Cloudflare
 from protocol import Ask, piece, serve
@@ -11,7 +12,7 @@ def client(ask: Ask) -> Cloudflare:
 
 
 def answer(ask: Ask) -> object:
-    said = client(ask).ai.run(ask["model"], account_id="acc", prompt=ask["prompt"], extra_body=ask["options"])
+    said: Any = client(ask).ai.run(ask["model"], account_id="acc", prompt=ask["prompt"], extra_body=ask["options"])
     return {"text": said["response"], "tokens": said["usage"]["total_tokens"]}
 
 
@@ -33,11 +34,12 @@ def stream(ask: Ask) -> object:
 
 
 def models(ask: Ask) -> object:
-    return [model["name"] for model in client(ask).ai.models.list(account_id="acc")]
+    listed: Any = client(ask).ai.models.list(account_id="acc")
+    return [model["name"] for model in listed]
 
 
 def tools(ask: Ask) -> object:
-    def run(messages: list[object], **fields: object) -> dict[str, object]:
+    def run(messages: list[Any], **fields: object) -> Any:
         return client(ask).ai.run(ask["model"], account_id="acc", messages=messages, extra_body=fields)
 
     question = {"role": "user", "content": ask["prompt"]}
@@ -51,7 +53,8 @@ def tools(ask: Ask) -> object:
 def form(ask: Ask) -> object:
     wanted = {"type": "json_schema", "json_schema": ask["schema"]}
     body = {"response_format": wanted}
-    return client(ask).ai.run(ask["model"], account_id="acc", prompt=ask["prompt"], extra_body=body)["response"]
+    said: Any = client(ask).ai.run(ask["model"], account_id="acc", prompt=ask["prompt"], extra_body=body)
+    return said["response"]
 
 
 serve(answer=answer, stream=stream, models=models, tools=tools, form=form)

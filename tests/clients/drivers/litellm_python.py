@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import Any
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # or it fetches a list of prices when it is imported
 
@@ -11,7 +12,7 @@ from protocol import Ask, piece, serve
 litellm.suppress_debug_info = True
 
 
-def question(ask: Ask) -> dict[str, object]:
+def question(ask: Ask) -> dict[str, Any]:
     return {
         "model": f"{ask['provider']}/{ask['model']}",
         "api_base": f"{ask['url']}/client/v4/accounts/acc/ai/v1",
