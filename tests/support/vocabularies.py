@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import tiktoken
-from sentencepiece import SentencePieceProcessor
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers.convert_slow_tokenizer import import_protobuf
+
+from sentencepiece import SentencePieceProcessor
 
 Json = dict[str, Any]
 Encode = Callable[[str], list[int]]

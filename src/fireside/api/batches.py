@@ -16,7 +16,6 @@ from uuid import uuid4
 import msgspec
 
 from fireside.api.http.envelope import ErrorInfo, error_envelope
-from fireside.api.schema.nullable import without_nulls
 from fireside.api.schema.run_input import TextInput, parse_input
 from fireside.api.schema.run_output import TokenUsage, usage_object
 from fireside.api.unset import UNSET, Unset
@@ -100,18 +99,16 @@ def read_run(body: dict[str, Any], *, queue: bool = False) -> TextInput | NewBat
 
     Raises InvalidInput, naming the place of a wrong request in the batch.
     """
-    own = without_nulls(body)
-    is_input = "prompt" in own or "messages" in own
-    if "requests" in own:
+    is_input = body.get("prompt") is not None or body.get("messages") is not None
+    if (requests := body.get("requests")) is not None:
         if is_input:
             raise InvalidInput(["requests: not with prompt or messages, which each of them has"])
-        return NewBatch(_items(own["requests"]))
-    if "request_id" in own and not is_input:
-        if not isinstance(own["request_id"], str):
+        return NewBatch(_items(requests))
+    if (request_id := body.get("request_id")) is not None and not is_input:
+        if not isinstance(request_id, str):
             raise InvalidInput(["request_id: should be a string"])
-        return BatchLookup(own["request_id"])
-    options = own.get("options")
-    if queue or any(_says(place, "queueRequest") for place in (own, options)):
+        return BatchLookup(request_id)
+    if queue or any(_says(place, "queueRequest") for place in (body, body.get("options"))):
         return NewBatch((_item(body),))
     return parse_input(body)
 

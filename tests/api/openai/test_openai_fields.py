@@ -69,7 +69,7 @@ def test_no_field_is_both_taken_and_refused(kind: type[ChatInput | CompletionInp
 
 def test_the_page_has_a_line_for_every_field() -> None:
     section = read("docs/openai.md").partition("## Fields")[2].partition("## Errors")[0]
-    taken, without_effect, refused = re.split(r"### Without effect|### Refused", section)
+    taken, without_effect, refused = re.split(r"### Without effect|### Rejected", section)
 
     def names(text: str) -> set[str]:
         return set(re.findall(r"`(\w+)`", text))

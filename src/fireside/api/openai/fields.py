@@ -18,7 +18,6 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     ConfigDict,
     Field,
     ValidationError,
@@ -32,7 +31,8 @@ from fireside.api.openai.refused import CHAT, COMPLETIONS, Refused, refuse
 from fireside.api.openai.turns import FunctionTool, Turn
 from fireside.api.openai.values import MAX_CHOICES, LogitBias, Prompts, StopTexts, TokenIds
 from fireside.api.schema.nullable import NullIsUnset
-from fireside.api.schema.run_input import MAX_TOKENS, NOT_TOO_MANY, WHOLE, Options, problem_lines
+from fireside.api.schema.run_input import MAX_TOKENS, NOT_TOO_MANY, Options, problem_lines
+from fireside.api.schema.sampling_fields import WHOLE, SamplingFields
 from fireside.api.schema.tool_fields import MAX_TOOLS, Choice
 from fireside.engine.types import MAX_SCORES, Sampling
 from fireside.errors import InvalidInput
@@ -43,6 +43,9 @@ MAX_ANSWER_TOKENS = 4096
 COMPLETION_TOKENS = 16
 SEEDS = 2**63
 """The engine counts from 0; of the seeds that clients send, only those beyond 2**63 share an answer."""
+
+_AT_LEAST_0 = AfterValidator(lambda count: max(0, count))
+_FROM_0 = AfterValidator(lambda seed: seed % SEEDS)
 
 _MAX_LABEL = 1024
 _MAX_NAME = 64
@@ -71,7 +74,7 @@ def _with_stream(options: StreamOptions, info: ValidationInfo) -> StreamOptions:
     return options
 
 
-class Bookkeeping(NullIsUnset, BaseModel):
+class Bookkeeping(NullIsUnset):
     """Fields for the books of who runs a service, and hints: checked, and without effect on any answer."""
 
     user: Label | None = None
@@ -88,7 +91,7 @@ class Bookkeeping(NullIsUnset, BaseModel):
     spaces_between_special_tokens: bool = True
 
 
-class _Common(Guided, Bookkeeping):
+class _Common(Guided, Bookkeeping, SamplingFields):
     model_config = ConfigDict(extra="forbid")
     refused: ClassVar[Mapping[str, Refused]]
     default_tokens: ClassVar[int]
@@ -99,16 +102,11 @@ class _Common(Guided, Bookkeeping):
     stream_options: Annotated[StreamOptions, AfterValidator(_with_stream)] = StreamOptions()
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
     min_tokens: Annotated[int, Field(ge=0, le=MAX_TOKENS), WHOLE] = 0
-    temperature: Annotated[float, Field(ge=0, le=5, description="0 always takes the likeliest token.")] = 0.6
-    top_p: Annotated[float, Field(ge=0, le=1)] = 1.0
-    top_k: Annotated[int, Field(ge=-1, le=1000, description="0 and -1 are off."), WHOLE] = 0
+    top_k: Annotated[int, Field(ge=-1, le=1000, description="0 and -1 are off."), WHOLE, _AT_LEAST_0] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
-    presence_penalty: Annotated[float, Field(ge=-2, le=2)] = 0.0
-    repetition_penalty: Annotated[float, Field(ge=0, le=2)] = 1.0
     logit_bias: LogitBias = {}
     allowed_token_ids: TokenIds = []
-    seed: Annotated[int, Field(ge=-SEEDS, lt=SEEDS), WHOLE] | None = None
+    seed: Annotated[int, Field(ge=-SEEDS, lt=SEEDS), WHOLE, _FROM_0] | None = None
     stop: StopTexts = []
     stop_token_ids: Annotated[TokenIds, Field(max_length=64)] = []
     ignore_eos: bool = False
@@ -136,21 +134,8 @@ class _Common(Guided, Bookkeeping):
         """Of an answer, where the client says."""
         return self.max_tokens
 
-    def sampling(self) -> Sampling:
-        """The engine's form of the sampling fields."""
-        return Sampling(
-            temperature=self.temperature,
-            top_p=self.top_p,
-            top_k=max(0, self.top_k),
-            min_p=self.min_p,
-            seed=None if self.seed is None else self.seed % SEEDS,
-            frequency_penalty=self.frequency_penalty,
-            presence_penalty=self.presence_penalty,
-            repetition_penalty=self.repetition_penalty or 1.0,
-            logit_bias=self.logit_bias,
-            allowed_ids=self.allowed_token_ids,
-            min_tokens=self.min_tokens,
-        )
+    def sampling(self, **more: Any) -> Sampling:
+        return super().sampling(allowed_ids=self.allowed_token_ids, **more)
 
 
 class ChatInput(_Common):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from fireside.api.schema.nullable import NullIsUnset
@@ -70,7 +70,7 @@ class Turn(NullIsUnset):
         return Message(role, self.content, calls, self.tool_call_id, name)
 
 
-class FunctionSpec(NullIsUnset, BaseModel):
+class FunctionSpec(NullIsUnset):
     """A function the model may call. `parameters` is a JSON schema of type object."""
 
     name: Name

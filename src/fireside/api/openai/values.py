@@ -5,7 +5,8 @@ from typing import Annotated, cast
 from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from fireside.api.schema.run_input import MAX_TEXT, WHOLE, whole
+from fireside.api.schema.run_input import MAX_TEXT
+from fireside.api.schema.sampling_fields import WHOLE, whole
 
 MAX_CHOICES = 128
 """Answers to one request, over all its prompts: as many as OpenAI's n allows."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -16,7 +16,7 @@ from fireside.api.http.body import read_body
 from fireside.api.http.envelope import Envelope, answer
 from fireside.api.http.scopes import check_scope
 from fireside.api.http.upload import receive_file
-from fireside.api.schema.nullable import null_is_unset, without_nulls
+from fireside.api.schema.nullable import NullIsUnset
 from fireside.api.schema.operation import Doc, Operation
 from fireside.api.schema.run_input import problem_lines
 from fireside.errors import (
@@ -39,10 +39,8 @@ from fireside.store.finetune_records import FineTune
 _BASE = "/client/v4/accounts/{account_id}/ai/finetunes"
 
 
-class CreateInput(BaseModel):
+class CreateInput(NullIsUnset):
     """Body of a creation."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, json_schema_extra=null_is_unset)
 
     model: Annotated[str, Field(max_length=200)]
     name: Annotated[str, Field(max_length=100)]
@@ -156,7 +154,7 @@ def _doc(name: str, summary: str, result: Any, **more: Any) -> Doc:
 def _parse_create(body: dict[str, Any]) -> CreateInput:
     """Raises InvalidInput."""
     try:
-        return CreateInput.model_validate(without_nulls(body))
+        return CreateInput.model_validate(body)
     except ValidationError as error:
         raise InvalidInput(problem_lines(error)) from None
 

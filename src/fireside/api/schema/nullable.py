@@ -1,6 +1,5 @@
 """Fields that may be null: the same as not given."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -8,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 _NULL = {"type": "null"}
 
 
-def null_is_unset(schema: dict[str, Any]) -> None:
+def _say_so(schema: dict[str, Any]) -> None:
     """Say in a model's schema what its reader does: a field that need not be given may be null just as well."""
     required = schema.get("required", ())
     for name, field in schema["properties"].items():
@@ -18,17 +17,14 @@ def null_is_unset(schema: dict[str, Any]) -> None:
             schema["properties"][name] = {"anyOf": [*choices, _NULL], **about}
 
 
-def without_nulls(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that are given."""
-    return {name: value for name, value in given.items() if value is not None}
-
-
 class NullIsUnset(BaseModel):
     """Checks a JSON object strictly; a field that is null counts as not given."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", json_schema_extra=null_is_unset)
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", json_schema_extra=_say_so)
 
     @model_validator(mode="before")
     @classmethod
     def _null_is_unset(cls, value: object) -> object:
-        return without_nulls(value) if isinstance(value, dict) else value
+        if not isinstance(value, dict):
+            return value
+        return {name: given for name, given in value.items() if given is not None}

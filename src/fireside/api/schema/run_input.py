@@ -7,10 +7,11 @@ integer (JSON Schema's rule), "1" and true are not.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from fireside.api.schema.nullable import null_is_unset, without_nulls
+from fireside.api.schema.nullable import NullIsUnset
+from fireside.api.schema.sampling_fields import WHOLE, SamplingFields
 from fireside.api.schema.tool_fields import (
     MAX_TOOLS,
     Choice,
@@ -22,7 +23,7 @@ from fireside.api.schema.tool_fields import (
     tool_choice,
 )
 from fireside.chat.messages import Message, Role
-from fireside.engine.types import Adapter, Sampling
+from fireside.engine.types import Adapter
 from fireside.errors import InvalidInput
 from fireside.serving.types import TextRequest, ToolChoice
 
@@ -47,11 +48,6 @@ _MAX_PROBLEMS = 8
 
 def _flag(value: object) -> object:
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
-
-
-def whole(value: object) -> object:
-    """1.0 as the integer that it is by JSON Schema's rule."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _text(content: object) -> object:
@@ -81,12 +77,11 @@ def _not_too_many(messages: object) -> object:
     return messages
 
 
+AT_MOST_1 = AfterValidator(lambda part: min(part, 1.0))
+
 # Not in the published schema, where the bound would only make tests and forms of it unwieldy.
 NOT_TOO_MANY = BeforeValidator(_not_too_many)
 """At most `MAX_MESSAGES` of them."""
-
-WHOLE = BeforeValidator(whole)
-"""1.0 is an integer."""
 
 _TEXT_PART = {
     "type": "object",
@@ -101,14 +96,8 @@ Content = Annotated[
 ]
 
 
-class _Input(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
-
-
-class ChatMessage(_Input):
+class ChatMessage(NullIsUnset):
     """One turn of a conversation. `developer` is today's name for `system`."""
-
-    model_config = ConfigDict(json_schema_extra=null_is_unset)
 
     role: Literal[Role, "developer"]
     content: Content
@@ -118,18 +107,16 @@ class ChatMessage(_Input):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, value: object) -> object:
-        """A turn that calls tools need not say anything."""
-        if not isinstance(value, dict):
-            return value
-        given = without_nulls(value)
-        if given.get("tool_calls"):
-            return {"content": "", **given}
-        if "content" in value and "content" not in given:
-            raise PydanticCustomError(
-                "content_null", "content is null, which only a turn with tool_calls may have: give a text"
-            )
-        return given
+    def _says_something(cls, value: object) -> object:
+        """A turn that calls tools need not."""
+        if isinstance(value, dict) and value.get("content") is None:
+            if value.get("tool_calls"):
+                return {**value, "content": ""}
+            if "content" in value:
+                raise PydanticCustomError(
+                    "content_null", "content is null, which only a turn with tool_calls may have: give a text"
+                )
+        return value
 
     def typed(self) -> Message:
         """For prompting and serving. Fields that belong to another role are ignored, as unknown ones are."""
@@ -144,48 +131,35 @@ class ChatMessage(_Input):
                 return Message(self.role, self.content)
 
 
-class CodeFunction(_Input):
+class CodeFunction(NullIsUnset):
     """A function given by its code."""
 
     name: Annotated[str, Field(max_length=MAX_LABEL)]
     code: Annotated[str, Field(max_length=MAX_TEXT)]
 
 
-class Options(_Input):
+class Options(NullIsUnset):
     """How the request is treated, as opposed to what the model sees."""
 
     reject_if_busy: Annotated[Flag, Field(alias="rejectIfBusy")] = False
 
 
-class _Common(_Input):
-    model_config = ConfigDict(json_schema_extra=null_is_unset)
+class _First(NullIsUnset):
+    """Stands before the sampling parameters where fields are listed."""
 
     raw: Annotated[Flag, Field(description="Apply no chat template.")] = False
     stream: Annotated[bool, Field(description="Answer with server-sent events.")] = False
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS, description="Most tokens to generate."), WHOLE] = 256
-    temperature: Annotated[float, Field(ge=0, le=5, description="0 always takes the likeliest token.")] = 0.6
-    top_p: Annotated[float, Field(ge=0, le=2, description="Above 1 means 1.")] | None = None
+
+
+class _Common(SamplingFields, _First):
+    top_p: Annotated[float, Field(ge=0, le=2, description="Above 1 means 1."), AT_MOST_1] | None = None
     top_k: Annotated[int, Field(ge=1, le=50), WHOLE] | None = None
     seed: Annotated[int, Field(ge=1, le=9_999_999_999), WHOLE] | None = None
-    repetition_penalty: Annotated[float, Field(ge=0, le=2)] | None = None
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     lora: Annotated[str, Field(description="Id or name of a fine-tune.")] | None = None
     response_format: ResponseFormat | None = None
     guided_json: GuidedJson | None = None
     options: Options = Options()
-
-    def sampling(self) -> Sampling:
-        """The engine's form of the sampling fields."""
-        return Sampling(
-            temperature=self.temperature,
-            top_p=1.0 if self.top_p is None else min(self.top_p, 1.0),
-            top_k=self.top_k or 0,
-            seed=self.seed,
-            repetition_penalty=self.repetition_penalty or 1.0,
-            frequency_penalty=self.frequency_penalty or 0.0,
-            presence_penalty=self.presence_penalty or 0.0,
-        )
 
 
 def _one_text(prompt: object) -> object:
@@ -221,16 +195,16 @@ def parse_input(body: dict[str, Any]) -> TextInput:
     Raises:
         InvalidInput: naming each field that is wrong, and its bound.
     """
-    given = without_nulls(body)
-    if ("prompt" in given) == ("messages" in given):
-        both = "not both" if "prompt" in given else "one of them is required"
+    has_prompt, has_messages = (body.get(name) is not None for name in ("prompt", "messages"))
+    if has_prompt == has_messages:
+        both = "not both" if has_prompt else "one of them is required"
         raise InvalidInput([f"give either prompt or messages: {both}"])
     try:
-        parsed: TextInput = (PromptInput if "prompt" in given else MessagesInput).model_validate(given)
+        parsed: TextInput = (PromptInput if has_prompt else MessagesInput).model_validate(body)
     except ValidationError as error:
         raise InvalidInput(problem_lines(error)) from None
     if isinstance(parsed, PromptInput):
-        stray = [name for name in ("functions", "tools") if given.get(name)]
+        stray = [name for name in ("functions", "tools") if body.get(name)]
         if stray:
             raise InvalidInput([f"{name}: goes with messages, not with prompt" for name in stray])
     return parsed

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from fireside.api.schema.nullable import null_is_unset, without_nulls
+from fireside.api.schema.nullable import NullIsUnset
 from fireside.chat import messages
 from fireside.errors import InvalidInput
 from fireside.serving.types import JsonOutput, NamedTool, RegexOutput, ToolChoice
@@ -21,20 +21,14 @@ MAX_DESCRIPTION = 131_072
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", json_schema_extra=null_is_unset)
-
-
 def _unwrapped(value: object) -> object:
-    """What stands inside `{"type": "function", "function": {…}}`, an id beside it with it; without its nulls."""
-    if not isinstance(value, dict):
-        return value
-    if isinstance(value.get("function"), dict):
-        value = {**value["function"], **({"id": value["id"]} if "id" in value else {})}
-    return without_nulls(value)
+    """What stands inside `{"type": "function", "function": {…}}`, an id beside it with it."""
+    if isinstance(value, dict) and isinstance(value.get("function"), dict):
+        return {**value["function"], **({"id": value["id"]} if "id" in value else {})}
+    return value
 
 
-class Tool(_Strict):
+class Tool(NullIsUnset):
     """A tool the model may call; also accepted inside `{"type": "function", "function": {…}}`."""
 
     name: Name
@@ -51,7 +45,7 @@ class Tool(_Strict):
         return messages.Tool(self.name, self.description, self.parameters)
 
 
-class EarlierCall(_Strict):
+class EarlierCall(NullIsUnset):
     """A call in an assistant's turn: arguments as an object, or as its JSON text inside OpenAI's `function`."""
 
     id: Annotated[str, Field(max_length=MAX_DESCRIPTION)] = ""
@@ -77,11 +71,11 @@ class EarlierCall(_Strict):
         return messages.ToolCall(self.id, self.name, self.arguments)
 
 
-class _Chosen(_Strict):
+class _Chosen(NullIsUnset):
     name: Name
 
 
-class NamedChoice(_Strict):
+class NamedChoice(NullIsUnset):
     """`{"type": "function", "function": {"name": "…"}}`: the model must call this one."""
 
     type: Literal["function"]
@@ -95,7 +89,7 @@ _WRAPPING = {"name", "description", "strict"}
 """What OpenAI has beside the schema itself; no JSON schema has only these."""
 
 
-class ResponseFormat(_Strict):
+class ResponseFormat(NullIsUnset):
     """The form the answer must have. `json_schema` is a JSON schema, or OpenAI's `{name, schema, strict}`."""
 
     type: Literal["text", "json_object", "json_schema", "regex"]
