@@ -1,0 +1,26 @@
+"""OpenChat 3.5 and Starling LM: every message in its place, ended by `<|end_of_turn|>`.
+
+    GPT4 Correct User: user<|end_of_turn|>GPT4 Correct Assistant: assistant<|end_of_turn|>
+
+A tool's answer is the user's.
+"""
+
+from fireside.chat.formats.base import ChatFormat, Conversation
+from fireside.chat.pieces import Piece, control, words
+from fireside.chat.tools import spelt_out
+
+END_OF_TURN = "<|end_of_turn|>"
+
+
+def _render(conversation: Conversation) -> list[Piece]:
+    messages = spelt_out(conversation.messages)
+    pieces: list[Piece] = []
+    for message in messages:
+        role = "user" if message.role == "tool" else message.role
+        pieces += [*words(f"GPT4 Correct {role.title()}: {message.content}"), control(END_OF_TURN)]
+    if messages[-1].role == "assistant":
+        return pieces[:-1]  # not closed
+    return [*pieces, *words("GPT4 Correct Assistant:")]
+
+
+FORMATS = (ChatFormat(name="openchat", title="OpenChat, GPT4 Correct User: …", render=_render, ends=(END_OF_TURN,)),)
