@@ -90,6 +90,8 @@ class _Routes:
             "context_length": context_length,
             "lora": spec.lora,
             "beta": spec.beta,
+            "retired": spec.retired,
+            "license": spec.license,
             "prompt_style": spec.prompt.style,
             "prompt_style_title": format_of(spec.prompt).title,
             "default_system": default_system(spec.prompt),

@@ -17,11 +17,13 @@ import { accountPath, request } from "./session.js";
  * @property {string} prompt_style
  * @property {string} prompt_style_title for people
  * @property {string | null} default_system
+ * @property {string | null} [retired] the day from which the hosted service has not answered for it
+ * @property {string} [license]
  * @property {string | null} answered_by the model that stands in for it
  * @property {boolean} can_download
  * @property {number | null} download_bytes
  * @property {Costs} [costs]
- * @property {"ready" | "loading" | "idle" | "not-downloaded" | "downloading" | "failed"} state
+ * @property {"ready" | "loading" | "idle" | "not-downloaded" | "downloading" | "failed" | "unavailable"} state
  * @property {string} detail
  * @property {{phase: string, share: number | null, done: number, total: number} | null} progress
  * @property {{running: number, waiting: number} | null} stats

@@ -20,6 +20,8 @@ export function propertyList(model) {
     ["Chat style", model.prompt_style_title ?? model.prompt_style],
     ["Default system message", model.default_system ?? "None"],
     ["Beta", model.beta ? "Yes" : "No"],
+    model.retired && ["Retired where it was hosted", model.retired],
+    model.license && ["License", model.license],
     model.download_bytes && ["Download", size(model.download_bytes)],
     costs.disk_bytes && ["On disk, with its cache", size(costs.disk_bytes)],
     costs.memory_bytes && ["Memory", `${size(costs.memory_bytes)} while it is loaded`],

@@ -18,6 +18,7 @@ const LABELS = {
   "not-downloaded": "Not downloaded",
   downloading: "Downloading",
   failed: "Failed",
+  unavailable: "No weights",
 };
 
 class ModelState extends HTMLElement {
@@ -114,7 +115,7 @@ function label({ state, progress }) {
 function detail(model) {
   const { state, progress, stats } = model;
   if (model.answered_by) return `Requests are answered by ${model.answered_by}, its stand-in.`;
-  if (state === "failed") return model.detail;
+  if (state === "failed" || state === "unavailable") return model.detail;
   if (progress) {
     const bytes = progress.total ? ` (${size(progress.done)} of ${size(progress.total)})` : "";
     return `${progress.phase}${bytes}`;

@@ -1,6 +1,7 @@
 // @ts-check
 /** `<fs-lane>`: one that answers: a model, and a fine-tune if the model takes any. */
 
+import { byPlace } from "../api/groups.js";
 import { states } from "../api/states.js";
 import { fill, freshId, h } from "../lib/dom.js";
 import { icon } from "../lib/icons.js";
@@ -43,7 +44,8 @@ class LaneView extends HTMLElement {
     this.#index = index;
     const model = states.get(lane.model);
     const tunes = playground.fineTunes.filter((tune) => tune.model === lane.model);
-    const key = JSON.stringify([lane, index, lanes, states.models.map((one) => one.name), model?.lora, tunes]);
+    const groups = byPlace(states.models);
+    const key = JSON.stringify([lane, index, lanes, groups.map(({ models }) => models.map((one) => one.name)), model?.lora, tunes]);
     if (model) this.#state.model = model;
     if (key === this.#seen) return;
     this.#seen = key;
@@ -52,7 +54,9 @@ class LaneView extends HTMLElement {
     this.#tuneLabel.textContent = `Fine-tune${which}`;
     this.#about.href = modelPath(lane.model);
     this.#about.setAttribute("aria-label", `About this model, ${shortName(lane.model)}`);
-    const known = states.models.map((one) => h("option", { value: one.name }, shortName(one.name)));
+    const known = groups.map(({ title, models }) =>
+      h("optgroup", { label: title }, models.map((one) => h("option", { value: one.name }, shortName(one.name)))),
+    );
     const listed = states.models.some((one) => one.name === lane.model);
     const gone = !listed && h("option", { value: lane.model }, model ? lane.model : `${lane.model} (not on this server)`);
     fill(this.#model, known, gone);
