@@ -27,7 +27,11 @@ def test_an_unknown_shell(tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
 @pytest.mark.parametrize(
     ("typed", "completed"),
-    [("fireside st", "stop"), ("fireside run op", "openhermes-2.5-mistral-7b-awq"), ("fireside models --js", "--json")],
+    [
+        ("fireside st", "stop"),
+        ("fireside run openh", "openhermes-2.5-mistral-7b-awq"),
+        ("fireside models --js", "--json"),
+    ],
 )
 def test_bash_completes(typed: str, completed: str, tmp_path: Path) -> None:
     command = tmp_path / "bin" / "fireside"
@@ -49,9 +53,9 @@ def test_bash_completes(typed: str, completed: str, tmp_path: Path) -> None:
 
 def test_models_by_their_last_part_or_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FIRESIDE_DATA_DIR", str(tmp_path))
-    assert complete_models("open") == [ID.rpartition("/")[2]]
+    assert complete_models("openh") == [ID.rpartition("/")[2]]
     assert complete_models("@hf/thebloke/open") == [ID]
     assert complete_models("nothing") == []
     (tmp_path / "catalog").mkdir()
     (tmp_path / "catalog" / "broken.toml").write_text("id =")
-    assert complete_models("open") == []
+    assert complete_models("openh") == []

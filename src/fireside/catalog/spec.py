@@ -177,6 +177,7 @@ class ArchitectureFacts(_Strict):
     num_hidden_layers: int | None = Field(default=None, ge=1, le=1 << 10)
     num_attention_heads: int | None = Field(default=None, ge=1, le=1 << 11)
     num_key_value_heads: int | None = Field(default=None, ge=1, le=1 << 11)
+    head_dim: int | None = Field(default=None, ge=1, le=1 << 12)
     group_size: int | None = Field(default=None, ge=1, le=1 << 17)
     max_position_embeddings: int | None = None
     rope_theta: float | None = None

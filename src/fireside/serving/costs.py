@@ -164,8 +164,8 @@ def _facts(spec: ModelSpec) -> _Facts | None:
         ):
             config = ModelConfig(
                 vocab_size=vocab, hidden_size=hidden, intermediate_size=inner, layers=layers, heads=heads,
-                kv_heads=kv_heads, head_dim=hidden // heads, context_length=spec.context_length, rope_theta=1.0,
-                norm_eps=1e-5,
+                kv_heads=kv_heads, head_dim=spec.architecture.head_dim or hidden // heads,
+                context_length=spec.context_length, rope_theta=1.0, norm_eps=1e-5,
             )  # fmt: skip
             return _Facts(config, spec.architecture.group_size)
         case _:

@@ -52,6 +52,7 @@ def _of_gguf(path: Path) -> dict[str, object]:
         "num_hidden_layers": config.layers,
         "num_attention_heads": config.heads,
         "num_key_value_heads": config.kv_heads,
+        "head_dim": config.head_dim,
         "max_position_embeddings": config.context_length,
         "rope_theta": config.rope_theta,
     }
@@ -62,6 +63,7 @@ def _of_config(config: dict[str, Any], quantisation: tuple[Path, dict[str, Any]]
         "model_type": config.get("model_type"),
         **{name: config.get(name) for name in _SIZES},
         "num_key_value_heads": config.get("num_key_value_heads", config.get("num_attention_heads")),
+        "head_dim": config.get("head_dim"),
         "group_size": None if quantisation is None else _group_size(quantisation[1]),
         "max_position_embeddings": config.get("max_position_embeddings"),
         "rope_theta": _rope_theta(config),
