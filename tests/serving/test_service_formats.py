@@ -58,3 +58,33 @@ async def test_a_model_that_must_call_does_in_its_own_dialect(tmp_path: Path, st
             assert deltas[-1].finish_reason == "tool_calls"
             for call in calls:
                 assert set(json.loads(call.arguments)) >= {"stop": set(), "go": {"far"}}[call.name]
+
+
+TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content | trim }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+async def test_a_model_answers_by_its_own_template(tmp_path: Path) -> None:
+    tokenizer = with_tokens(tiny_byte_level(), "<|im_start|>", "<|im_end|>")
+    folder = tmp_path / "weights"
+    make_tiny_checkpoint(folder, vocab=len(tokenizer["model"]["vocab"]))
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text('{"eos_token": "<|im_end|>"}', encoding="utf-8")
+    (folder / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
+    answers, previews = [], []
+    for style in ("template", "chatml"):
+        model = add_model(tmp_path, style, folder=folder, style=style)
+        request = TextRequest(
+            model=model,
+            messages=(Message("system", "Be <|im_end|> brief."), Message("user", "Hi")),
+            max_tokens=12,
+            sampling=Sampling(temperature=1.0, seed=3),
+        )
+        async with asyncio.timeout(LIMIT), opened(tmp_path) as service:
+            answers.append([(delta.text, delta.finish_reason) async for delta in service.generate(request)])
+            preview = await service.preview(request)
+            previews.append((preview.pieces, preview.tokens))
+    assert answers[0] == answers[1]
+    assert previews[0] == previews[1]

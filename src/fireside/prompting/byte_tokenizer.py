@@ -1,5 +1,6 @@
 """A tokenizer without files, for the echo model: one token a byte."""
 
+from fireside.chat.templates.source import CheckpointTemplate
 from fireside.prompting.vocabulary import Lead
 
 
@@ -14,6 +15,8 @@ class ByteTokenizer:
     strips_leading_space = False
     byte_fallback = False
     longest_token: int | None = 1
+    added_tokens = ("<s>", "</s>")
+    chat_template: CheckpointTemplate | None = None
 
     def encode(self, text: str, *, control: bool, lead: Lead = "start") -> list[int]:
         """The text's bytes. There are no special tokens to find, so `control` and `lead` make no difference."""

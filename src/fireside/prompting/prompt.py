@@ -3,16 +3,17 @@
 import re
 from collections.abc import Sequence
 
-from fireside.chat.formats import ChatFormat, Conversation, formats
+from fireside.chat.formats import TEMPLATE, ChatFormat, Conversation, formats
 from fireside.chat.formats.base import blank_lined
 from fireside.chat.messages import Message, ToolOffer
 from fireside.chat.pieces import Piece, joined
 from fireside.chat.spec import PromptSpec
+from fireside.chat.templates.renderer import TemplateRenderer
 from fireside.chat.tools import spelt_out
 from fireside.errors import InvalidInput, UnsupportedWeights
 from fireside.prompting.vocabulary import Lead, Vocabulary
 
-_LIKE_A_TOKEN = re.compile(r"<[^<>\s]{1,64}>")
+_LIKE_A_TOKEN = re.compile(r"<[^<>\s]{1,64}>|\[/?[A-Z_]{2,32}\]")
 """How special tokens are spelt: which of the candidates are any, the tokenizer knows."""
 
 
@@ -38,6 +39,7 @@ def build_prompt(
     spec: PromptSpec,
     tokenizer: Vocabulary,
     most: int | None = None,
+    renderer: TemplateRenderer | None = None,
 ) -> list[int]:
     """Token ids of the prompt, at least one. CPU work: call it from a thread, not from the event loop.
 
@@ -54,18 +56,24 @@ def build_prompt(
         spec: the model's prompt settings.
         tokenizer: the model's tokenizer.
         most: what is certain to have more tokens is given up as soon as that is known.
+        renderer: for models whose prompts their own template makes; None: one is opened for this prompt.
 
     Raises:
         PromptTooLong: more than `most` tokens. A prompt that comes back may have some more all the same.
         InvalidInput: there is nothing to say to the model.
-        UnsupportedWeights: the tokenizer lacks a control token of the format.
+        UnsupportedWeights: the tokenizer lacks a control token of the format; the model's template cannot be used.
+        EngineFailed: there is no process to render the model's template.
     """
     if raw:
         text = _raw_text(prompt, messages)
         _check_length(0, text, tokenizer, most)
         ids = tokenizer.encode(text, control=True)
     else:
-        ids = _encode(_pieces(prompt, messages, note, offer, spec), spec, tokenizer, most)
+        chat = format_of(spec, tokenizer, renderer)
+        if spec.style == TEMPLATE and messages is not None:
+            # A template is only given what its prompt has room for.
+            _check_length(0, "".join(message.content for message in messages), tokenizer, most)
+        ids = _encode(_pieces(prompt, messages, note, offer, spec, chat), spec, tokenizer, most)
     bos = tokenizer.bos_id
     if tokenizer.add_bos and bos is not None and ids[:1] != [bos]:
         ids.insert(0, bos)
@@ -100,6 +108,7 @@ def prompt_pieces(
     offer: ToolOffer | None = None,
     spec: PromptSpec,
     tokenizer: Vocabulary | None,
+    renderer: TemplateRenderer | None = None,
 ) -> list[Piece]:
     """The same text in pieces, so that control tokens can be told from text that looks like them.
 
@@ -110,7 +119,7 @@ def prompt_pieces(
     if raw:
         pieces = _raw_pieces(prompt, messages, spec, tokenizer)
     else:
-        pieces = _pieces(prompt, messages, note, offer, spec)
+        pieces = _pieces(prompt, messages, note, offer, spec, format_of(spec, tokenizer, renderer))
         if tokenizer is not None:
             pieces = _known(pieces, tokenizer)
     if tokenizer is not None and tokenizer.add_bos and tokenizer.bos_token is not None:
@@ -125,11 +134,20 @@ def render(messages: Sequence[Message], spec: PromptSpec, offer: ToolOffer | Non
 
     Raises InvalidInput when there are no messages.
     """
-    return _rendered(messages, "", offer, spec)
+    return _rendered(messages, "", offer, spec, format_of(spec))
 
 
-def format_of(spec: PromptSpec) -> ChatFormat:
-    """The chat format that a model's prompt settings name."""
+def format_of(
+    spec: PromptSpec, tokenizer: Vocabulary | None = None, renderer: TemplateRenderer | None = None
+) -> ChatFormat:
+    """The chat format that a model's prompt settings name: the checkpoint's own only with its tokenizer.
+
+    `renderer` as in `build_prompt`.
+    """
+    if spec.style == TEMPLATE and tokenizer is not None and tokenizer.chat_template is not None:
+        from fireside.chat.templates.format import template_format
+
+        return template_format(tokenizer.chat_template, tokenizer.added_tokens, renderer)
     return formats()[spec.style]
 
 
@@ -144,7 +162,7 @@ def spelt_tokens(chat: ChatFormat, tokenizer: Vocabulary) -> dict[int, bytes]:
 def answer_bytes(spec: PromptSpec, tokenizer: Vocabulary) -> list[bytes]:
     """What each token stands for in an answer that is held to a grammar, by id."""
     table = [tokenizer.token_bytes(token) for token in range(tokenizer.vocab_size)]
-    for token, text in spelt_tokens(format_of(spec), tokenizer).items():
+    for token, text in spelt_tokens(format_of(spec, tokenizer), tokenizer).items():
         table[token] = text
     return table
 
@@ -161,6 +179,8 @@ def turn_end(spec: PromptSpec) -> str | None:
 
 def control_texts(spec: PromptSpec) -> frozenset[str]:
     """The control tokens that the model's format cannot do without, and those that the catalog file names as ends."""
+    if spec.style == TEMPLATE:
+        return frozenset(spec.stop)
     conversation = [Message("user", "a"), Message("assistant", "b"), Message("user", "c")]
     written = (piece.text for piece in render(conversation, spec) if piece.control and not piece.optional)
     return frozenset(written) | frozenset(spec.stop)
@@ -190,18 +210,20 @@ def _pieces(
     note: str,
     offer: ToolOffer | None,
     spec: PromptSpec,
+    chat: ChatFormat,
 ) -> list[Piece]:
     if messages is None:
         system, question = default_system(spec), Message("user", _given(prompt))
         messages = [question] if system is None else [Message("system", system), question]
-    return _rendered(messages, note, offer, spec)
+    return _rendered(messages, note, offer, spec, chat)
 
 
-def _rendered(messages: Sequence[Message], note: str, offer: ToolOffer | None, spec: PromptSpec) -> list[Piece]:
+def _rendered(
+    messages: Sequence[Message], note: str, offer: ToolOffer | None, spec: PromptSpec, chat: ChatFormat
+) -> list[Piece]:
     """Raises InvalidInput when there are no messages."""
     if not messages:
         raise InvalidInput(["messages: must hold at least one message, got none"])
-    chat = format_of(spec)
     if not chat.has_system:
         note, offer = "", None
     if offer is not None and chat.dialect.describe is not None:

@@ -7,6 +7,7 @@ from typing import Self
 import msgspec
 from tokenizers import Tokenizer as LibraryTokenizer
 
+from fireside.chat.templates.source import CheckpointTemplate, template_of_folder, template_of_gguf
 from fireside.errors import BadWeights
 from fireside.prompting.ends import ends_of_folder, ends_of_gguf, token_text
 from fireside.prompting.gguf_tokenizer import begins_with_bos, from_gguf_metadata
@@ -16,6 +17,9 @@ from fireside.weights.json_file import read_json, read_json_object
 
 MAX_TOKENIZER_BYTES = 128 * 1024 * 1024
 _MAX_CONFIG_BYTES = 8 * 1024 * 1024
+_NAMED = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
+"""By transformers' names: GGUF's."""
+
 _PROBE = "a \U0010fffd"
 """Common and uncommon characters, to find a missing unknown token before a request does."""
 
@@ -34,6 +38,7 @@ class Tokenizer:
         bos_token: text of the token that begins a text, or None.
         ends: tokens that end a text, by id or text; those that the vocabulary does not have are left out.
         add_bos: whether prompts begin with `bos_token`; None asks the file's own post-processor.
+        chat_template: the checkpoint's own.
 
     Raises BadWeights when the library cannot read the file.
     """
@@ -45,6 +50,7 @@ class Tokenizer:
         bos_token: str | None,
         ends: Iterable[int | str],
         add_bos: bool | None,
+        chat_template: CheckpointTemplate | None = None,
     ) -> None:
         try:
             self._full = LibraryTokenizer.from_str(msgspec.json.encode(parts.full).decode())
@@ -63,6 +69,8 @@ class Tokenizer:
                     f"that is {found}. Fetch it again."
                 )
         self._parts = parts
+        self.added_tokens = tuple(parts.added)
+        self.chat_template = chat_template
         self._bytes = {token_id: _bytes_of(token, parts) for token_id, token in parts.vocab.items()}
         self._bytes.update(dict.fromkeys(parts.special, b""))
         self.bos_token = bos_token if bos_token is not None else parts.vocab.get(automatic[0]) if automatic else None
@@ -96,6 +104,7 @@ class Tokenizer:
             token_text(config.get("bos_token")),
             ends_of_folder(path.parent),
             add_bos if isinstance(add_bos, bool) else None,
+            template_of_folder(path.parent, config, _named(config)),
         )
 
     @classmethod
@@ -112,6 +121,7 @@ class Tokenizer:
             parts.vocab.get(bos) if isinstance(bos, int) else None,
             ends_of_gguf(metadata),
             begins_with_bos(metadata),
+            template_of_gguf(metadata, _named_in_gguf(metadata, parts.vocab)),
         )
 
     def encode(self, text: str, *, control: bool, lead: Lead = "start") -> list[int]:
@@ -146,6 +156,17 @@ class Tokenizer:
         if token_id in self._parts.special:
             return self._parts.vocab[token_id].encode()
         return self.token_bytes(token_id)
+
+
+def _named(config: Mapping[str, object]) -> dict[str, str]:
+    """The special tokens that templates write by transformers' names."""
+    texts = {name: token_text(config.get(name)) for name in _NAMED}
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+def _named_in_gguf(metadata: Mapping[str, object], vocab: Mapping[int, str]) -> dict[str, str]:
+    ids = {name: metadata.get(f"tokenizer.ggml.{key}_token_id") for name, key in _NAMED.items()}
+    return {name: vocab[token] for name, token in ids.items() if isinstance(token, int) and token in vocab}
 
 
 def _encode(tokenizer: LibraryTokenizer, text: str) -> list[int]:

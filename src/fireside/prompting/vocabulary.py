@@ -1,6 +1,9 @@
 """What prompting asks of a tokenizer, whichever it is."""
 
+from collections.abc import Collection
 from typing import Literal, Protocol
+
+from fireside.chat.templates.source import CheckpointTemplate
 
 Lead = Literal["start", "inner", "sentence"]
 """Where a text stands, which decides whether a sentencepiece vocabulary marks its first word with "▁".
@@ -46,6 +49,16 @@ class Vocabulary(Protocol):
     @property
     def byte_fallback(self) -> bool:
         """Whether characters outside the vocabulary are spelt in tokens of one byte (sentencepiece)."""
+        ...
+
+    @property
+    def added_tokens(self) -> Collection[str]:
+        """Texts of the special and added tokens."""
+        ...
+
+    @property
+    def chat_template(self) -> CheckpointTemplate | None:
+        """The checkpoint's own chat template, if its files have one."""
         ...
 
     @property

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fireside.catalog.spec import ModelSpec
+from fireside.chat.templates.renderer import TemplateRenderer
 from fireside.errors import ContextOverflow
 from fireside.prompting import ByteTokenizer, PromptTooLong, Vocabulary, build_prompt, open_tokenizer, prompt_pieces
 from fireside.serving.notes import note_of, offer_of
@@ -24,8 +25,9 @@ MAX_CONTEXTS = 4
 class Previewer:
     """Safe to call from many threads."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, renderer: TemplateRenderer) -> None:
         self._settings = settings
+        self._renderer = renderer
         self._lock = threading.Lock()
         self._opened: OrderedDict[Path, Vocabulary] = OrderedDict()
 
@@ -46,6 +48,7 @@ class Previewer:
             "note": note_of(request),
             "offer": offer_of(request),
             "spec": spec.prompt,
+            "renderer": self._renderer,
         }
         pieces = prompt_pieces(**given, tokenizer=tokenizer)
         tokens = None

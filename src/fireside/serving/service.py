@@ -11,6 +11,7 @@ import msgspec
 
 from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import ModelSpec
+from fireside.chat.templates.renderer import TemplateRenderer
 from fireside.engine.types import GenerationRequest, Token
 from fireside.errors import ConstraintNotMet, ContextOverflow, EngineLost, InvalidInput
 from fireside.prompting import ChatFormat, PromptTooLong, Vocabulary, build_prompt, format_of
@@ -45,7 +46,8 @@ class Service:
         self._catalog = catalog
         self._stand_ins = StandIns(settings.stand_in, catalog, partial(is_downloaded, settings.data_dir))
         self._pool = ModelPool(settings)
-        self._previewer = Previewer(settings)
+        self._renderer = TemplateRenderer()
+        self._previewer = Previewer(settings, self._renderer)
         self._lanes = Lanes(_PROMPT_THREADS, queue=_PROMPT_QUEUE, name="prompt")
         self._grammars = Grammars()
         self._checks = GrammarChecks()
@@ -83,9 +85,11 @@ class Service:
         async with self._pool.use(self._catalog.get(answering.id)) as model:
             context = min(model.context_length, answering.context_length)
             grammar = await self._grammar(request, model)
-            generation, ids = await self._lanes.run(request.account, lambda: _prepare(request, model, grammar, context))
+            generation, ids = await self._lanes.run(
+                request.account, lambda: _prepare(request, model, grammar, context, self._renderer)
+            )
             usage = request.usage
-            chat = format_of(model.spec.prompt)
+            chat = format_of(model.spec.prompt, model.tokenizer)
             reader = AnswerReader(request, model.tokenizer, chat, thinks=_thinks(ids, chat, model.tokenizer))
             async with (
                 model.admission.admitted(generation, len(ids), usage, wait=request.wait),
@@ -122,7 +126,7 @@ class Service:
         if not has_grammar(request):
             return None
         spaced = model.tokenizer.strips_leading_space and not request.goes_on
-        dialect = format_of(model.spec.prompt).dialect
+        dialect = format_of(model.spec.prompt, model.tokenizer).dialect
         grammar = await self._lanes.run(request.account, lambda: self._grammars.of(request, dialect, spaced=spaced))
         await self._checks.check(request.account, grammar)
         return grammar.text
@@ -138,8 +142,9 @@ class Service:
         )
 
     async def close(self) -> None:
-        """End all engines, and the processes that check grammars."""
+        """End all engines, and the processes that check grammars and render templates."""
         self._checks.close()
+        self._renderer.close()
         await self._pool.close()
 
 
@@ -149,7 +154,7 @@ def _tokens(model: LoadedModel, generation: GenerationRequest, ids: "array[int]"
 
 
 def _prepare(
-    request: TextRequest, model: LoadedModel, grammar: str | None, context: int
+    request: TextRequest, model: LoadedModel, grammar: str | None, context: int, renderer: TemplateRenderer
 ) -> tuple[GenerationRequest, "array[int]"]:
     """The request in the engine's terms, and apart from it the prompt's ids, packed: many requests may have to wait.
 
@@ -161,7 +166,7 @@ def _prepare(
     """
     _check_ids(request, model.vocab_size)
     least = 1 if request.clip else max(1, request.max_tokens)  # the one token that max_tokens 0 costs is not shown
-    ids = _prompt_ids(request, model, least, context)
+    ids = _prompt_ids(request, model, least, context, renderer)
     if len(ids) + least > context < model.context_length:
         raise ContextOverflow(len(ids), least, context)
     generation = GenerationRequest(
@@ -181,7 +186,9 @@ def _prepare(
     return generation, ids
 
 
-def _prompt_ids(request: TextRequest, model: LoadedModel, least: int, context: int) -> "array[int]":
+def _prompt_ids(
+    request: TextRequest, model: LoadedModel, least: int, context: int, renderer: TemplateRenderer
+) -> "array[int]":
     if request.prompt_ids is not None:
         return array("i", request.prompt_ids)
     try:
@@ -194,6 +201,7 @@ def _prompt_ids(request: TextRequest, model: LoadedModel, least: int, context: i
             spec=model.spec.prompt,
             tokenizer=model.tokenizer,
             most=context,
+            renderer=renderer,
         )
     except PromptTooLong as error:
         raise ContextOverflow(error.least, least, context, at_least=True) from None

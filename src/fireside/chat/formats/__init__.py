@@ -7,7 +7,10 @@ from pkgutil import iter_modules
 
 from fireside.chat.formats.base import ChatFormat, Conversation
 
-__all__ = ["ChatFormat", "Conversation", "format_names", "formats"]
+TEMPLATE = "template"
+"""The format that is the checkpoint's own chat template."""
+
+__all__ = ["TEMPLATE", "ChatFormat", "Conversation", "format_names", "formats"]
 
 
 @cache

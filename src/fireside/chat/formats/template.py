@@ -1,0 +1,16 @@
+"""The checkpoint's own Jinja template: `fireside.chat.templates` puts it in this one's place, where it is known."""
+
+from typing import NoReturn
+
+from fireside.chat.formats.base import ChatFormat, Conversation
+from fireside.errors import UnsupportedWeights
+
+
+def _render(conversation: Conversation) -> NoReturn:
+    raise UnsupportedWeights(
+        "This model's prompts are made by its own chat template, and there is none: its files are not here, or have no "
+        "chat_template. Fetch the model, or name one of Fireside's chat formats as prompt.style in its catalog file."
+    )
+
+
+FORMATS = (ChatFormat(name="template", title="The checkpoint's own template", render=_render),)

@@ -1,0 +1,122 @@
+"""A checkpoint's own template as a chat format."""
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from fireside.chat.dialects import ToolDialect
+from fireside.chat.formats import TEMPLATE, formats
+from fireside.chat.formats.base import ChatFormat, Conversation
+from fireside.chat.messages import Message, ToolCall
+from fireside.chat.pieces import Piece, control, words
+from fireside.chat.templates.messages import Job, JobCall, JobMessage, Rendered
+from fireside.chat.templates.renderer import TemplateRenderer
+from fireside.chat.templates.source import CheckpointTemplate
+from fireside.chat.tools import HERMES, spelt_out
+from fireside.errors import InvalidInput, UnsupportedWeights
+
+_THOUGHT = ("<think>", "</think>")
+
+
+def template_format(
+    template: CheckpointTemplate, special: Collection[str], renderer: TemplateRenderer | None
+) -> ChatFormat:
+    """The format whose prompts a template makes.
+
+    Args:
+        special: the vocabulary's special and added tokens. Where the template itself writes one, it counts as such.
+        renderer: None: one is opened for each prompt.
+    """
+    dialect = dialect_of(template.source)
+    tokens = _any_of(tuple(special))
+
+    def render(conversation: Conversation) -> list[Piece]:
+        job = _job(conversation, template, dialect)
+        answer = _render_once(job) if renderer is None else renderer.render(job)
+        if answer.refused is not None:
+            raise InvalidInput([f"messages: the model's chat template refuses them: {answer.refused}"])
+        if answer.lost is not None:
+            role = job.messages[answer.lost].role
+            raise InvalidInput([f"messages: the model's chat template leaves out what the {role} says"])
+        if answer.unusable is not None:
+            raise UnsupportedWeights(
+                f"The model's own chat template cannot be used: {answer.unusable}. Name one of Fireside's chat formats "
+                "as prompt.style in its catalog file."
+            )
+        pieces: list[Piece] = []
+        for text, is_clients in answer.parts:
+            if is_clients or tokens is None:
+                pieces += words(text)
+            else:
+                # Every other one is a token.
+                for index, part in enumerate(tokens.split(text)):
+                    pieces += [control(part)] if index % 2 else words(part)
+        return pieces
+
+    thinking = _THOUGHT if _THOUGHT[1] in template.source else None
+    return replace(formats()[TEMPLATE], render=render, dialect=dialect, thinking=thinking)
+
+
+@lru_cache(maxsize=16)
+def _any_of(texts: tuple[str, ...]) -> re.Pattern[str] | None:
+    pattern = "|".join(map(re.escape, sorted(filter(None, texts), key=len, reverse=True)))
+    return re.compile(f"({pattern})") if pattern else None
+
+
+def dialect_of(source: str) -> ToolDialect:
+    """How a model calls tools, by what its template writes. Hermes' words, if it says nothing of tools."""
+    known = formats()
+    if "tools" in source:
+        if "[TOOL_CALLS]" in source:
+            return known["mistral-v3"].dialect
+        if "<tool_call>" in source and '"arguments"' in source:
+            return known["qwen"].dialect
+        if '"parameters": ' in source and "<|start_header_id|>" in source:
+            return known["llama3.1"].dialect
+    return HERMES
+
+
+def _job(conversation: Conversation, template: CheckpointTemplate, dialect: ToolDialect) -> Job:
+    messages, offer = list(conversation.messages), conversation.offer
+    if dialect is HERMES:
+        # The template knows no tools: what is called and answered are words of the assistant and the user.
+        messages = [replace(one, role="user") if one.role == "tool" else one for one in spelt_out(messages)]
+        offer = None
+    last = messages[-1]
+    open_turn = last.role == "assistant" and not last.tool_calls and bool(last.content.strip())
+    if last.role == "assistant" and not open_turn and not last.tool_calls and len(messages) > 1:
+        messages.pop()  # says nothing yet: its turn is opened
+    tools = offer.tools if offer else ()
+    return Job(
+        template.source,
+        [_message(message) for message in messages],
+        [{"name": tool.name, "description": tool.description, "parameters": tool.parameters} for tool in tools],
+        dict(template.tokens),
+        conversation.thinking,
+        open_turn,
+    )
+
+
+def _message(message: Message) -> JobMessage:
+    calls = [_call(call) for call in message.tool_calls]
+    return JobMessage(message.role, message.content, calls, message.name, message.tool_call_id)
+
+
+def _call(call: ToolCall) -> JobCall:
+    arguments: Any
+    try:
+        arguments = json.loads(call.arguments)
+    except (ValueError, RecursionError):
+        arguments = call.arguments
+    return JobCall(call.id, {"name": call.name, "arguments": arguments})
+
+
+def _render_once(job: Job) -> Rendered:
+    renderer = TemplateRenderer()
+    try:
+        return renderer.render(job)
+    finally:
+        renderer.close()

@@ -1,0 +1,131 @@
+"""A process that renders chat templates which may be hostile: `python -m fireside.chat.templates.host`.
+
+Reads jobs and answers each, in MessagePack behind its length in four bytes. It dies of a template that takes too long
+or too much memory; `fireside.chat.templates.renderer` makes that an answer, too. It ends when its input ends.
+
+Before it reads a job it is locked down: whatever a hole in Jinja's sandbox lets a template do, it stays in here.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import jinja2.debug  # noqa: F401 - which Jinja would want to import only when something is wrong
+import msgspec
+
+from fireside.chat.templates.environment import Refused, Unusable, rendered
+from fireside.chat.templates.messages import (
+    CPU_SECONDS,
+    HEADER,
+    MEMORY,
+    NO_LOCKDOWN,
+    WALL_SECONDS,
+    Job,
+    JobMessage,
+    Rendered,
+)
+from fireside.chat.templates.traced import Vault
+from fireside.lockdown import NoLockdown, lock_down
+
+
+def render(job: Job) -> Rendered:
+    """Render one conversation."""
+    contents = [message.content for message in job.messages]
+
+    def values(vault: Vault) -> Mapping[str, Any]:
+        def said(value: Any) -> Any:
+            """The value with every text in it traced."""
+            match value:
+                case str():
+                    return vault.said(value, len(contents))
+                case dict():
+                    return {said(key): said(inner) for key, inner in value.items()}
+                case list():
+                    return [said(inner) for inner in value]
+                case _:
+                    return value
+
+        def function(described: Mapping[str, Any]) -> dict[str, Any]:
+            return {key: said(value) for key, value in described.items()}
+
+        messages = []
+        for index, message in enumerate(job.messages):
+            shown: dict[str, Any] = {"role": message.role, "content": vault.said(message.content, index)}
+            if message.calls:
+                shown["tool_calls"] = [
+                    {"id": said(call.id), "type": "function", "function": function(call.function)}
+                    for call in message.calls
+                ]
+            if message.name:
+                shown["name"] = said(message.name)
+            if message.tool_call_id:
+                shown["tool_call_id"] = said(message.tool_call_id)
+            messages.append(shown)
+        return {
+            **job.tokens,
+            "messages": messages,
+            "tools": [{"type": "function", "function": function(tool)} for tool in job.tools] or None,
+            "documents": None,
+            "add_generation_prompt": not job.open_turn,
+            "enable_thinking": job.thinking,
+        }
+
+    try:
+        parts = rendered(job.source, values)
+    except Refused as error:
+        return Rendered(refused=str(error))
+    except Unusable as error:
+        return Rendered(unusable=str(error))
+    kept = {part.origin for part in parts}
+    lost = next((index for index, content in enumerate(contents) if content.strip() and index not in kept), None)
+    if lost is not None:
+        return Rendered(lost=lost)
+    if job.open_turn:
+        last = max(index for index, part in enumerate(parts) if part.origin == len(contents) - 1)
+        parts = parts[: last + 1]
+    return Rendered([(part.text, part.origin is not None) for part in parts])
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Answer until the input ends, and with it the process."""
+    _warm_up()
+    try:
+        lock_down(memory=MEMORY, also=("read", "setitimer"))
+    except NoLockdown:
+        os._exit(NO_LOCKDOWN)
+    while len(header := source.read(HEADER.size)) == HEADER.size:
+        job = msgspec.msgpack.decode(source.read(HEADER.unpack(header)[0]), type=Job)
+        _set_clocks(CPU_SECONDS, WALL_SECONDS)
+        answer = msgspec.msgpack.encode(render(job))
+        _set_clocks(0, 0)
+        sink.write(HEADER.pack(len(answer)) + answer)
+        sink.flush()
+    os._exit(0)  # no tidying up: that would want system calls which are closed by now
+
+
+def _warm_up() -> None:
+    """Bring in everything that the first template needs, and the first mistake in one."""
+    message = JobMessage("user", "Hi")
+    for source in ("{{ messages | tojson }}{{ strftime_now('%d %b %Y') }}", "{{ 1 / 0 }}", "{% for %}"):
+        render(Job(source, [message]))
+
+
+def _set_clocks(cpu_seconds: float, wall_seconds: float) -> None:
+    """Have the system end this process after so much processor time, or so much time by the clock; 0 calls it off."""
+    if sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+        signal.setitimer(signal.ITIMER_REAL, wall_seconds)
+
+
+def main() -> None:
+    # Only these two can end the process while a template runs: nobody has to be there to handle them.
+    if sys.platform != "win32":
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    serve(sys.stdin.buffer, sys.stdout.buffer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""What the server and the process that renders templates say to each other, and the bounds of that process.
+
+Each message is MessagePack behind its length in four bytes.
+"""
+
+import struct
+from typing import Any
+
+import msgspec
+
+CPU_SECONDS = 2
+"""Of computing, for one prompt, where the system can count it (not on Windows)."""
+
+WALL_SECONDS = 20
+"""By the clock: on a machine that is busy with other things, two seconds of computing take a while."""
+
+MEMORY = 256 * 1024 * 1024
+"""Bytes that prompts may take in the process."""
+
+NO_LOCKDOWN = 3
+"""Exit status where the process cannot be locked down."""
+
+HEADER = struct.Struct(">I")
+
+
+class JobCall(msgspec.Struct, array_like=True):
+    """A call of a tool. `function` has its name and arguments, an object where they are one."""
+
+    id: str
+    function: dict[str, Any]
+
+
+class JobMessage(msgspec.Struct, array_like=True):
+    """A turn. Every text but the role is the client's."""
+
+    role: str
+    content: str
+    calls: list[JobCall] = []
+    name: str | None = None
+    tool_call_id: str | None = None
+
+
+class Job(msgspec.Struct):
+    """A conversation to be rendered.
+
+    Args:
+        source: the template.
+        messages: at least one.
+        tools: name, description and parameters of each.
+        tokens: the vocabulary's special tokens by transformers' names: bos_token, eos_token.
+        thinking: whether the model is to think before it answers.
+        open_turn: whether the prompt ends where the last message's content does.
+    """
+
+    source: str
+    messages: list[JobMessage]
+    tools: list[dict[str, Any]] = []
+    tokens: dict[str, str] = {}
+    thinking: bool = False
+    open_turn: bool = False
+
+
+class Rendered(msgspec.Struct):
+    """The prompt as stretches: a text, and whether the client said it. Or what is wrong.
+
+    Args:
+        refused: the template's own words, by `raise_exception`.
+        unusable: why the template cannot be used.
+        lost: number of a message of whose content nothing is left.
+    """
+
+    parts: list[tuple[str, bool]] = []
+    refused: str | None = None
+    unusable: str | None = None
+    lost: int | None = None

@@ -1,0 +1,46 @@
+"""Where a checkpoint has its chat template: a file beside its weights, the tokenizer's settings, or GGUF's metadata."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+MAX_SOURCE = 256 * 1024
+"""Characters of a template. Of a longer one so many and one more are kept, so that it is refused."""
+
+_FILE = "chat_template.jinja"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointTemplate:
+    """A template as it was found, which may be anything.
+
+    Args:
+        source: Jinja.
+        tokens: the vocabulary's special tokens by transformers' names: bos_token, eos_token.
+    """
+
+    source: str
+    tokens: Mapping[str, str] = field(default_factory=dict)
+
+
+def template_of_folder(
+    folder: Path, config: Mapping[str, object], tokens: Mapping[str, str]
+) -> CheckpointTemplate | None:
+    """The template of a folder whose tokenizer_config.json is `config`.
+
+    Of several in one list the one called "default" counts.
+    """
+    if (folder / _FILE).is_file():
+        with (folder / _FILE).open(encoding="utf-8", errors="replace") as file:
+            return CheckpointTemplate(file.read(MAX_SOURCE + 1), tokens)
+    given = config.get("chat_template")
+    if isinstance(given, list):
+        named = {one.get("name"): one.get("template") for one in given if isinstance(one, dict)}
+        given = named.get("default")
+    return CheckpointTemplate(given[: MAX_SOURCE + 1], tokens) if isinstance(given, str) else None
+
+
+def template_of_gguf(metadata: Mapping[str, object], tokens: Mapping[str, str]) -> CheckpointTemplate | None:
+    """The template in a GGUF file's metadata."""
+    given = metadata.get("tokenizer.chat_template")
+    return CheckpointTemplate(given[: MAX_SOURCE + 1], tokens) if isinstance(given, str) else None
