@@ -14,9 +14,9 @@ from rich.table import Table
 from bench.gguf_checkpoint import gguf_tensors
 from bench.gguf_mixes import CONTEXT, Mixes, Told
 from bench.report import number
-from fireside.engine.onnx.decoder import Decoder
 from fireside.engine.onnx.layout import LinearSpec, WeightFormat
-from fireside.engine.onnx.load import Loaded, load_decoder
+from fireside.engine.onnx.load import Loaded, load_model
+from fireside.engine.onnx.model_runner import DecodeInput, ModelRunner
 from fireside.engine.onnx.options import OnnxOptions, WeightsMode
 from fireside.engine.onnx.pack import Packed
 from fireside.weights.checkpoint import BlockLinear
@@ -65,13 +65,13 @@ def measure(mixes: Mixes, mix: str, threads: int) -> MixErrors:
     """Write the mix and compare. Raises Unavailable when llama.cpp fails."""
     path = mixes.write(mix)
     told = mixes.ask_llama(path)
-    exact = log_probs(_load(path, "f32", threads).decoder, told)
+    exact = log_probs(_load(path, "f32", threads).model, told)
     loaded = _load(path, HELD, threads)
     tensors = read_gguf(path).tensors.values()
     return MixErrors(
         types=Counter(tensor.kind.name for tensor in tensors if len(tensor.shape) > 1),
         weights=weight_errors(path, loaded.packed),
-        rounding=divergence(exact, log_probs(loaded.decoder, told)),
+        rounding=divergence(exact, log_probs(loaded.model, told)),
         llama=divergence(told.log_probs, exact),
         same=float((told.log_probs.argmax(axis=1) == exact.argmax(axis=1)).mean()),
     )
@@ -79,7 +79,7 @@ def measure(mixes: Mixes, mix: str, threads: int) -> MixErrors:
 
 def _load(path: Path, mode: WeightsMode, threads: int) -> Loaded:
     options = OnnxOptions(model_path=str(path), weights=mode, max_num_seqs=2, context_length=CONTEXT, threads=threads)
-    return load_decoder(options, lambda phase, done, total: None)
+    return load_model(options, lambda phase, done, total: None)
 
 
 def weight_errors(path: Path, packed: Packed) -> dict[tuple[str, WeightFormat], Squares]:
@@ -112,11 +112,14 @@ def unpacked(packed: Packed, linear: LinearSpec, rows: slice) -> NDArray[np.floa
     )
 
 
-def log_probs(decoder: Decoder, told: Told) -> NDArray[np.float64]:
+def log_probs(model: ModelRunner, told: Told) -> NDArray[np.float64]:
     """Log-probabilities of the engine, for the same tokens as llama.cpp's; the second half is decoded."""
     first = len(told.tokens) - 1 - len(told.log_probs)
-    decoder.prefill(0, 0, told.tokens[:first])
-    rows = [decoder.decode([told.tokens[at]], [at])[0].astype(np.float64) for at in range(first, len(told.tokens) - 1)]
+    model.prefill(0, 0, told.tokens[:first])
+    rows = [
+        model.decode([DecodeInput(0, at, told.tokens[at])], pad=False)[0].astype(np.float64)
+        for at in range(first, len(told.tokens) - 1)
+    ]
     logits = np.stack(rows)
     logits -= logits.max(axis=1, keepdims=True)
     normalised: NDArray[np.float64] = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))

@@ -8,7 +8,7 @@ from bench.gguf_errors import Squares, divergence, log_probs, weight_errors
 from bench.gguf_mixes import Told, read_told
 from gguf import GGMLQuantizationType
 
-from fireside.engine.onnx.load import load_decoder
+from fireside.engine.onnx.load import load_model
 from fireside.engine.onnx.options import OnnxOptions
 from fireside.engine.onnx.pack import pack
 from fireside.weights.nbits import quantize
@@ -50,8 +50,8 @@ def test_errors_by_type_and_form(mixed: Path) -> None:
 def test_the_engines_answers_are_those_of_the_second_half(mixed: Path) -> None:
     tokens = list(range(1, 17))
     options = OnnxOptions(model_path=str(mixed / "plain"), weights="f32", max_num_seqs=2, context_length=16, threads=2)
-    decoder = load_decoder(options, lambda phase, done, total: None).decoder
-    found = log_probs(decoder, Told(tokens, np.zeros((7, 101), np.float32)))
+    model = load_model(options, lambda phase, done, total: None).model
+    found = log_probs(model, Told(tokens, np.zeros((7, 101), np.float32)))
     worth = make_tiny_checkpoint(mixed / "plain", "llama", vocab=101)
     expected = Reference(mixed / "plain", worth).logits(tokens)[8:15]
     assert found.shape == expected.shape

@@ -1,4 +1,4 @@
-"""The KV cache's memory: rows are copied, exchanged and given back without touching their neighbours."""
+"""The KV cache's memory: slots are copied, parked and given back without touching their neighbours."""
 
 import sys
 
@@ -20,9 +20,9 @@ def config(*, layers: int = 2, kv_heads: int = 2, head_dim: int = 4) -> ModelCon
     )  # fmt: skip
 
 
-def filled(rows: int, positions: int) -> KvCache:
+def filled(slots: int, positions: int) -> KvCache:
     """Every number in it is another one."""
-    cache = KvCache(config(), rows, positions)
+    cache = KvCache(config(), slots, positions)
     for index, array in enumerate(cache.arrays()):
         array[...] = np.arange(array.size, dtype=np.float32).reshape(array.shape) + 1 + index / 8
     return cache
@@ -51,29 +51,45 @@ def test_copy(count: int) -> None:
         np.testing.assert_array_equal(array[1:], old[1:])
 
 
-@pytest.mark.parametrize(("first", "second"), [(3, 5), (5, 3), (4, 4), (0, 6), (6, 0), (9, 9)])
-def test_swap(first: int, second: int) -> None:
-    cache = filled(4, 7)
+def test_a_parked_slot_gets_its_first_position_back() -> None:
+    cache = filled(3, 7)
     before = contents(cache)
-    cache.swap(1, first, 3, second)
+    cache.park([0, 1])
+    for array in cache.arrays():
+        array[:2, :, 0] = -1
+    cache.park([1])  # again: what is put aside stays
+    cache.unpark([1, 2])
     for array, old in zip(cache.arrays(), before, strict=True):
-        np.testing.assert_array_equal(array[3, :, :first], old[1, :, :first])
-        np.testing.assert_array_equal(array[1, :, :second], old[3, :, :second])
-        np.testing.assert_array_equal(array[[0, 2]], old[[0, 2]])
+        np.testing.assert_array_equal(array[1:], old[1:])
+        assert (array[0, :, 0] == -1).all()
+    cache.copy(0, 2, 3)
+    for array, old in zip(cache.arrays(), before, strict=True):
+        np.testing.assert_array_equal(array[[0, 2], :, :3], old[[0, 0], :, :3])
+
+
+def test_what_replaces_a_parked_slot_is_not_overwritten_later() -> None:
+    cache = filled(3, 7)
+    cache.park([0, 1])
+    cache.release(0)
+    cache.copy(2, 1, 4)
+    before = contents(cache)
+    cache.unpark([0, 1])
+    for array, old in zip(cache.arrays(), before, strict=True):
+        np.testing.assert_array_equal(array, old)
 
 
 @pytest.mark.parametrize("positions", [1, 126, 127, 1000])
-@pytest.mark.parametrize("row", [0, 1, 2])
-def test_release_leaves_the_neighbours_alone(positions: int, row: int) -> None:
+@pytest.mark.parametrize("slot", [0, 1, 2])
+def test_release_leaves_the_neighbours_alone(positions: int, slot: int) -> None:
     cache = filled(3, positions)
     before = contents(cache)
-    cache.release(row)
-    others = [index for index in range(3) if index != row]
+    cache.release(slot)
+    others = [index for index in range(3) if index != slot]
     for array, old in zip(cache.arrays(), before, strict=True):
         np.testing.assert_array_equal(array[others], old[others])
-    cache.copy(others[0], row, positions)
+    cache.copy(others[0], slot, positions)
     for array, old in zip(cache.arrays(), before, strict=True):
-        np.testing.assert_array_equal(array[row, :, :positions], old[others[0], :, :positions])
+        np.testing.assert_array_equal(array[slot, :, :positions], old[others[0], :, :positions])
 
 
 @gives_back
@@ -84,7 +100,7 @@ def test_release_gives_memory_back() -> None:
     for array in cache.arrays():
         array[1:3] = 1
     full = me.memory_info().rss
-    used = 2 * cache.row_bytes * len(cache.arrays())
+    used = 2 * cache.slot_bytes * len(cache.arrays())
     assert full - empty > 0.9 * used
     cache.release(1)
     cache.release(2)

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from fireside.engine.onnx.load import load_decoder
+from fireside.engine.onnx.load import load_model
+from fireside.engine.onnx.model_runner import DecodeInput
 from fireside.engine.onnx.options import OnnxOptions, WeightsMode
 from fireside.prompting import open_tokenizer
 from fireside.weights.gguf import read_gguf
@@ -41,12 +42,12 @@ def divergence(expected: NDArray[np.float64], found: NDArray[np.float64]) -> flo
 @pytest.mark.parametrize("mode", ["f32", "int8"])
 def test_the_next_tokens_distribution_is_llama_cpps(mode: WeightsMode) -> None:
     options = OnnxOptions(model_path=str(FILE), weights=mode, max_num_seqs=2, context_length=64, threads=2)
-    decoder = load_decoder(options, lambda phase, done, total: None).decoder
+    model = load_model(options, lambda phase, done, total: None).model
     expected = THEIRS["log_probs"].astype(np.float64)
     first = len(TOKENS) - 1 - len(expected)
-    decoder.prefill(0, 0, TOKENS[:first])
+    model.prefill(0, 0, TOKENS[:first])
     for row, position in enumerate(range(first, len(TOKENS) - 1)):
-        logits = decoder.decode([TOKENS[position]], [position])[0].astype(np.float64)
+        logits = model.decode([DecodeInput(0, position, TOKENS[position])], pad=False)[0].astype(np.float64)
         found = logits - logits.max() - np.log(np.exp(logits - logits.max()).sum())
         # llama.cpp rounds activations to 8 bits. Neighbouring positions are further away by a factor of a hundred.
         assert abs(divergence(expected[row], found)) < 0.01, position

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from peft import LoraConfig, PeftModel, get_peft_model
 
 from fireside.engine.onnx import adapters as table
+from fireside.engine.onnx.model_runner import DecodeInput
 from fireside.engine.onnx.runner import OnnxRunner
 from fireside.engine.types import Adapter, GenerationRequest, Sampling
 from fireside.errors import EngineFailed
@@ -110,10 +111,10 @@ def test_logits_agree_with_peft(base: Any, adapters: Any, name: str) -> None:
     run(runner, [greedy(adapter, 1)])
     slot = runner._adapters.acquire(adapter)  # type: ignore[union-attr]
     expected = reference(PROMPT)
-    decoder = runner._decoder
-    np.testing.assert_allclose(decoder.prefill(2, 0, PROMPT[:30], slot), expected[29], atol=5e-4)
+    model = runner._model
+    np.testing.assert_allclose(model.prefill(2, 0, PROMPT[:30], slot)[0], expected[29], atol=5e-4)
     for position in range(30, len(PROMPT)):
-        logits = decoder.decode([0, 0, PROMPT[position], 0], [0, 0, position, 0], [None, None, slot, None])[2]
+        logits = model.decode([DecodeInput(0, 0, 0), DecodeInput(2, position, PROMPT[position], slot)])[1]
         np.testing.assert_allclose(logits, expected[position], atol=5e-4, err_msg=f"position {position}")
 
 
@@ -124,8 +125,8 @@ def test_adapters_on_rounded_bases(base: Any, adapters: Any, weights: Any) -> No
     runner = open_with_adapters(base[0], weights=weights)
     run(runner, [greedy(adapter, 1)])
     slot = runner._adapters.acquire(adapter)  # type: ignore[union-attr]
-    with_it = runner._decoder.prefill(2, 0, PROMPT, slot)
-    without = runner._decoder.prefill(3, 0, PROMPT)
+    with_it = runner._model.prefill(2, 0, PROMPT, slot)[0].copy()
+    without = runner._model.prefill(3, 0, PROMPT)[0].copy()
     expected = reference(PROMPT)[-1] - Reference(*base).logits(PROMPT)[-1]
     difference = with_it - without
     cosine = difference @ expected / np.linalg.norm(difference) / np.linalg.norm(expected)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from fireside.engine.onnx.kv_cache import bytes_per_token
+from fireside.engine.onnx.model_runner import DecodeInput
 from fireside.engine.onnx.runner import OnnxRunner
 from fireside.engine.types import GenerationRequest, Sampling, Token
 from fireside.weights.open import open_checkpoint
 from support.checkpoints import make_tiny_checkpoint
-from support.running import ids, open_runner, run
+from support.running import answers, ids, open_runner, run
 
 VOCAB = 1001
 SAMPLINGS = [
@@ -88,7 +89,7 @@ def test_the_next_turn_prefills_only_what_is_new(model: Model) -> None:
     assert [token.reused for token in second] == [100 + 20 - 1, 0, 0, 0, 0]
 
 
-def test_tenants_share_no_prefix(model: Model) -> None:
+def test_accounts_share_no_prefix(model: Model) -> None:
     runner = model.open()
     for account in ("one", "two"):
         run(runner, [GenerationRequest(prompt_ids=prompt(100), max_tokens=2, account=account)])
@@ -156,7 +157,7 @@ def test_a_full_cache_makes_requests_wait_not_fail(model: Model) -> None:
     assert (runner.stats().running, runner.stats().waiting) == (2, 1)
     while runner.busy:
         runner.step()
-    assert run(runner, many) == [run(model.open(), [request])[0] for request in many]
+    assert answers(runner, many) == [answers(model.open(), [request])[0] for request in many]
 
 
 @pytest.mark.parametrize("bad", [[], [VOCAB], [-1], [3, VOCAB + 5]])
@@ -199,9 +200,41 @@ def test_what_a_free_request_left_is_reused_only_where_it_is_exact(model: Model)
 def test_leading_rows_of_an_odd_batch_are_bit_for_bit_those_of_an_even_one(model: Model) -> None:
     logits = []
     for count in (3, 4, 2):
-        decoder = model.open()._decoder
-        for row in range(count):
-            decoder.prefill(row, 0, prompt(6, row))
-        logits.append(decoder.decode([5, 6, 7, 8][:count], [6] * count)[:2].copy())
+        runner = model.open()._model
+        for slot in range(count):
+            runner.prefill(slot, 0, prompt(6, slot))
+        inputs = [DecodeInput(slot, 6, 5 + slot) for slot in range(count)]
+        logits.append(runner.decode(inputs, pad=False)[:2].copy())
     assert np.array_equal(logits[0], logits[1])
     assert np.array_equal(logits[0], logits[2])
+
+
+def test_slots_between_those_that_decode_change_nothing_and_stay_as_they_are(model: Model) -> None:
+    """Neither finished conversations nor empty slots nor a prompt that is half prefilled."""
+    alone, among = model.open()._model, model.open()._model
+    first, half = prompt(40, 1), prompt(64, 2)
+    for slot, runner in ((0, alone), (3, among)):
+        runner.prefill(slot, 0, first)
+    expected = alone.decode([DecodeInput(0, 40, 5)]).copy()
+    among.prefill(1, 0, half[:32])
+    among.prefill(0, 0, first)
+    among.prefill(5, 0, prompt(7, 3))
+    seen = among.decode([DecodeInput(5, 7, 9), DecodeInput(0, 40, 5), DecodeInput(3, 40, 5)])
+    assert np.array_equal(seen[1], expected[0])
+    assert np.array_equal(seen[2], expected[0])
+    # The half prefilled prompt goes on as if nothing had been.
+    for start in (0, 32):
+        whole = alone.prefill(1, start, half[start : start + 32]).copy()
+    assert np.array_equal(among.prefill(1, 32, half[32:]), whole)
+
+
+def test_chunks_of_any_size_give_the_same_bits(model: Model) -> None:
+    ids = prompt(200, 4)
+    runner = model.open()._model
+    whole = runner.prefill(0, 0, ids).copy()
+    for sizes in ([16] * 12 + [8], [64, 64, 64, 8], [32, 48, 112, 8], [192, 8], [150, 49, 1]):
+        start = 0
+        for size in sizes:
+            last = runner.prefill(1, start, ids[start : start + size]).copy()
+            start += size
+        assert np.array_equal(last, whole), sizes

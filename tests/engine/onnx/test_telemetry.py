@@ -11,10 +11,11 @@ LOAD = """
 import sys
 from pathlib import Path
 from fireside.engine.onnx.options import OnnxOptions
-from fireside.engine.onnx.load import load_decoder
+from fireside.engine.onnx.load import load_model
+from fireside.engine.onnx.model_runner import DecodeInput
 
 options = OnnxOptions(model_path=sys.argv[1], threads=1)
-load_decoder(options, lambda *step: None).decoder.decode([1, 2], [1, 1])
+load_model(options, lambda *step: None).model.decode([DecodeInput(0, 1, 1)])
 """
 
 

@@ -1,4 +1,5 @@
-"""The decoder as one ONNX graph. Shapes: B rows of the batch, S new tokens a row, T positions a row of KV cache.
+"""The decoder as one ONNX graph. Shapes: B rows of the batch, S new tokens a row, W slots of the KV cache, T positions
+of a slot.
 
 Operators of `com.microsoft` (ONNX Runtime's ContribOperators.md) do the heavy parts: MatMulNBits for quantised
 products, GroupQueryAttention for rotary embedding, cache update and attention. Weights are external initializers,
@@ -101,10 +102,11 @@ def build_graph(
 ) -> bytes:
     """Serialised model.
 
-    Inputs: "embeds" float32 [B, S, hidden]; "past" int32 [B], tokens of each row in the cache after this step, less
+    Inputs: "embeds" float32 [B, S, hidden]; "past" int32 [W], tokens of each slot in the cache after this step, less
     one; "total" int32 [], the largest of those plus one; "last" int64 [L], the positions in S whose logits are wanted;
-    "k.N" and "v.N" float32 [B, kv_heads, T, head_dim]; the tables of `rotary_tables`. Outputs: "logits" float32
-    [B, L, vocab]; "new_k.N" and "new_v.N", meant to be bound to the inputs' own memory.
+    "slot_of_row" int64 [B] and "row_of_slot" int64 [W], which slot belongs to which row (any row for a slot that takes
+    no part); "k.N" and "v.N" float32 [W, kv_heads, T, head_dim]; the tables of `rotary_tables`. Outputs: "logits"
+    float32 [B, L, vocab]; "new_k.N" and "new_v.N", meant to be bound to the inputs' own memory.
 
     Args:
         linears: the four products of each layer, in the order of `layout.layer_linears`.
@@ -116,12 +118,14 @@ def build_graph(
     block, epsilon = config.block, config.norm_eps
     for spec in norms:
         graph.external(spec)
-    kv_shape = ["B", config.kv_heads, "T", config.head_dim]
+    kv_shape = ["W", config.kv_heads, "T", config.head_dim]
     graph.inputs += [
         helper.make_tensor_value_info("embeds", TensorProto.FLOAT, ["B", "S", config.hidden_size]),
-        helper.make_tensor_value_info("past", TensorProto.INT32, ["B"]),
+        helper.make_tensor_value_info("past", TensorProto.INT32, ["W"]),
         helper.make_tensor_value_info("total", TensorProto.INT32, []),
         helper.make_tensor_value_info("last", TensorProto.INT64, ["L"]),
+        helper.make_tensor_value_info("slot_of_row", TensorProto.INT64, ["B"]),
+        helper.make_tensor_value_info("row_of_slot", TensorProto.INT64, ["W"]),
     ]
     for table in table_names(config):
         graph.inputs.append(helper.make_tensor_value_info(table, TensorProto.FLOAT, ["T", config.head_dim // 2]))
@@ -165,10 +169,12 @@ def build_graph(
 def _attention(graph: _Graph, config: ModelConfig, layer: int, qkv: str) -> str:
     window = config.window(layer)
     attributes: dict[str, object] = {} if config.attention_scale is None else {"scale": config.attention_scale}
-    return graph.node(
+    # Products see the rows of the batch alone, attention the slots, which lie side by side in the cache.
+    by_slot = graph.node("Gather", [qkv, "row_of_slot"], [f"qkv.{layer}"], axis=0)
+    graph.node(
         "GroupQueryAttention",
         [
-            *(_normed_heads(graph, config, layer, qkv) if config.block.qk_norms else (qkv, "", "")),
+            *(_normed_heads(graph, config, layer, by_slot) if config.block.qk_norms else (by_slot, "", "")),
             f"k.{layer}",
             f"v.{layer}",
             "past",
@@ -184,6 +190,7 @@ def _attention(graph: _Graph, config: ModelConfig, layer: int, qkv: str) -> str:
         local_window_size=window if window and window < config.context_length else -1,
         **attributes,
     )
+    return graph.node("Gather", [f"attention.{layer}", "slot_of_row"], [f"attended.{layer}"], axis=0)
 
 
 def _normed_heads(graph: _Graph, config: ModelConfig, layer: int, qkv: str) -> tuple[str, str, str]:

@@ -1,11 +1,11 @@
-"""The KV cache's memory: a row for each slot, float32 [rows, kv_heads, positions, head_dim] for keys and values of
-each layer.
+"""The KV cache's memory: float32 [slots, kv_heads, positions, head_dim] for keys and values of each layer.
 
-The memory is reserved, not used: the operating system gives pages as positions are written, and takes a row's pages
-back when the row is released. So a long context costs nothing until somebody uses it.
+The memory is reserved, not used: the operating system gives pages as positions are written, and takes a slot's pages
+back when the slot is released. So a long context costs nothing until somebody uses it.
 """
 
 import mmap
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ Cache = NDArray[np.float32]
 
 
 def bytes_per_token(config: ModelConfig) -> int:
-    """KV cache bytes for one position of one row."""
+    """KV cache bytes for one position of one slot."""
     return 2 * config.layers * config.kv_heads * config.head_dim * 4
 
 
@@ -28,18 +28,19 @@ class KvCache:
     """Owns the memory; knows nothing of requests.
 
     Args:
-        rows: slots.
+        slots: how many there are.
         positions: context length; SLACK more are allocated.
     """
 
-    def __init__(self, config: ModelConfig, rows: int, positions: int) -> None:
-        self.rows = rows
+    def __init__(self, config: ModelConfig, slots: int, positions: int) -> None:
+        self.slots = slots
         self.positions = positions + SLACK
-        shape = (rows, config.kv_heads, self.positions, config.head_dim)
+        shape = (slots, config.kv_heads, self.positions, config.head_dim)
         self._maps: list[mmap.mmap] = []
         self.keys = [self._reserve(shape) for _ in range(config.layers)]
         self.values = [self._reserve(shape) for _ in range(config.layers)]
-        self.row_bytes = self.keys[0][0].nbytes
+        self.slot_bytes = self.keys[0][0].nbytes
+        self._parked: dict[int, list[Cache]] = {}
 
     def _reserve(self, shape: tuple[int, ...]) -> Cache:
         memory, array = reserve(shape)
@@ -50,29 +51,37 @@ class KvCache:
         """All of it, keys then values, layer by layer."""
         return [*self.keys, *self.values]
 
+    def park(self, slots: Iterable[int]) -> None:
+        """Put the first position of these slots aside: until `unpark`, a step may write there.
+
+        A step that decodes some slots of a window passes over those between them by having them attend one position.
+        """
+        for slot in slots:
+            if slot not in self._parked:
+                self._parked[slot] = [array[slot, :, 0].copy() for array in self.arrays()]
+
+    def unpark(self, slots: Iterable[int]) -> None:
+        """Give these slots their first position back, where it was put aside."""
+        for slot in slots:
+            if (kept := self._parked.pop(slot, None)) is not None:
+                for array, first in zip(self.arrays(), kept, strict=True):
+                    array[slot, :, 0] = first
+
     def copy(self, source: int, target: int, count: int) -> None:
-        """Copy the first `count` positions of a row to another row."""
+        """Copy the first `count` positions of a slot to another one."""
+        self.unpark([source])
+        self._parked.pop(target, None)
         for array in self.arrays():
             array[target, :, :count] = array[source, :, :count]
 
-    def swap(self, first: int, first_count: int, second: int, second_count: int) -> None:
-        """Exchange two rows, of which the first counts' positions matter."""
-        if second_count == 0:
-            self.copy(first, second, first_count)
-            return
-        count = max(first_count, second_count)
-        for array in self.arrays():
-            kept = array[first, :, :count].copy()
-            array[first, :, :count] = array[second, :, :count]
-            array[second, :, :count] = kept
-
-    def release(self, row: int) -> None:
-        """Give the memory of a row back to the operating system (where it can be done; elsewhere it is kept)."""
+    def release(self, slot: int) -> None:
+        """Give the memory of a slot back to the operating system (where it can be done; elsewhere it is kept)."""
+        self._parked.pop(slot, None)
         if not hasattr(mmap, "MADV_DONTNEED"):
             return
         page = mmap.PAGESIZE
-        start = -(-row * self.row_bytes // page) * page
-        end = (row + 1) * self.row_bytes // page * page
+        start = -(-slot * self.slot_bytes // page) * page
+        end = (slot + 1) * self.slot_bytes // page * page
         if end > start:
             for memory in self._maps:
                 memory.madvise(mmap.MADV_DONTNEED, start, end - start)

@@ -1,4 +1,4 @@
-"""Load a checkpoint into a `Decoder`."""
+"""Load a checkpoint into a `ModelRunner`."""
 
 import threading
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from pathlib import Path
 import onnxruntime as ort
 
 from fireside.engine.memory import anonymous_memory, machine_memory
-from fireside.engine.onnx.decoder import Decoder, even
 from fireside.engine.onnx.graph import build_graph
 from fireside.engine.onnx.kv_cache import KvCache, bytes_per_token
 from fireside.engine.onnx.lora import LoraBank
+from fireside.engine.onnx.model_runner import DecodeInput, ModelRunner
 from fireside.engine.onnx.options import OnnxOptions
 from fireside.engine.onnx.pack import Packed, pack
 from fireside.engine.protocol import Progress
@@ -28,9 +28,9 @@ MIN_CONTEXT = 16
 
 @dataclass(slots=True)
 class Loaded:
-    """A decoder and what the runner must know of it. `capacity` is the KV cache's size in positions."""
+    """A model and what the engine must know of it. `capacity` is the KV cache's size in positions."""
 
-    decoder: Decoder
+    model: ModelRunner
     config: ModelConfig
     cache: KvCache
     packed: Packed
@@ -39,7 +39,7 @@ class Loaded:
     capacity: int
 
 
-def load_decoder(options: OnnxOptions, progress: Progress) -> Loaded:
+def load_model(options: OnnxOptions, progress: Progress) -> Loaded:
     """Open, pack and start. Raises BadWeights, UnsupportedWeights."""
     progress("opening the checkpoint", 0, 0)
     checkpoint = open_checkpoint(Path(options.model_path))
@@ -52,11 +52,11 @@ def load_decoder(options: OnnxOptions, progress: Progress) -> Loaded:
         )
     packed = pack(checkpoint, options.weights, Path(options.cache_dir) if options.cache_dir else None, progress)
     session = _session(config, packed, options, progress)
-    cache = KvCache(config, even(options.max_num_seqs), context_length)
+    cache = KvCache(config, options.max_num_seqs, context_length)
     bank = LoraBank(packed.linears, options.adapter_memory) if options.adapter_memory else None
-    decoder = Decoder(session, config, packed.embedding, cache, bank)
-    decoder.decode([0, 0], [0, 0])  # the first run allocates; do it before anyone waits
-    return Loaded(decoder, config, cache, packed, bank, context_length, capacity)
+    model = ModelRunner(session, config, packed.embedding, cache, bank)
+    model.decode([DecodeInput(0, 0, 0)])  # the first run allocates; do it before anyone waits
+    return Loaded(model, config, cache, packed, bank, context_length, capacity)
 
 
 def _session(config: ModelConfig, packed: Packed, options: OnnxOptions, progress: Progress) -> ort.InferenceSession:

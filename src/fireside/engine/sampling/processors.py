@@ -1,6 +1,7 @@
-"""What changes the logits before a token is chosen, one class for each sampling parameter (or pair of them).
+"""Logits processors: what changes single logits before a token is chosen, one class for each sampling parameter (or
+pair of them).
 
-To add one: a field of `Sampling`, a class here, its place in `STEPS`.
+To add one: a field of `Sampling`, a class here, its place in `PROCESSORS`.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ MIN_PENALTY = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What steps are made of.
+    """What processors are made of.
 
     Args:
         prompt_ids: the prompt's tokens.
@@ -36,7 +37,7 @@ class Setup:
     vocab_size: int
 
 
-class Step(Protocol):
+class LogitsProcessor(Protocol):
     """One change. Made only for requests that want it."""
 
     def __init__(self, setup: Setup) -> None: ...
@@ -95,7 +96,7 @@ class LogitBias:
         pass
 
 
-class LeastTokens:
+class MinTokens:
     """vLLM's min_tokens: nothing ends the answer before it has so many."""
 
     def __init__(self, setup: Setup) -> None:
@@ -157,10 +158,10 @@ class CountPenalties:
         self._counts[token] += 1
 
 
-STEPS: tuple[type[Step], ...] = (AllowedIds, LogitBias, LeastTokens, RepetitionPenalty, CountPenalties)
+PROCESSORS: tuple[type[LogitsProcessor], ...] = (AllowedIds, LogitBias, MinTokens, RepetitionPenalty, CountPenalties)
 """In vLLM's order."""
 
 
-def steps_for(setup: Setup) -> list[Step]:
-    """The changes that a request's parameters ask for, in order."""
-    return [step(setup) for step in STEPS if step.wanted(setup.sampling)]
+def processors_for(setup: Setup) -> list[LogitsProcessor]:
+    """The processors that a request's parameters ask for, in order."""
+    return [processor(setup) for processor in PROCESSORS if processor.wanted(setup.sampling)]

@@ -18,7 +18,9 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from fireside.engine.sampling import FIRST_CANDIDATES, Sampler, scores
+from fireside.engine.sampling.sampler import Sampler
+from fireside.engine.sampling.scores import scores
+from fireside.engine.sampling.truncations import FIRST_CANDIDATES
 from fireside.engine.types import Sampling
 from fireside.errors import EngineFailed
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fireside.engine.sampling import Sampler
-from fireside.engine.steps import STEPS, Setup, steps_for
+from fireside.engine.sampling.processors import PROCESSORS, Setup, processors_for
+from fireside.engine.sampling.sampler import Sampler
 from fireside.engine.types import Sampling
 
 VOCAB = 50
@@ -16,20 +16,22 @@ def random_logits(seed: int) -> NDArray[np.float32]:
 
 
 def test_a_plain_request_has_no_steps() -> None:
-    assert steps_for(Setup(Sampling(seed=1, temperature=0.3, top_k=4, top_p=0.5, min_p=0.1), [1], [2], VOCAB)) == []
+    assert (
+        processors_for(Setup(Sampling(seed=1, temperature=0.3, top_k=4, top_p=0.5, min_p=0.1), [1], [2], VOCAB)) == []
+    )
 
 
 def test_every_step_leaves_the_row_as_it_was() -> None:
     sampling = Sampling(
         repetition_penalty=1.3, frequency_penalty=1, logit_bias={3: 5.0}, allowed_ids=[3, 4, 5], min_tokens=2
     )
-    steps = steps_for(Setup(sampling, [3, 4], [5], VOCAB))
-    assert [type(step) for step in steps] == list(STEPS)
+    processors = processors_for(Setup(sampling, [3, 4], [5], VOCAB))
+    assert [type(processor) for processor in processors] == list(PROCESSORS)
     logits = random_logits(0)
-    for step in steps:
+    for processor in processors:
         before = logits.copy()
-        step.observe(4)
-        changed = step.apply(logits)
+        processor.observe(4)
+        changed = processor.apply(logits)
         np.testing.assert_array_equal(logits, before)
         assert changed.dtype == np.float32
         assert (changed != logits).any()

@@ -1,0 +1,110 @@
+"""A generation that has a slot: its state between steps, and what the logits of a step make of it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
+
+from fireside.engine.grammar.constraint import Constraint
+from fireside.engine.onnx.lora import Slot as AdapterSlot
+from fireside.engine.runner import Outcome
+from fireside.engine.sampling.sampler import Sampler, check_best, is_reproducible
+from fireside.engine.sampling.scores import scores
+from fireside.engine.types import GenerationRequest, Scores, Token, pack_scores
+from fireside.errors import FiresideError
+
+Logits = NDArray[np.float32]
+
+
+@dataclass(eq=False, slots=True)
+class Sequence:
+    """One running generation.
+
+    Args:
+        slot: index of its slot in the KV cache.
+        reused: tokens of the prompt that the slot held already; 0 once that was reported.
+        prompt_scores: of the prompt's tokens, until they are reported.
+        pending: its newest token, which the cache does not hold yet.
+        decoded_at: number of the step that decoded it last.
+    """
+
+    request_id: int
+    request: GenerationRequest
+    slot: int
+    sampler: Sampler
+    adapter: AdapterSlot | None = None
+    constraint: Constraint | None = None
+    reused: int = 0
+    prompt_scores: list[Scores] = field(default_factory=list)
+    pending: int = -1
+    num_generated: int = 0
+    decoded_at: int = 0
+
+    @property
+    def account(self) -> str:
+        return self.request.account
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether its answer must be the same bits whatever else the batch holds."""
+        return is_reproducible(self.request.sampling)
+
+    @property
+    def takes_best(self) -> bool:
+        """Whether the largest logit of all is its next token."""
+        return self.constraint is None and self.sampler.takes_best
+
+    def score_prompt(self, logits: Logits, following: list[int]) -> None:
+        """Note how likely the prompt's tokens were, from the logits [n, vocab] before each of them."""
+        count = self.request.scores or 0
+        self.prompt_scores += [scores(row, token, count) for row, token in zip(logits, following, strict=True)]
+
+    def advance(self, logits: Logits, best: int | None = None) -> list[Outcome]:
+        """Choose the next token from logits [vocab]; the last outcome says if it ends the answer.
+
+        Args:
+            best: their argmax, where the whole batch's was computed.
+        """
+        outcomes: list[Outcome]
+        try:
+            outcomes = self._next(logits, best)
+        except FiresideError as error:
+            return [error]
+        if (self.reused or self.prompt_scores) and isinstance(outcomes[0], Token):
+            packed = pack_scores(self.prompt_scores) if self.prompt_scores else b""
+            outcomes[0] = structs.replace(outcomes[0], reused=self.reused, prompt=packed)
+            self.reused, self.prompt_scores = 0, []
+        return outcomes
+
+    def _next(self, logits: Logits, best: int | None) -> list[Outcome]:
+        """The new token, and the end of the answer where it is certain now."""
+        request, constraint = self.request, self.constraint
+        token = self._choose(logits, best)
+        self.pending = token
+        scored = None if request.scores is None else scores(logits, token, request.scores)
+        if token in request.stop_ids:
+            return [Token(token, "stop", scores=scored)]
+        self.num_generated += 1
+        full = self.num_generated == request.max_tokens
+        if constraint is not None:
+            constraint.accept(token)
+            if constraint.closed:  # the next token could only be a stop token: no need to compute that
+                return [Token(token, scores=scored), Token(request.stop_ids[0] if request.stop_ids else 0, "stop")]
+            if full and not request.keep_cut and (cut := constraint.cut(request.max_tokens)):
+                return [Token(token, scores=scored), cut]
+        return [Token(token, "length" if full else None, scores=scored)]
+
+    def _choose(self, logits: Logits, best: int | None) -> int:
+        if self.constraint is not None:
+            return self.sampler.choose(logits, self.constraint.allowed())
+        if best is None or not self.sampler.takes_best:
+            return self.sampler.choose(logits)
+        check_best(logits, best)
+        return best
+
+
+def has_ended(outcomes: list[Outcome]) -> bool:
+    """Whether the last outcome of a generation ends it."""
+    last = outcomes[-1]
+    return not isinstance(last, Token) or last.finish_reason is not None

@@ -1,0 +1,92 @@
+"""Chooses the tokens of one request, in numpy, one row of logits at a time.
+
+Order as in vLLM: processors change single logits, then temperature, truncations, draw. Each request draws from its own
+random stream, one number per token, so that its seed gives the same answer alone, in a mixed batch, streamed or not.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fireside.engine.sampling.processors import Setup, processors_for
+from fireside.engine.sampling.truncations import Candidates, Logits, truncations_for
+from fireside.engine.types import Sampling
+from fireside.errors import EngineFailed
+
+MIN_TEMPERATURE = 1e-5
+"""Lower temperatures are greedy, as in vLLM: a draw could not tell them from 0, but float32 overflows."""
+
+
+class Sampler:
+    """State of one request's sampling.
+
+    Args:
+        sampling: the request's parameters.
+        prompt_ids: int [n]; the repetition penalty counts them.
+        vocab_size: length of a row of logits.
+        stop_ids: the tokens that end the answer, which min_tokens holds back.
+    """
+
+    def __init__(
+        self, sampling: Sampling, prompt_ids: list[int], vocab_size: int, stop_ids: Sequence[int] = ()
+    ) -> None:
+        self._sampling = sampling
+        self._greedy = sampling.temperature < MIN_TEMPERATURE
+        self._random = np.random.Generator(np.random.PCG64(sampling.seed))
+        self._processors = processors_for(Setup(sampling, prompt_ids, list(stop_ids), vocab_size))
+        self._truncations = truncations_for(sampling)
+
+    @property
+    def takes_best(self) -> bool:
+        """Whether the choice is just the largest logit, which a whole batch can compute at once."""
+        return self._greedy and not self._processors
+
+    def choose(self, logits: Logits, allowed: NDArray[np.intp] | None = None) -> int:
+        """The next token id from logits float32 [vocab]; the row is left as it was. Raises as `check_best` does.
+
+        Args:
+            allowed: ascending ids; only one of these is chosen. None allows all.
+        """
+        for processor in self._processors:
+            logits = processor.apply(logits)
+        if allowed is not None:
+            logits = logits[allowed]
+        best = int(logits.argmax())
+        check_best(logits, best)
+        token = best if self._greedy else self._draw(logits)
+        if allowed is not None:
+            token = int(allowed[token])
+        self.observe(token)
+        return token
+
+    def observe(self, token: int) -> None:
+        """Count a token of the answer."""
+        for processor in self._processors:
+            processor.observe(token)
+
+    def _draw(self, logits: Logits) -> int:
+        number = self._random.random()
+        candidates = Candidates(logits, self._sampling.temperature)
+        for truncation in self._truncations:
+            candidates = truncation.apply(candidates, self._sampling)
+        edges = candidates.weights().cumsum()
+        index = int(np.searchsorted(edges, number * edges[-1], side="right"))
+        return candidates.token(min(index, len(edges) - 1))
+
+
+def is_reproducible(sampling: Sampling) -> bool:
+    """Whether the same request is to give the same answer again: greedy, or with a seed."""
+    return sampling.seed is not None or sampling.temperature < MIN_TEMPERATURE
+
+
+def check_best(logits: Logits, best: int) -> None:
+    """Raise EngineFailed when logits [vocab], whose argmax is `best`, are not fit to choose from.
+
+    argmax takes a NaN before any number, so one look finds NaN and infinity anywhere. Single tokens may be at minus
+    infinity.
+    """
+    if not np.isfinite(logits[best]):
+        raise EngineFailed(
+            "The model computed something that is not a number. Its weights are probably damaged: fetch them again."
+        )
