@@ -78,6 +78,12 @@ def test_options_in_a_catalog_file(own: Mapping[str, Any], says: list[str]) -> N
     assert list(ONNX.problems(own)) == says
 
 
+@pytest.mark.parametrize("kind", kinds())
+def test_every_option_is_documented(kind: str) -> None:
+    [row] = [line for line in Path("docs/models.md").read_text().splitlines() if line.startswith(f'| `"{kind}"` |')]
+    assert [name for name in engine_type(kind).own_options if f"`{name}`" not in row] == []
+
+
 class Demanding(EchoOptions, frozen=True, kw_only=True):
     python: str
 

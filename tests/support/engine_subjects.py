@@ -26,6 +26,8 @@ from support.grammars import BYTES
 
 VOCAB = 300
 CONTEXT = 256
+LIMIT = 30.0
+"""Seconds after which an answer counts as one that never comes."""
 PROMPT = list(b"Wie du mir, so ich")
 """Echo says it back: a prompt of several words, which it shuffles with a seed."""
 
@@ -121,8 +123,9 @@ class Running:
 
     async def answer(self, request: GenerationRequest, *, wait: bool = True) -> Answer:
         answer = Answer()
-        async for _ in self.tokens(request, answer, wait=wait):
-            pass
+        async with asyncio.timeout(LIMIT):
+            async for _ in self.tokens(request, answer, wait=wait):
+                pass
         return answer
 
     async def answers(self, requests: Sequence[GenerationRequest]) -> list[Answer]:
