@@ -238,3 +238,30 @@ def test_chunks_of_any_size_give_the_same_bits(model: Model) -> None:
             last = runner.prefill(1, start, ids[start : start + size]).copy()
             start += size
         assert np.array_equal(last, whole), sizes
+
+
+def test_a_conversation_after_a_long_one_is_decoded_as_if_it_were_the_first(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row, one slot, its own positions: what is idle takes no part, and nothing is copied."""
+    seen: list[tuple[int, int, int]] = []
+    runner = model.open()
+    run_graph = runner._model._run
+
+    def watched(first: int, width: int, places: list[int], ids: Any, past: Any, *rest: Any) -> Any:
+        seen.append((width, len(places), int(past.max())))
+        return run_graph(first, width, places, ids, past, *rest)
+
+    def copied(*arguments: int) -> None:
+        raise AssertionError("a slot was copied")
+
+    free = Sampling(temperature=0.8)
+    run(runner, [GenerationRequest(prompt_ids=prompt(400), max_tokens=20, sampling=free)])
+    monkeypatch.setattr(runner._model, "_run", watched)
+    monkeypatch.setattr(runner._slots.cache, "copy", copied)
+    for conversation in (1, 2, 3, 4):
+        seen.clear()
+        second = GenerationRequest(prompt_ids=prompt(30, conversation), max_tokens=20, sampling=free)
+        (made,) = run(runner, [second])
+        assert len(made) == 20
+        assert seen[1:] == [(1, 1, 30 + step) for step in range(19)]
