@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from fireside.chat.messages import Tool, ToolCall
 from fireside.chat.pieces import Piece, optional, words
 
+_HALVES = re.compile("[\ud800-\udfff]")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolDialect:
@@ -55,8 +57,12 @@ class ToolDialect:
 
 
 def to_json(value: object, indent: int | None = None) -> str:
-    """JSON as the models' own templates write it, characters beyond ASCII as they are."""
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    """JSON as the models' own templates write it, characters beyond ASCII as they are.
+
+    Halves of characters, which JSON can name and UTF-8 cannot, stay escaped.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def normal_json(text: str) -> str:

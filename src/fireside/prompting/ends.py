@@ -26,7 +26,7 @@ _GGUF_KEYS = ("eos", "eot", "eom")
 def stop_ids(spec: PromptSpec, tokenizer: Vocabulary) -> list[int]:
     """Ids of the tokens that end an answer, without repeats: the format's own first.
 
-    Raises UnsupportedWeights when the tokenizer lacks a token that the catalog file names.
+    Raises UnsupportedWeights when the model's files lack a token, or the template, that the catalog file names.
     """
     named = [tokenizer.special_id(text) for text in spec.stop]
     if None in named:
@@ -34,7 +34,7 @@ def stop_ids(spec: PromptSpec, tokenizer: Vocabulary) -> list[int]:
             f"The tokenizer has no token {spec.stop[named.index(None)]!r}, which prompt.stop in the model's catalog "
             "file names."
         )
-    own = map(tokenizer.special_id, format_of(spec).ends)
+    own = map(tokenizer.special_id, format_of(spec, tokenizer).ends)
     ids = [*own, *named, *sorted(tokenizer.end_ids)]
     return list(dict.fromkeys(token for token in ids if token is not None))
 

@@ -8,6 +8,7 @@ from fireside.chat.formats.base import blank_lined
 from fireside.chat.messages import Message, ToolOffer
 from fireside.chat.pieces import Piece, joined
 from fireside.chat.spec import PromptSpec
+from fireside.chat.templates.format import template_format
 from fireside.chat.templates.renderer import TemplateRenderer
 from fireside.chat.tools import spelt_out
 from fireside.errors import InvalidInput, UnsupportedWeights
@@ -142,13 +143,17 @@ def format_of(
 ) -> ChatFormat:
     """The chat format that a model's prompt settings name: the checkpoint's own only with its tokenizer.
 
-    `renderer` as in `build_prompt`.
+    `renderer` as in `build_prompt`. Raises UnsupportedWeights where the checkpoint has none.
     """
-    if spec.style == TEMPLATE and tokenizer is not None and tokenizer.chat_template is not None:
-        from fireside.chat.templates.format import template_format
-
-        return template_format(tokenizer.chat_template, tokenizer.added_tokens, renderer)
-    return formats()[spec.style]
+    if spec.style != TEMPLATE or tokenizer is None:
+        return formats()[spec.style]
+    if tokenizer.chat_template is None:
+        raise UnsupportedWeights(
+            "prompt.style in the model's catalog file is \"template\", and the model's files have no chat template: no "
+            "chat_template.jinja, and no chat_template in tokenizer_config.json or GGUF's metadata. Name one of "
+            "Fireside's chat formats instead."
+        )
+    return template_format(tokenizer.chat_template, tokenizer.added_tokens, renderer)
 
 
 def spelt_tokens(chat: ChatFormat, tokenizer: Vocabulary) -> dict[int, bytes]:

@@ -15,7 +15,7 @@ from fireside.chat.spec import PromptSpec
 from fireside.chat.templates.format import dialect_of
 from fireside.chat.templates.renderer import TemplateRenderer
 from fireside.errors import InvalidInput, UnsupportedWeights
-from fireside.prompting import PromptTooLong, Tokenizer, build_prompt, format_of, open_tokenizer, prompt_text
+from fireside.prompting import PromptTooLong, Tokenizer, build_prompt, format_of, open_tokenizer, prompt_text, stop_ids
 from support.texts import texts
 from support.tiny_tokenizers import tiny_byte_level, with_tokens
 
@@ -171,7 +171,7 @@ def test_the_last_turn_of_the_assistant_is_continued(tokenizers: Any, renderer: 
         ("x" * 300_000, UnsupportedWeights, "more than 262,144 characters"),
         ("{{ 1 }}" * 20_000, UnsupportedWeights, "nodes"),
         ("\ue000", UnsupportedWeights, "private characters"),
-        (None, UnsupportedWeights, "no chat_template"),
+        (None, UnsupportedWeights, "the model's files have no chat template"),
         ("{{ raise_exception('Only ' + messages[0].content) }}", InvalidInput, "refuses them: Only Hi"),
         ("Hello", InvalidInput, "leaves out what the user says"),
         ("{{ messages[0].content.split('H')[0] }}", InvalidInput, "leaves out what the user says"),
@@ -218,6 +218,7 @@ def test_where_the_template_is_found(tmp_path: Path) -> None:
     found = open_tokenizer(tmp_path).chat_template
     assert found is not None
     assert found.source == "c"
+    assert stop_ids(SPEC, open_tokenizer(tmp_path)) == [tokenizer.special_id("</s>")]
     with pytest.raises(UnsupportedWeights, match="Fetch the model"):
         format_of(SPEC).render(_talk([Message("user", "Hi")]))
 
@@ -236,18 +237,29 @@ def test_gguf_brings_its_template(smollm2_gguf: Path) -> None:
 
 def test_the_dialect_is_the_one_that_the_template_writes() -> None:
     found = {path.stem: dialect_of(path.read_text(encoding="utf-8")) for path in TEMPLATES.glob("*.jinja")}
-    assert {name: dialect.opening for name, dialect in found.items()} == {
-        "gemma3": "<tool_call>",
-        "llama2": "<tool_call>",
-        "llama3": "<tool_call>",
-        "llama3.1": "",
-        "qwen2.5": "<tool_call>",
-        "qwen3": "<tool_call>",
-        "zephyr": "<tool_call>",
-    }
+    assert {name for name, dialect in found.items() if not dialect.opening} == {"llama3.1"}
+    assert {name for name, dialect in found.items() if dialect.tokens} == {"qwen2.5", "qwen3"}
     assert dialect_of("{% if tools %}[TOOL_CALLS]{% endif %}").opening == "[TOOL_CALLS]"
     assert found["qwen3"].describe is None
     assert found["zephyr"].describe is not None
+
+
+@pytest.mark.parametrize("style", ["template", "qwen3", "llama3.1"])
+@pytest.mark.parametrize(
+    "arguments", ['{"a": 123456789012345678901234567890}', '{"a": "\\ud800"}', "no JSON", "[" * 5000, '{"a": NaN}']
+)
+def test_odd_arguments_of_calls_are_text_like_any_other(
+    style: str, arguments: str, tokenizers: Any, renderer: TemplateRenderer
+) -> None:
+    ours, _ = tokenizers["llama3.1" if style == "llama3.1" else "qwen3"]
+    talk = [
+        Message("user", "Hi"),
+        Message("assistant", "", (ToolCall("c", "add", arguments),)),
+        Message("tool", "3", tool_call_id="c"),
+    ]
+    ids = build_prompt(messages=talk, spec=PromptSpec(style=style), tokenizer=ours, renderer=renderer)
+    text = b"".join(map(ours.token_bytes, ids)).decode()
+    assert arguments in text or "?" in text
 
 
 def test_a_template_without_tools_is_told_of_them_in_words(tmp_path: Path, renderer: TemplateRenderer) -> None:

@@ -8,8 +8,7 @@ from fireside.errors import UnsupportedWeights
 
 def _render(conversation: Conversation) -> NoReturn:
     raise UnsupportedWeights(
-        "This model's prompts are made by its own chat template, and there is none: its files are not here, or have no "
-        "chat_template. Fetch the model, or name one of Fireside's chat formats as prompt.style in its catalog file."
+        "This model's prompts are made by its own chat template, which comes with its files. Fetch the model first."
     )
 
 

@@ -1,18 +1,16 @@
 """A checkpoint's own template as a chat format."""
 
-import json
 import re
 from collections.abc import Collection
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
 
-from fireside.chat.dialects import ToolDialect
+from fireside.chat.dialects import ToolDialect, to_json
 from fireside.chat.formats import TEMPLATE, formats
 from fireside.chat.formats.base import ChatFormat, Conversation
-from fireside.chat.messages import Message, ToolCall
+from fireside.chat.messages import Message
 from fireside.chat.pieces import Piece, control, words
-from fireside.chat.templates.messages import Job, JobCall, JobMessage, Rendered
+from fireside.chat.templates.messages import Job, JobCall, JobMessage, JobTool, Rendered
 from fireside.chat.templates.renderer import TemplateRenderer
 from fireside.chat.templates.source import CheckpointTemplate
 from fireside.chat.tools import HERMES, spelt_out
@@ -93,7 +91,7 @@ def _job(conversation: Conversation, template: CheckpointTemplate, dialect: Tool
     return Job(
         template.source,
         [_message(message) for message in messages],
-        [{"name": tool.name, "description": tool.description, "parameters": tool.parameters} for tool in tools],
+        [JobTool(tool.name, tool.description, to_json(tool.parameters)) for tool in tools],
         dict(template.tokens),
         conversation.thinking,
         open_turn,
@@ -101,17 +99,8 @@ def _job(conversation: Conversation, template: CheckpointTemplate, dialect: Tool
 
 
 def _message(message: Message) -> JobMessage:
-    calls = [_call(call) for call in message.tool_calls]
+    calls = [JobCall(call.id, call.name, call.arguments) for call in message.tool_calls]
     return JobMessage(message.role, message.content, calls, message.name, message.tool_call_id)
-
-
-def _call(call: ToolCall) -> JobCall:
-    arguments: Any
-    try:
-        arguments = json.loads(call.arguments)
-    except (ValueError, RecursionError):
-        arguments = call.arguments
-    return JobCall(call.id, {"name": call.name, "arguments": arguments})
 
 
 def _render_once(job: Job) -> Rendered:

@@ -6,6 +6,7 @@ or too much memory; `fireside.chat.templates.renderer` makes that an answer, too
 Before it reads a job it is locked down: whatever a hole in Jinja's sandbox lets a template do, it stays in here.
 """
 
+import json
 import os
 import signal
 import sys
@@ -23,7 +24,9 @@ from fireside.chat.templates.messages import (
     NO_LOCKDOWN,
     WALL_SECONDS,
     Job,
+    JobCall,
     JobMessage,
+    JobTool,
     Rendered,
 )
 from fireside.chat.templates.traced import Vault
@@ -39,7 +42,7 @@ def render(job: Job) -> Rendered:
             """The value with every text in it traced."""
             match value:
                 case str():
-                    return vault.said(value, len(contents))
+                    return vault.said(value.encode(errors="replace").decode(), len(contents))
                 case dict():
                     return {said(key): said(inner) for key, inner in value.items()}
                 case list():
@@ -47,17 +50,19 @@ def render(job: Job) -> Rendered:
                 case _:
                     return value
 
-        def function(described: Mapping[str, Any]) -> dict[str, Any]:
-            return {key: said(value) for key, value in described.items()}
+        def call(one: JobCall) -> dict[str, Any]:
+            function = {"name": said(one.name), "arguments": said(_parsed(one.arguments))}
+            return {"id": said(one.id), "type": "function", "function": function}
+
+        def tool(one: JobTool) -> dict[str, Any]:
+            described = {"name": one.name, "description": one.description, "parameters": _parsed(one.parameters)}
+            return {"type": "function", "function": {key: said(value) for key, value in described.items()}}
 
         messages = []
         for index, message in enumerate(job.messages):
             shown: dict[str, Any] = {"role": message.role, "content": vault.said(message.content, index)}
             if message.calls:
-                shown["tool_calls"] = [
-                    {"id": said(call.id), "type": "function", "function": function(call.function)}
-                    for call in message.calls
-                ]
+                shown["tool_calls"] = [call(one) for one in message.calls]
             if message.name:
                 shown["name"] = said(message.name)
             if message.tool_call_id:
@@ -66,7 +71,7 @@ def render(job: Job) -> Rendered:
         return {
             **job.tokens,
             "messages": messages,
-            "tools": [{"type": "function", "function": function(tool)} for tool in job.tools] or None,
+            "tools": [tool(one) for one in job.tools] or None,
             "documents": None,
             "add_generation_prompt": not job.open_turn,
             "enable_thinking": job.thinking,
@@ -86,6 +91,14 @@ def render(job: Job) -> Rendered:
         last = max(index for index, part in enumerate(parts) if part.origin == len(contents) - 1)
         parts = parts[: last + 1]
     return Rendered([(part.text, part.origin is not None) for part in parts])
+
+
+def _parsed(text: str) -> Any:
+    """The value of a JSON text; what is none stays text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:

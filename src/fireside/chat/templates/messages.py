@@ -4,7 +4,6 @@ Each message is MessagePack behind its length in four bytes.
 """
 
 import struct
-from typing import Any
 
 import msgspec
 
@@ -24,10 +23,19 @@ HEADER = struct.Struct(">I")
 
 
 class JobCall(msgspec.Struct, array_like=True):
-    """A call of a tool. `function` has its name and arguments, an object where they are one."""
+    """A call of a tool. `arguments` is JSON text, or what the client has in its place."""
 
     id: str
-    function: dict[str, Any]
+    name: str
+    arguments: str
+
+
+class JobTool(msgspec.Struct, array_like=True):
+    """A tool. `parameters` is the JSON text of a schema."""
+
+    name: str
+    description: str
+    parameters: str
 
 
 class JobMessage(msgspec.Struct, array_like=True):
@@ -46,7 +54,7 @@ class Job(msgspec.Struct):
     Args:
         source: the template.
         messages: at least one.
-        tools: name, description and parameters of each.
+        tools: those that the model is offered.
         tokens: the vocabulary's special tokens by transformers' names: bos_token, eos_token.
         thinking: whether the model is to think before it answers.
         open_turn: whether the prompt ends where the last message's content does.
@@ -54,7 +62,7 @@ class Job(msgspec.Struct):
 
     source: str
     messages: list[JobMessage]
-    tools: list[dict[str, Any]] = []
+    tools: list[JobTool] = []
     tokens: dict[str, str] = {}
     thinking: bool = False
     open_turn: bool = False
