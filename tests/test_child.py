@@ -13,6 +13,8 @@ import psutil
 import pytest
 
 from fireside import child
+from fireside.chat.templates.messages import Job, JobMessage
+from fireside.chat.templates.renderer import TemplateRenderer
 from fireside.engine.echo import EchoOptions
 from fireside.engine.grammar.checker import GrammarChecker
 from fireside.engine.registry import create
@@ -30,6 +32,7 @@ DECOYS = (
     "msgspec",
     "numpy",
     "llguidance",
+    "jinja2",
     "wasmtime",
     "runpy",
     "encodings",
@@ -84,6 +87,17 @@ def use_grammar_checker() -> None:
     checker.close()
 
 
+def render_template() -> TemplateRenderer:
+    renderer = TemplateRenderer()
+    rendered = renderer.render(Job("{{ messages[0].content }}", [JobMessage("user", "Hi")]))
+    assert rendered.parts == [("Hi", True)]
+    return renderer
+
+
+def use_template_renderer() -> None:
+    render_template().close()
+
+
 def use_sandbox() -> None:
     asyncio.run(Sandbox(seconds=1, memory_mb=32).call("f", "() => 1", ()))
 
@@ -96,7 +110,7 @@ def use_pip() -> None:
 
 
 @pytest.mark.usefixtures("children", "secrets")
-@pytest.mark.parametrize("use", [use_engine, use_grammar_checker, use_sandbox, use_pip])
+@pytest.mark.parametrize("use", [use_engine, use_grammar_checker, use_template_renderer, use_sandbox, use_pip])
 def test_nothing_in_the_working_directory_runs(trap: Path, use: Callable[[], None]) -> None:
     use()
     assert not trap.exists(), trap.read_text()
@@ -129,6 +143,9 @@ def test_engines_and_checkers_see_no_secrets(children: Children) -> None:
     assert checker.fault(json_grammar({"type": "object"})) == ""
     look()
     checker.close()
+    renderer = render_template()
+    look()
+    renderer.close()
 
 
 @pytest.mark.usefixtures("secrets")

@@ -99,15 +99,22 @@ lockdown._filter_system_calls(os.uname().machine, ())
 
 @needs_filter
 def test_where_the_kernel_refuses_nothing_foreign_runs() -> None:
-    """Functions are refused when the server starts, and grammars when the first one comes."""
+    """Functions are refused when the server starts, grammars and chat templates when the first one comes."""
     probe = (
         _REFUSING
         + """
 from fireside.api.app import _check_sandbox
 from fireside.engine.grammar.checker import GrammarChecker
+from fireside.chat.templates.messages import Job, JobMessage
+from fireside.chat.templates.renderer import TemplateRenderer
 from fireside.errors import ConfigError, EngineFailed
+attempts = (
+    (_check_sandbox, ConfigError),
+    (lambda: GrammarChecker().fault('start: "a"'), EngineFailed),
+    (lambda: TemplateRenderer().render(Job("", [JobMessage("user", "")])), EngineFailed),
+)
 assert not lockdown.can_lock_down()
-for attempt, refusal in ((_check_sandbox, ConfigError), (lambda: GrammarChecker().fault('start: "a"'), EngineFailed)):
+for attempt, refusal in attempts:
     try:
         attempt()
     except refusal as error:
