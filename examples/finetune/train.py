@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import HubSource, ModelSpec, PromptSpec
+from fireside.chat.templates.renderer import TemplateRenderer
 from fireside.cli.common import find_model
 from fireside.prompting import Message, Tokenizer, build_prompt, open_tokenizer, stop_ids
 from fireside.settings import load_settings
@@ -68,14 +69,16 @@ def make_examples(
 ) -> list[Example]:
     """An example of each of the assistant's messages. Raises ValueError when one is longer than `max_tokens`."""
     end = next(iter(stop_ids(spec, tokenizer)), None)
+    renderer = TemplateRenderer()  # of the model's own template, if its catalog file names that
     examples = []
     for conversation in conversations:
         for turn, message in enumerate(conversation.messages):
             if message.role != "assistant":
                 continue
-            prompt = build_prompt(messages=conversation.messages[:turn], spec=spec, tokenizer=tokenizer)
+            before, said = conversation.messages[:turn], conversation.messages[: turn + 1]
+            prompt = build_prompt(messages=before, spec=spec, tokenizer=tokenizer, renderer=renderer)
             # It ends with the assistant's turn, which a prompt leaves open.
-            whole = build_prompt(messages=conversation.messages[: turn + 1], spec=spec, tokenizer=tokenizer)
+            whole = build_prompt(messages=said, spec=spec, tokenizer=tokenizer, renderer=renderer)
             if whole[: len(prompt)] != prompt or end is None:
                 raise ValueError(f"the answer {message.content!r} does not follow its prompt in the style {spec.style}")
             answer = [*whole[len(prompt) :], end]

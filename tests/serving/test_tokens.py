@@ -1,5 +1,6 @@
 """Scores belong to the text that is told, wherever it is cut: their tokens spell it, and begin where they say."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,6 +60,17 @@ def test_no_piece_has_scores_of_text_that_is_held_back() -> None:
     deltas, _ = read("abcx", stop=("abcd",))
     counts = [(delta.text, len(delta.tokens.scored)) for delta in deltas if delta.tokens]
     assert counts == [("", 0), ("", 0), ("", 0), ("abcx", 4), ("", 0)]
+
+
+def test_a_thought_has_no_scores() -> None:
+    thinking = replace(PLAIN, thinking=("<think>", "</think>"))
+    request = TextRequest(model="@hf/a/b", prompt="hi", scores=0)
+    reader = AnswerReader(request, BYTES, thinking)
+    deltas = [reader.push(Token(byte, scores=Scores(-1.0))) for byte in b"<think>hm</think>\n\nYes"]
+    deltas.append(reader.push(Token(END, "stop")))
+    assert "".join(delta.text for delta in deltas) == "Yes"
+    scored = [token for delta in deltas if delta.tokens for token in delta.tokens.scored]
+    assert [(token.text, token.start) for token in scored] == [(b"Y", 0), (b"e", 1), (b"s", 2)]
 
 
 def test_a_call_has_no_scores() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from fireside.catalog.spec import FolderSource, HubSource, ModelSpec, NoSource, Unavailable, WheelSource
 from fireside.engine.types import Sampling
-from fireside.prompting.prompt import default_system, turn_end
+from fireside.prompting.prompt import default_system, format_of
 from fireside.serving.costs import cost_of
 from fireside.serving.engine_options import engine_options
 from fireside.serving.removal import packed_file
@@ -54,7 +54,7 @@ def facts_of(spec: ModelSpec, settings: Settings) -> dict[str, Any]:
         "max_num_seqs": spec.engine.max_num_seqs,
         "style": spec.prompt.style,
         "default_system": default_system(spec.prompt),
-        "stop": [text for text in dict.fromkeys((turn_end(spec.prompt), *spec.prompt.stop)) if text is not None],
+        "stop": list(dict.fromkeys((*format_of(spec.prompt).ends, *spec.prompt.stop))),
         "defaults": {
             "max_tokens": request.max_tokens,
             "temperature": sampling.temperature,

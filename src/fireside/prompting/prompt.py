@@ -177,11 +177,6 @@ def default_system(spec: PromptSpec) -> str | None:
     return format_of(spec).default_system if spec.default_system is None else spec.default_system
 
 
-def turn_end(spec: PromptSpec) -> str | None:
-    """The control token that ends each of the assistant's turns in the model's format."""
-    return next(iter(format_of(spec).ends), None)
-
-
 def control_texts(spec: PromptSpec) -> frozenset[str]:
     """The control tokens that the model's format cannot do without, and those that the catalog file names as ends."""
     if spec.style == TEMPLATE:

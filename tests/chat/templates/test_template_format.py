@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from fireside.chat.messages import Message, Tool, ToolCall, ToolOffer
+from fireside.chat.pieces import joined
 from fireside.chat.spec import PromptSpec
 from fireside.chat.templates.format import dialect_of
 from fireside.chat.templates.renderer import TemplateRenderer
@@ -202,6 +203,14 @@ def test_a_template_that_does_not_end_is_ended_and_the_next_one_renders(
     assert ids[0] == wanted[0]
     assert b"".join(map(tokenizer.token_bytes, ids)) == b"user: <|im_start|>"
     assert build_prompt(**given) == ids  # with a renderer of its own
+
+
+def test_blanks_are_no_control_tokens_even_where_they_are_tokens(tmp_path: Path, renderer: TemplateRenderer) -> None:
+    tokenizer_with(tmp_path, "{{ messages[0].content }}\n\n<|im_end|>")
+    whole = with_tokens(with_tokens(tiny_byte_level(), *SPECIALS), "\n\n", special=False)
+    (tmp_path / "tokenizer.json").write_text(json.dumps(whole), encoding="utf-8")
+    chat = format_of(SPEC, open_tokenizer(tmp_path), renderer)
+    assert [piece.control for piece in joined(chat.render(_talk([Message("user", "Hi\n")])))] == [False, True]
 
 
 def test_a_prompt_far_too_long_never_reaches_the_template(tmp_path: Path) -> None:

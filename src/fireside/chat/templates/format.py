@@ -60,7 +60,9 @@ def template_format(
 
 @lru_cache(maxsize=16)
 def _any_of(texts: tuple[str, ...]) -> re.Pattern[str] | None:
-    pattern = "|".join(map(re.escape, sorted(filter(None, texts), key=len, reverse=True)))
+    """Finds the longest of the tokens. Blanks, for which Gemma has some, are tokenised with the text around them."""
+    named = [text for text in texts if text.strip()]
+    pattern = "|".join(map(re.escape, sorted(named, key=len, reverse=True)))
     return re.compile(f"({pattern})") if pattern else None
 
 

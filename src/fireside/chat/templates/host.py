@@ -6,6 +6,7 @@ or too much memory; `fireside.chat.templates.renderer` makes that an answer, too
 Before it reads a job it is locked down: whatever a hole in Jinja's sandbox lets a template do, it stays in here.
 """
 
+import faulthandler
 import json
 import os
 import signal
@@ -127,9 +128,14 @@ def _warm_up() -> None:
 
 def _set_clocks(cpu_seconds: float, wall_seconds: float) -> None:
     """Have the system end this process after so much processor time, or so much time by the clock; 0 calls it off."""
-    if sys.platform != "win32":
-        signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-        signal.setitimer(signal.ITIMER_REAL, wall_seconds)
+    if sys.platform == "win32":
+        if wall_seconds:
+            faulthandler.dump_traceback_later(wall_seconds, exit=True, file=sys.stderr)
+        else:
+            faulthandler.cancel_dump_traceback_later()
+        return
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+    signal.setitimer(signal.ITIMER_REAL, wall_seconds)
 
 
 def main() -> None:

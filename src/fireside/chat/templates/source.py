@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fireside.errors import BadWeights
+
 MAX_SOURCE = 256 * 1024
 """Characters of a template. Of a longer one so many and one more are kept, so that it is refused."""
 
@@ -28,11 +30,14 @@ def template_of_folder(
 ) -> CheckpointTemplate | None:
     """The template of a folder whose tokenizer_config.json is `config`.
 
-    Of several in one list the one called "default" counts.
+    Of several in one list the one called "default" counts. Raises BadWeights when there is a file that cannot be read.
     """
     if (folder / _FILE).is_file():
-        with (folder / _FILE).open(encoding="utf-8", errors="replace") as file:
-            return CheckpointTemplate(file.read(MAX_SOURCE + 1), tokens)
+        try:
+            with (folder / _FILE).open(encoding="utf-8", errors="replace") as file:
+                return CheckpointTemplate(file.read(MAX_SOURCE + 1), tokens)
+        except OSError as error:
+            raise BadWeights(f"{_FILE} cannot be read: {error.strerror}.") from error
     given = config.get("chat_template")
     if isinstance(given, list):
         named = {one.get("name"): one.get("template") for one in given if isinstance(one, dict)}
