@@ -7,7 +7,7 @@ library that reads foreign input cannot give away the database's password or a c
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import fireside
@@ -64,9 +64,18 @@ def command(module: str, *arguments: str, python: str | None = None) -> list[str
     return [sys.executable, "-I", "-c", _START, _module_path(), module, *arguments]
 
 
-def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of a process that computes: what it cannot do without, and `more`."""
-    kept = {name: value for name, value in os.environ.items() if _is_needed(name.upper())}
+def environment(more: Mapping[str, str] | None = None, *, also: Sequence[str] = ()) -> dict[str, str]:
+    """The environment of a process that computes: what it cannot do without, and `more`.
+
+    Args:
+        also: names of further variables that it gets, if there are any; one that ends with `_` is how names begin.
+    """
+    whole, beginnings = frozenset(also), tuple(name for name in also if name.endswith("_"))
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if _is_needed(name.upper()) or name in whole or name.startswith(beginnings)
+    }
     return {**kept, **(more or {})}
 
 

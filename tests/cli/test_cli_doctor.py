@@ -104,6 +104,21 @@ def test_a_tokenizer_and_weights_that_differ(
     assert says in line
 
 
+@pytest.mark.usefixtures("free_port")
+def test_an_engine_that_lacks_something(fireside: Fireside, data_dir: Path) -> None:
+    (data_dir / "catalog").mkdir(parents=True)
+    (data_dir / "catalog" / "canned.toml").write_text(
+        'id = "@cf/me/canned"\ncontext_length = 1000\nsource = { kind = "none" }\nprompt = { style = "plain" }\n'
+        'engine = { kind = "replay", answers = "answers.jsonl" }\n'
+    )
+    result = fireside("doctor")
+    assert result.exit_code == 1
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("bad")]
+    assert "The replay engine cannot run here. engine.answers: there is no file answers.jsonl. Write it." in line
+    (data_dir / "catalog" / "answers.jsonl").write_text("")
+    assert fireside("doctor").exit_code == 0
+
+
 def test_cpu_flags_of_both_kinds(tmp_path: Path) -> None:
     path = tmp_path / "cpuinfo"
     path.write_text("processor\t: 0\nflags\t\t: fpu avx2 avx512_vnni\n\nprocessor\t: 1\nflags\t\t: fpu\n")

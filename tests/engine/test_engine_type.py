@@ -110,14 +110,20 @@ def test_settings_and_then_the_catalog_file() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("children")
-async def test_an_engine_in_another_python_environment(tmp_path: Path) -> None:
-    """It has msgspec, and of this environment it gets Fireside alone."""
+async def test_an_engine_in_another_python_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has msgspec, and of this environment it gets Fireside alone, and the variables that it may see."""
     python = make_venv(tmp_path / "other", "msgspec")
-    engine = ProcessEngine(replace(ECHO, python=lambda options: str(python)), EchoOptions(max_num_seqs=1))
+    for name in ("CUDA_VISIBLE_DEVICES", "CUDA_PATH", "HOME_OF_GPUS", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    kind = replace(ECHO, python=lambda options: str(python), variables=("CUDA_", "HOME_OF"))
+    engine = ProcessEngine(kind, EchoOptions(max_num_seqs=1))
     try:
         await engine.start()
         process = psutil.Process(engine.pid)
         assert process.cmdline()[0] == str(python)
+        seen = process.environ()
+        assert {"CUDA_VISIBLE_DEVICES", "CUDA_PATH"} <= set(seen)
+        assert not {"HOME_OF_GPUS", "AWS_SECRET_ACCESS_KEY"} & set(seen)
         assert not any("numpy" in mapped.path for mapped in process.memory_maps())
         made = [token.id async for token in engine.generate(GenerationRequest(prompt_ids=[104, 105], max_tokens=2))]
         assert made == [104, 105]

@@ -169,6 +169,31 @@ async def test_a_full_model_is_busy_and_uses_nothing(tmp_path: Path) -> None:
         assert await say(service, ask("hello", "single")) == "hello"
 
 
+async def test_a_place_goes_to_the_account_that_had_the_fewest_tokens(tmp_path: Path) -> None:
+    """Not to the one that came first, and not to each in turn."""
+    add_model(tmp_path, "single", max_num_seqs=1)
+    async with serving(tmp_path) as service:
+        ended: list[str] = []
+
+        async def answer(account: str, text: str) -> None:
+            await collect(service, ask(text, "single", account=account))
+            ended.append(account)
+
+        async def comes(account: str, text: str, waiting: int) -> "asyncio.Task[None]":
+            task = asyncio.create_task(answer(account, text))
+            while (stats := (await service.status("@hf/me/single")).stats) is None or stats.waiting < waiting:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            return task
+
+        async with aclosing(service.generate(ask("x" * 1000, "single", max_tokens=500, account="long"))) as deltas:
+            for _ in range(200):
+                await anext(deltas)
+            tasks = [await comes("long", "x" * 100, number) for number in (1, 2)]
+            tasks += [await comes("short", "abc", number) for number in (3, 4, 5)]
+        await asyncio.gather(*tasks)
+        assert ended == ["short", "short", "short", "long", "long"]
+
+
 async def test_the_context_is_the_smallest_of_all_limits(tmp_path: Path) -> None:
     add_model(tmp_path, "small", context_length=64)
     async with serving(tmp_path, context_length=100) as service:

@@ -57,6 +57,8 @@ class EngineType(Generic[OptionsT]):
             what to do. Called before each load and by `fireside doctor`: it should cost milliseconds.
         python: the interpreter that the engine needs, where it lives in another Python environment than the server.
             There, Fireside's engine process needs nothing but msgspec and what the engine itself imports.
+        variables: environment variables that it may see beside those of every engine, such as which GPUs are its own;
+            one that ends with `_` is how names begin. It gets no others: no fault in it shall give away a secret.
         lacks: fields of GenerationRequest and Sampling that it does not honour, and what users call them. A request
             that sets one is refused before it reaches the engine.
         needs_tokens: whether it is sent the `TokenTable`: a whole vocabulary, and of no use to an engine that holds
@@ -73,6 +75,7 @@ class EngineType(Generic[OptionsT]):
     from_settings: Callable[..., Mapping[str, Any]] = _no_settings
     requirements: Callable[[OptionsT], Sequence[str]] = _nothing_missing
     python: Callable[[OptionsT], str] | None = None
+    variables: Sequence[str] = ()
     lacks: Mapping[str, str] = field(default_factory=dict)
     needs_tokens: bool = True
     reads_weights: bool = True

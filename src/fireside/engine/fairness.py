@@ -7,7 +7,6 @@ that wait: nobody saves up turns by being away.
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
 
 PROMPT_WEIGHT = 1
 ANSWER_WEIGHT = 2
@@ -47,10 +46,6 @@ class VirtualTokenCounter:
     def charge(self, account: str, *, prompt_tokens: int = 0, answer_tokens: int = 0) -> None:
         """So many tokens were computed for the account, or are certain to be."""
         self._set(account, self.cost(account) + PROMPT_WEIGHT * prompt_tokens + ANSWER_WEIGHT * answer_tokens)
-
-    def next_of(self, accounts: Iterable[str]) -> str | None:
-        """Who has had the least; between equals the first. None of nobody."""
-        return min(accounts, key=self.cost, default=None)
 
     def _set(self, account: str, cost: int) -> None:
         self._costs[account] = cost

@@ -173,7 +173,7 @@ class ProcessEngine:
                 *child.command("fireside.engine.host", python=self._python),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
-                env={**HUGE_PAGES, **child.environment()},
+                env={**HUGE_PAGES, **child.environment(also=self._engine.variables)},
             )
         except OSError as error:
             return errors.EngineFailed(f"The engine process cannot be started: {error.strerror}.")
