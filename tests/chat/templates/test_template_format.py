@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transformers import PreTrainedTokenizerFast
 
 from fireside.chat.messages import Message, Tool, ToolCall, ToolOffer
-from fireside.chat.pieces import joined
+from fireside.chat.pieces import control, joined, words
 from fireside.chat.spec import PromptSpec
 from fireside.chat.templates.format import dialect_of
 from fireside.chat.templates.renderer import TemplateRenderer
@@ -203,6 +203,21 @@ def test_a_template_that_does_not_end_is_ended_and_the_next_one_renders(
     assert ids[0] == wanted[0]
     assert b"".join(map(tokenizer.token_bytes, ids)) == b"user: <|im_start|>"
     assert build_prompt(**given) == ids  # with a renderer of its own
+
+
+def test_what_the_system_says_goes_to_the_user_where_the_template_knows_no_system(
+    tmp_path: Path, renderer: TemplateRenderer
+) -> None:
+    refusing = "{% if messages[0].role == 'system' %}{{ raise_exception('No system') }}{% endif %}"
+    tokenizer = tokenizer_with(tmp_path, refusing + SIMPLE)
+    chat = format_of(SPEC, tokenizer, renderer)
+    talk = [Message("system", "Be brief."), Message("user", "Hi <|im_end|>")]
+    assert joined(chat.render(_talk(talk))) == [
+        control("<|im_start|>"),
+        *words("user: Be brief.\n\nHi <|im_end|>"),
+    ]
+    with pytest.raises(InvalidInput, match="refuses them: No system"):
+        chat.render(_talk(talk[:1]))
 
 
 def test_blanks_are_no_control_tokens_even_where_they_are_tokens(tmp_path: Path, renderer: TemplateRenderer) -> None:

@@ -1,13 +1,15 @@
 """A checkpoint's own template as a chat format."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import lru_cache
 
+import msgspec
+
 from fireside.chat.dialects import ToolDialect, to_json
 from fireside.chat.formats import TEMPLATE, formats
-from fireside.chat.formats.base import ChatFormat, Conversation
+from fireside.chat.formats.base import ChatFormat, Conversation, blank_lined
 from fireside.chat.messages import Message
 from fireside.chat.pieces import Piece, control, words
 from fireside.chat.templates.messages import Job, JobCall, JobMessage, JobTool, Rendered
@@ -33,26 +35,11 @@ def template_format(
 
     def render(conversation: Conversation) -> list[Piece]:
         job = _job(conversation, template, dialect)
-        answer = _render_once(job) if renderer is None else renderer.render(job)
-        if answer.refused is not None:
-            raise InvalidInput([f"messages: the model's chat template refuses them: {answer.refused}"])
-        if answer.lost is not None:
-            role = job.messages[answer.lost].role
-            raise InvalidInput([f"messages: the model's chat template leaves out what the {role} says"])
-        if answer.unusable is not None:
-            raise UnsupportedWeights(
-                f"The model's own chat template cannot be used: {answer.unusable}. Name one of Fireside's chat formats "
-                "as prompt.style in its catalog file."
-            )
-        pieces: list[Piece] = []
-        for text, is_clients in answer.parts:
-            if is_clients or tokens is None:
-                pieces += words(text)
-            else:
-                # Every other one is a token.
-                for index, part in enumerate(tokens.split(text)):
-                    pieces += [control(part)] if index % 2 else words(part)
-        return pieces
+        answer = _ask(job, renderer)
+        if answer.refused is not None and (joined := _without_system(job)) is not None:
+            job, answer = joined, _ask(joined, renderer)
+        _check(answer, job)
+        return _pieces(answer.parts, tokens)
 
     thinking = _THOUGHT if _THOUGHT[1] in template.source else None
     return replace(formats()[TEMPLATE], render=render, dialect=dialect, thinking=thinking)
@@ -105,9 +92,46 @@ def _message(message: Message) -> JobMessage:
     return JobMessage(message.role, message.content, calls, message.name, message.tool_call_id)
 
 
-def _render_once(job: Job) -> Rendered:
+def _without_system(job: Job) -> Job | None:
+    """The same with what the system says before the user's first words, for templates that know no system."""
+    messages = job.messages
+    if len(messages) < 2 or (messages[0].role, messages[1].role) != ("system", "user"):
+        return None
+    first = JobMessage("user", blank_lined([messages[0].content, messages[1].content]))
+    return msgspec.structs.replace(job, messages=[first, *messages[2:]])
+
+
+def _ask(job: Job, renderer: TemplateRenderer | None) -> Rendered:
+    if renderer is not None:
+        return renderer.render(job)
     renderer = TemplateRenderer()
     try:
         return renderer.render(job)
     finally:
         renderer.close()
+
+
+def _check(answer: Rendered, job: Job) -> None:
+    """Raises InvalidInput, UnsupportedWeights for what is no prompt."""
+    if answer.refused is not None:
+        raise InvalidInput([f"messages: the model's chat template refuses them: {answer.refused}"])
+    if answer.lost is not None:
+        role = job.messages[answer.lost].role
+        raise InvalidInput([f"messages: the model's chat template leaves out what the {role} says"])
+    if answer.unusable is not None:
+        raise UnsupportedWeights(
+            f"The model's own chat template cannot be used: {answer.unusable}. Name one of Fireside's chat formats as "
+            "prompt.style in its catalog file."
+        )
+
+
+def _pieces(parts: Iterable[tuple[str, bool]], tokens: re.Pattern[str] | None) -> list[Piece]:
+    pieces: list[Piece] = []
+    for text, is_clients in parts:
+        if is_clients or tokens is None:
+            pieces += words(text)
+        else:
+            # Every other one is a token.
+            for index, part in enumerate(tokens.split(text)):
+                pieces += [control(part)] if index % 2 else words(part)
+    return pieces
