@@ -177,7 +177,7 @@ class ModelPool:
             if engine_of(spec).needs_tokens:
                 table = TokenTable(bytes_of=answer_bytes(spec.prompt, tokenizer), stop_ids=ends)
             options = engine_options(spec, self.settings, path, table)
-            check_requirements(spec, options)
+            await asyncio.to_thread(check_requirements, spec, options)
             engine = create(spec.engine.kind, options)
             try:
                 info = await engine.start(lambda *step: self._report(spec.id, *step))
