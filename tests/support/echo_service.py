@@ -98,7 +98,10 @@ class EchoService:
         self.running += 1
         finished = False
         try:
-            text = request.prompt if request.prompt is not None else (request.messages or ())[-1].content
+            if request.prompt_ids is not None:
+                text = " ".join(map(str, request.prompt_ids))
+            else:
+                text = request.prompt if request.prompt is not None else (request.messages or ())[-1].content
             words = re.findall(r"\s*\S+", text) or [text]
             order = words[0].strip()
             if order in ORDERS:

@@ -10,12 +10,12 @@ FinishReason = Literal["stop", "length"]
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     """How the next token is chosen from the logits.
 
-    `temperature` 0 is greedy. `top_k` 0, `top_p` 1 and `min_p` 0 are off; `min_p` keeps the tokens that are at least
-    that part as likely as the likeliest one. `repetition_penalty` is CTRL's (1 is none; prompt and answer count),
-    `frequency_penalty` and `presence_penalty` are OpenAI's (0 is none; only the answer counts). `logit_bias` is added
-    to the logits of single tokens, by id; with `allowed_ids`, no others are chosen; nothing ends the answer before it
-    has `min_tokens`, but a grammar that allows no more. With a `seed` the answer is the same each time, whatever else
-    runs in the batch; without, it is drawn anew.
+    `temperature` 0 is greedy. `top_k` 0, `top_p` 1, `min_p` 0 and `typical_p` 1 are off; `min_p` keeps the tokens
+    that are at least that part as likely as the likeliest one. `repetition_penalty` is CTRL's (1 is none; prompt
+    and answer count), `frequency_penalty` and `presence_penalty` are OpenAI's (0 is none; only the answer counts).
+    `logit_bias` is added to the logits of single tokens, by id; with `allowed_ids`, no others are chosen; nothing
+    ends the answer before it has `min_tokens`, but a grammar that allows no more. With a `seed` the answer is the
+    same each time, whatever else runs in the batch; without, it is drawn anew.
     """
 
     temperature: float = 0.6
@@ -26,6 +26,7 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     frequency_penalty: float = 0.0
     presence_penalty: float = 0.0
     min_p: float = 0.0
+    typical_p: float = 1.0
     logit_bias: dict[int, float] = {}
     allowed_ids: list[int] = []
     min_tokens: int = 0

@@ -132,6 +132,13 @@ async def allowed_ids(engine: Running) -> None:
         assert len(answer.ids) == 12
 
 
+async def typical_p(engine: Running) -> None:
+    """Of almost no probability, one token is left each time, whatever the seed."""
+    answers = [await engine.answer(ask(sampling=seeded(number, typical_p=1e-9))) for number in range(4)]
+    if engine.subject.draws:
+        assert len({tuple(answer.ids) for answer in answers}) == 1
+
+
 async def min_tokens(engine: Running) -> None:
     whole = (await engine.answer(ask())).ids
     for count in (1, 4):
@@ -148,6 +155,7 @@ FIELDS: dict[str, Check] = {
     "frequency_penalty": says_nothing_twice(frequency_penalty=1e6),
     "presence_penalty": says_nothing_twice(presence_penalty=1e6),
     "min_p": is_greedy(min_p=1.0),
+    "typical_p": typical_p,
     "logit_bias": logit_bias,
     "allowed_ids": allowed_ids,
     "min_tokens": min_tokens,

@@ -16,6 +16,7 @@ from transformers import (
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
+    TypicalLogitsWarper,
 )
 
 from fireside.engine.sampling.sampler import Sampler
@@ -50,6 +51,8 @@ def reference(sampling: dict[str, Any], logits: NDArray[np.float32], prompt: lis
         steps.append(TopKLogitsWarper(top_k))
     if (top_p := sampling.get("top_p", 1.0)) < 1:
         steps.append(TopPLogitsWarper(top_p))
+    if (typical_p := sampling.get("typical_p", 1.0)) < 1:
+        steps.append(TypicalLogitsWarper(typical_p))
     scores = steps(torch.LongTensor([prompt]), torch.from_numpy(logits[None].copy()))[0]
     result: NDArray[np.float64] = torch.softmax(scores.double(), dim=-1).numpy()
     return result
@@ -64,6 +67,10 @@ SAMPLINGS: dict[str, dict[str, Any]] = {
     "top-p of almost nothing": {"temperature": 1.0, "top_p": 0.01},
     "top-p of what top-k left": {"temperature": 1.0, "top_k": 8, "top_p": 0.7},
     "min-p": {"temperature": 1.5, "min_p": 0.2},
+    "typical": {"temperature": 1.0, "typical_p": 0.6},
+    "typical, hot": {"temperature": 2.0, "typical_p": 0.2},
+    "top-k, then typical": {"temperature": 1.0, "top_k": 20, "typical_p": 0.7},
+    "top-p, then typical": {"temperature": 1.2, "top_p": 0.8, "typical_p": 0.5},
     "min-p, then top-k and top-p": {"temperature": 1.5, "min_p": 0.15, "top_k": 30, "top_p": 0.9},
     "repetition penalty before temperature": {"temperature": 0.5, "repetition_penalty": 1.7},
     "repetition reward": {"temperature": 1.0, "repetition_penalty": 0.6},
@@ -157,6 +164,7 @@ SAMPLING = st.builds(
     frequency_penalty=st.one_of(st.just(0.0), st.floats(-2, 2)),
     presence_penalty=st.one_of(st.just(0.0), st.floats(-2, 2)),
     min_p=st.one_of(st.just(0.0), st.floats(0, 1)),
+    typical_p=st.one_of(st.just(1.0), st.floats(0.01, 1)),
     min_tokens=st.integers(0, 2),
 )
 

@@ -104,6 +104,7 @@ class _Common(Guided, Bookkeeping, SamplingFields):
     min_tokens: Annotated[int, Field(ge=0, le=MAX_TOKENS), WHOLE] = 0
     top_k: Annotated[int, Field(ge=-1, le=1000, description="0 and -1 are off."), WHOLE, _AT_LEAST_0] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
+    typical_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     logit_bias: LogitBias = {}
     allowed_token_ids: TokenIds = []
     seed: Annotated[int, Field(ge=-SEEDS, lt=SEEDS), WHOLE, _FROM_0] | None = None

@@ -114,8 +114,29 @@ class TopP:
         return nucleus.first(count)
 
 
-TRUNCATIONS: tuple[type[Truncation], ...] = (MinP, TopK, TopP)
-"""In vLLM's order."""
+class TypicalP:
+    """Keeps the tokens whose information is nearest to the distribution's entropy and that together reach `typical_p`:
+    locally typical sampling (Meister et al. 2022, arXiv 2202.00666)."""
+
+    @staticmethod
+    def wanted(sampling: Sampling) -> bool:
+        return sampling.typical_p < 1
+
+    @staticmethod
+    def apply(candidates: Candidates, sampling: Sampling) -> Candidates:
+        probabilities = candidates.weights()
+        probabilities /= probabilities.sum()
+        with np.errstate(divide="ignore"):  # what is impossible has infinite information
+            information = -np.log(probabilities)
+        entropy = probabilities @ np.where(probabilities > 0, information, 0)
+        distance = np.abs(information - entropy)
+        order = np.argsort(distance, kind="stable")
+        count = int(np.searchsorted(probabilities[order].cumsum(), sampling.typical_p))
+        return candidates.without(distance > distance[order[min(count, len(order) - 1)]])
+
+
+TRUNCATIONS: tuple[type[Truncation], ...] = (MinP, TopK, TopP, TypicalP)
+"""In vLLM's order; what vLLM does not have comes last."""
 
 
 def truncations_for(sampling: Sampling) -> list[type[Truncation]]:
