@@ -49,7 +49,7 @@ def signatures(sandbox: Sandbox) -> Signatures:
 
     def signatures(codes: Sequence[str]) -> list[Signature | Unreadable]:
         given = json.dumps([("f", code) for code in codes])
-        outcome = asyncio.run(sandbox.call("read", script(), (given,), LIMITS))
+        outcome = asyncio.run(sandbox.run("read", script(), (given,), LIMITS))
         assert not isinstance(outcome, Failed), outcome
         return msgspec.json.decode(outcome.json, type=list[Signature | Unreadable])
 

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fireside.errors import EngineFailed, InvalidInput
+from fireside.errors import Busy, EngineFailed, InvalidInput
 from fireside.functions.jsdoc import schema_of_type
 from fireside.functions.messages import Failed, Outcome, Returned
 from fireside.functions.reader import FunctionReader
 from fireside.functions.sandbox import Limits, Sandbox
-from fireside.functions.schema import MAX_CODE, MAX_FUNCTIONS, MAX_TOTAL_CODE, CodeError, function_of
+from fireside.functions.schema import MAX_CODE, MAX_FUNCTIONS, MAX_TOTAL_CODE, CodeError, Function, function_of
 from fireside.functions.signature import Unreadable
 
 pytestmark = pytest.mark.usefixtures("children")
@@ -283,11 +283,9 @@ def test_functions_are_read_once(sandbox: Sandbox) -> None:
     calls: list[list[str]] = []
 
     class Watched(Sandbox):
-        async def call(
-            self, name: str, code: str, arguments: tuple[str | None, ...], limits: Limits | None = None
-        ) -> Outcome:
+        async def run(self, name: str, code: str, arguments: tuple[str | None, ...], limits: Limits) -> Outcome:
             calls.append([name for name, _ in json.loads(arguments[0] or "")])
-            return await sandbox.call(name, code, arguments, limits)
+            return await sandbox.run(name, code, arguments, limits)
 
     reader = FunctionReader(Watched(seconds=1, memory_mb=32))
     one, two, bad = ("one", "(a) => a"), ("two", "(a) => a"), ("bad", "1")
@@ -297,6 +295,32 @@ def test_functions_are_read_once(sandbox: Sandbox) -> None:
         with pytest.raises(InvalidInput, match=r"functions\.1\.code: it neither"):
             asyncio.run(reader.functions_of("a", [one, bad]))
     assert calls == [["one", "two"], ["bad"]]
+
+
+def test_an_account_does_not_keep_another_waiting(sandbox: Sandbox) -> None:
+    class Slow(Sandbox):
+        """Reads nothing of the account "evil" until it may."""
+
+        may_go = asyncio.Event()
+
+        async def run(self, name: str, code: str, arguments: tuple[str | None, ...], limits: Limits) -> Outcome:
+            if "evil" in (arguments[0] or ""):
+                await self.may_go.wait()
+            return await sandbox.run(name, code, arguments, limits)
+
+    async def scenario() -> Function:
+        reader = FunctionReader(Slow(seconds=1, memory_mb=32))
+        evil = [reader.functions_of("evil", [(f"evil{n}", "() => 1")]) for n in range(200)]
+        tasks = [asyncio.ensure_future(one) for one in evil]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        assert all(isinstance(task.exception(), Busy) for task in done)
+        (good,) = await reader.functions_of("good", [("good", "(a) => a")])
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return good
+
+    assert asyncio.run(scenario()).parameters == ("a",)
 
 
 @pytest.mark.parametrize(
@@ -316,9 +340,7 @@ def test_functions_are_read_once(sandbox: Sandbox) -> None:
 )
 def test_a_reader_that_does_not_do_its_work(outcome: Outcome, error: type[Exception], words: str) -> None:
     class Broken(Sandbox):
-        async def call(
-            self, name: str, code: str, arguments: tuple[str | None, ...], limits: Limits | None = None
-        ) -> Outcome:
+        async def run(self, name: str, code: str, arguments: tuple[str | None, ...], limits: Limits) -> Outcome:
             return outcome
 
     with pytest.raises(error, match=words):

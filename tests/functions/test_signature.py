@@ -267,7 +267,7 @@ def test_long_hostile_code_costs_its_own_request_alone(sandbox: Sandbox, piece: 
     code = (piece * MAX_CODE)[:MAX_CODE]
     texts = [text[:MAX_CODE] for text in (code, f"function f(a) {{}} {code}", f"(a = {code}) => a", f"/**{code}*/a=>a")]
     given = json.dumps([("f", text) for text in texts])
-    outcome = asyncio.run(sandbox.call("read", script(), (given,), LIMITS))
+    outcome = asyncio.run(sandbox.run("read", script(), (given,), LIMITS))
     assert isinstance(outcome, Returned) or outcome.reason == "limit"
 
 
@@ -278,7 +278,7 @@ def test_reading_has_limits_of_time_and_memory(sandbox: Sandbox) -> None:
         Limits(seconds=LIMITS.seconds, memory_bytes=3 * 1024 * 1024, result_bytes=LIMITS.result_bytes),
         Limits(seconds=LIMITS.seconds, memory_bytes=LIMITS.memory_bytes, result_bytes=100),
     ):
-        assert isinstance(asyncio.run(sandbox.call("read", script(), (given,), limits)), Failed)
+        assert isinstance(asyncio.run(sandbox.run("read", script(), (given,), limits)), Failed)
 
 
 NAMES = st.lists(st.from_regex(r"[a-z]{1,3}_", fullmatch=True), min_size=1, max_size=5, unique=True)

@@ -36,8 +36,9 @@ LIBRARIES = {
 }
 """Files of `javascript/` that are others' work, and their SHA-256. Its README says where they are from."""
 
-LIMITS = Limits(seconds=6.0, memory_bytes=128 * 1024 * 1024, result_bytes=4 * 1024 * 1024)
-"""Of reading all functions of one request. MAX_TOTAL_CODE characters of honest code take a third of the time."""
+LIMITS = Limits(seconds=6.0, memory_bytes=128 * 1024 * 1024, result_bytes=2 * 1024 * 1024)
+"""Of reading all functions of one request. MAX_TOTAL_CODE characters of honest code take a third of the time, and can
+say no more than half of the bytes."""
 
 _FOLDER = Path(__file__).parent / "javascript"
 _QUEUE = 64
@@ -62,9 +63,8 @@ class FunctionReader:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        processors = os.cpu_count() or 1
-        share = max(1, processors - 1)
-        self._places = Places(processors, share=share, queue=_QUEUE, of="The reader of functions")
+        places = max(2, os.cpu_count() or 1)  # so that there is one for each of two accounts
+        self._places = Places(places, share=places - 1, queue=_QUEUE, of="The reader of functions")
         self._known: Lru[Function | str] = Lru(_REMEMBERED)
 
     async def functions_of(self, account: str, given: Sequence[tuple[str, str]]) -> tuple[Function, ...]:
@@ -94,17 +94,14 @@ class FunctionReader:
 
     async def _read(self, given: Sequence[tuple[str, str]], places: Sequence[int]) -> list[Function | str]:
         """Each function, or what is wrong with its code. `places` are theirs in the request."""
-        outcome = await self._sandbox.call("read", script(), (json.dumps(given),), LIMITS)
+        outcome = await self._sandbox.run("read", script(), (json.dumps(given),), LIMITS)
         if isinstance(outcome, Failed):
             if outcome.reason == "crash":
                 raise EngineFailed(f"The functions cannot be read. {outcome.message}")
             where = f"functions.{places[0]}.code" if len(places) == 1 else "functions"
             raise InvalidInput([f"{where}: reading it took too much time or memory; make it shorter or simpler"])
         try:
-            signatures = _answer.decode(outcome.json)
-            return await asyncio.to_thread(
-                lambda: [_function(*pair, signature) for pair, signature in zip(given, signatures, strict=True)]
-            )
+            return await asyncio.to_thread(_functions, given, outcome.json)
         except (ValueError, RecursionError):
             raise EngineFailed("The functions cannot be read: what their reader said is not understood.") from None
 
@@ -124,6 +121,12 @@ def _check(given: Sequence[tuple[str, str]]) -> None:
         if len(code) > MAX_CODE:
             raise InvalidInput([f"functions.{place}.code: should have at most {MAX_CODE} characters"])
         names.add(name)
+
+
+def _functions(given: Sequence[tuple[str, str]], answer: str) -> list[Function | str]:
+    """What the reader has found in each. Raises ValueError, RecursionError where it is not in its right mind."""
+    signatures = _answer.decode(answer)
+    return [_function(*pair, signature) for pair, signature in zip(given, signatures, strict=True)]
 
 
 def _function(name: str, code: str, signature: Signature | Unreadable) -> Function | str:

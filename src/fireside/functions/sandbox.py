@@ -59,21 +59,22 @@ class Sandbox:
         self._compiling = asyncio.Lock()
         self._places = asyncio.Semaphore(os.cpu_count() or 1)
 
-    async def call(
-        self, name: str, code: str, arguments: tuple[str | None, ...], limits: Limits | None = None
-    ) -> Outcome:
+    async def call(self, name: str, code: str, arguments: tuple[str | None, ...]) -> Outcome:
         """Call a function once, in an engine that has seen nothing else.
 
         Args:
             name: the function's name.
             code: JavaScript: a function expression, or statements that declare a function of that name.
             arguments: one JSON text per parameter; None is undefined.
-            limits: those of the sandbox, if not given.
 
         Raises:
             EngineFailed: the JavaScript engine could not be compiled. Whatever the code does is an outcome.
         """
-        limits = limits or self._limits
+        outcome = await self.run(name, code, arguments, self._limits)
+        return _plain(outcome.json) if isinstance(outcome, Returned) else outcome
+
+    async def run(self, name: str, code: str, arguments: tuple[str | None, ...], limits: Limits) -> Outcome:
+        """The same with other limits, and a result that is a text as the process sent it, perhaps no JSON at all."""
         job = Job(
             engine=await self._compiled(),
             name=name,
@@ -92,10 +93,9 @@ class Sandbox:
         if status != 0:
             return _death(status, limits.seconds)
         try:
-            outcome = outcome_decoder.decode(answer)
+            return outcome_decoder.decode(answer)
         except msgspec.DecodeError:
             return Failed("crash", "The sandbox of the function sent something that could not be read.")
-        return _plain(outcome.json) if isinstance(outcome, Returned) else outcome
 
     async def _compiled(self) -> bytes:
         """The JavaScript engine in machine code, made once. It stays in memory: a file could be tampered with."""
