@@ -25,6 +25,17 @@ def test_every_built_in_model_has_all_its_costs(tmp_path: Path) -> None:
         assert "GB of memory" in cost_text(cost)
 
 
+def test_the_width_of_heads_counts(tmp_path: Path) -> None:
+    spec = Catalog.load().get(MISTRAL)
+    wider = spec.architecture.model_copy(update={"head_dim": 256})
+    plain, other = cost_of(spec, tmp_path), cost_of(spec.model_copy(update={"architecture": wider}), tmp_path)
+    assert plain.memory is not None
+    assert other.memory is not None
+    # Twice the products of attention, 8 bits each and a scale for each 128, and twice the keys and values.
+    attention = 32 * 4096 * (32 + 8 + 8 + 32) * 128 * (1 + 4 / 128)
+    assert other.memory - plain.memory == attention + 2 * 32 * 8 * 128 * 4 * costs.CONVERSATION
+
+
 def test_what_cannot_fit_is_refused_with_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, settings = Catalog.load().get(MISTRAL), Settings(data_dir=tmp_path / "not" / "there")
     monkeypatch.setattr(costs, "machine_memory", lambda: 4_000_000_000)

@@ -10,7 +10,7 @@ from gguf import MODEL_ARCH_NAMES, GGMLQuantizationType, GGUFWriter, get_tensor_
 from gguf.quants import quantize
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from support.awq import quantise_awq
 
@@ -47,6 +47,21 @@ def make_tiny_model(folder: Path, model_type: str, **changes: Any) -> Weights:
     model.save_pretrained(folder)
     weights: Weights = load_file(folder / "model.safetensors")
     return weights
+
+
+def put_into_larger_model(folder: Path, target: Path) -> PreTrainedModel:
+    """Save the Gemma 3 in `folder` as the text model of one for images, with a tiny vision tower; returns that."""
+    vision = {
+        "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "image_size": 28, "patch_size": 14,
+    }  # fmt: skip
+    text = AutoModelForCausalLM.from_pretrained(folder)
+    config = AutoConfig.for_model("gemma3", text_config=text.config.to_dict(), vision_config=vision)
+    model: Any = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    model.model.language_model.load_state_dict(text.model.state_dict())
+    model.save_pretrained(target)
+    larger: PreTrainedModel = model
+    return larger
 
 
 def quantise_folder_awq(folder: Path, group: int) -> Weights:

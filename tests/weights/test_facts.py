@@ -112,3 +112,25 @@ def test_a_gguf_file_is_compared_by_what_it_says_of_itself(by: str, tmp_path: Pa
     for fact, value in {"num_hidden_layers": 3, "rope_theta": 1000000.0, "vocab_size": 32000}.items():
         with pytest.raises(BadWeights, match=rf"model\.gguf is not of the model .*: {fact} is .*, not {value}"):
             check_facts(with_facts(**{**TINY, fact: value}), place)
+
+
+@pytest.mark.parametrize("value", [64, None])
+def test_width_of_a_head(tmp_path: Path, value: int | None) -> None:
+    """A file that does not tell it has transformers' default."""
+    spec = Catalog.load().get(MISTRAL)
+    spec = spec.model_copy(update={"architecture": ArchitectureFacts(head_dim=128)})
+    config = {**MISTRAL_CONFIG, **({} if value is None else {"head_dim": value})}
+    if value is None:
+        check_facts(spec, folder_with(tmp_path, config))
+        return
+    with pytest.raises(BadWeights, match="head_dim is 64, not 128"):
+        check_facts(spec, folder_with(tmp_path, config))
+
+
+def test_a_text_model_within_a_larger_one(tmp_path: Path) -> None:
+    spec = Catalog.load().get(MISTRAL)
+    spec = spec.model_copy(update={"architecture": ArchitectureFacts(model_type="gemma3", hidden_size=2560)})
+    text = {"model_type": "gemma3_text", "hidden_size": 2560}
+    check_facts(spec, folder_with(tmp_path, {"model_type": "gemma3", "text_config": text}))
+    with pytest.raises(BadWeights, match="hidden_size is 2048, not 2560"):
+        check_facts(spec, folder_with(tmp_path, {"model_type": "gemma3", "text_config": text | {"hidden_size": 2048}}))

@@ -24,7 +24,7 @@ _MAX_HEADER_BYTES = 1 << 20
 _DTYPES = ("F32", "F16", "BF16")
 # PEFT saves "base_model.model.model.layers…"; other tools drop the wrapper's prefix, or keep the adapter's name.
 _KEY = re.compile(
-    r"(?:base_model\.model\.)?(?P<name>(?:model\.)?layers\.(?P<layer>0|[1-9][0-9]{0,4})"
+    r"(?:base_model\.model\.)?(?P<name>(?:(?:model|language_model)\.){0,2}layers\.(?P<layer>0|[1-9][0-9]{0,4})"
     r"\.(?P<block>self_attn|mlp)\.(?P<module>[a-z]+_proj))\.lora_(?P<half>[AB])(?:\.[A-Za-z0-9_-]+)?\.weight"
 )
 _VOCABULARY_HINT = (

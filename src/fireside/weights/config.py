@@ -22,7 +22,12 @@ _KEYS = {
 
 
 def read_hf_config(path: Path) -> ModelConfig:
-    """The model's shape, from `path`/config.json.
+    """The model's shape, from `path`/config.json; see `read_architecture`."""
+    return read_architecture(path)[1]
+
+
+def read_architecture(path: Path) -> tuple[Architecture, ModelConfig]:
+    """The architecture and the model's shape, from `path`/config.json.
 
     Raises BadWeights for a file that is missing, broken or senseless, and UnsupportedWeights for a sound one of a model
     that Fireside does not run; both name the file and the key.
@@ -30,7 +35,7 @@ def read_hf_config(path: Path) -> ModelConfig:
     file = path / "config.json"
     entries = read_json_object(file)
     architecture = _architecture(file, entries)
-    values = HfValues(file, entries, architecture.defaults)
+    values = architecture.text_values(file, entries)
     _refuse_variants(values, architecture)
     hidden = values.whole_number("hidden_size")
     heads = values.whole_number("num_attention_heads")
@@ -57,7 +62,7 @@ def read_hf_config(path: Path) -> ModelConfig:
     check_config(config, file.name, _KEYS)
     config = architecture.from_hf(values, config)
     check_config(config, file.name, _KEYS)
-    return config
+    return architecture, config
 
 
 def _architecture(file: Path, entries: dict[str, Any]) -> Architecture:

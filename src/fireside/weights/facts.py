@@ -59,11 +59,13 @@ def _of_gguf(path: Path) -> dict[str, object]:
 
 
 def _of_config(config: dict[str, Any], quantisation: tuple[Path, dict[str, Any]] | None) -> dict[str, object]:
+    if isinstance(text := config.get("text_config"), dict):  # of models for images and text
+        config = config | text | {"model_type": config.get("model_type")}
     return {
         "model_type": config.get("model_type"),
         **{name: config.get(name) for name in _SIZES},
         "num_key_value_heads": config.get("num_key_value_heads", config.get("num_attention_heads")),
-        "head_dim": config.get("head_dim"),
+        **({"head_dim": config["head_dim"]} if "head_dim" in config else {}),
         "group_size": None if quantisation is None else _group_size(quantisation[1]),
         "max_position_embeddings": config.get("max_position_embeddings"),
         "rope_theta": _rope_theta(config),

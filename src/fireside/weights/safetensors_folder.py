@@ -1,20 +1,22 @@
 """A folder as transformers saves it (config.json and safetensors files, plain or quantised) as a `Checkpoint`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fireside.errors import BadWeights, UnsupportedWeights
+from fireside.weights.architectures.architecture import Architecture
 from fireside.weights.checkpoint import AwqLinear, BlockLinear, Coding, ModelConfig
-from fireside.weights.config import read_hf_config
+from fireside.weights.config import read_architecture
 from fireside.weights.fingerprint import fingerprint_files
 from fireside.weights.json_file import read_json_object
 from fireside.weights.quantisation import read_quantisation
 from fireside.weights.quantisation_config import quantisation_files
 from fireside.weights.quantised import Quantisation, QuantisedLinear, TensorSet
-from fireside.weights.safetensors_file import SafetensorsFile, read_safetensors
+from fireside.weights.safetensors_file import SafetensorsFile, StoredTensor, read_safetensors
 from fireside.weights.shapes import tensor_shapes
 
 _SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -25,10 +27,10 @@ class SafetensorsCheckpoint:
     """See `Checkpoint`. Raises BadWeights and UnsupportedWeights when the headers do not fit config.json."""
 
     def __init__(self, folder: Path) -> None:
-        self._config = read_hf_config(folder)
+        architecture, self._config = read_architecture(folder)
         quantisation = read_quantisation(folder)
         files, index = _open_files(folder)
-        self._tensors = TensorSet(folder, {name: tensor for file in files for name, tensor in file.tensors.items()})
+        self._tensors = TensorSet(folder, dict(_text_tensors(architecture, files)))
         _check_index(folder, index, files)
         self._quantised = _check_tensors(self._tensors, self._config, quantisation)
         heads = {file.path: file.header_size for file in files}
@@ -61,6 +63,15 @@ class SafetensorsCheckpoint:
 
     def _source(self, name: str) -> str:
         return "embed_tokens" if name == "lm_head" and self._config.tie_embeddings else name
+
+
+def _text_tensors(architecture: Architecture, files: list[SafetensorsFile]) -> Iterator[tuple[str, StoredTensor]]:
+    """The tensors of the text model, by the names that they have when it is all there is."""
+    for file in files:
+        for stored, tensor in file.tensors.items():
+            name = architecture.text_tensor(stored)
+            if name is not None:
+                yield name, replace(tensor, name=name)
 
 
 def _check_tensors(

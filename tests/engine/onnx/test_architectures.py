@@ -17,6 +17,7 @@ from fireside.engine.onnx.layout import HEAD_BLOCK
 from fireside.engine.onnx.options import WeightsMode
 from fireside.engine.onnx.pack import Packed, pack
 from fireside.engine.types import Adapter, GenerationRequest, Sampling
+from fireside.weights.adapter import check_fits, read_adapter
 from fireside.weights.architectures import ARCHITECTURES
 from fireside.weights.nbits import quantize
 from fireside.weights.open import open_checkpoint
@@ -24,7 +25,7 @@ from support.gptq import quantise_gptq
 from support.logits import all_logits
 from support.reference import Reference
 from support.running import answers, ids, open_runner, run
-from support.tiny_models import Weights, convert_to_gguf, make_tiny_model, quantise_folder_awq
+from support.tiny_models import Weights, convert_to_gguf, make_tiny_model, put_into_larger_model, quantise_folder_awq
 
 PROMPT = np.random.default_rng(5).integers(0, 301, 41).tolist()
 
@@ -35,6 +36,16 @@ LLAMA3 = {
     "low_freq_factor": 1.0,
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 32,
+}
+
+GEMMA3 = {
+    "sliding_window": 16,
+    "query_pre_attn_scalar": 64,
+    "tie_word_embeddings": True,
+    "rope_parameters": {
+        "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+        "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
+    },
 }
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -57,17 +68,7 @@ MODELS: dict[str, dict[str, Any]] = {
     },
     "qwen3": {"model_type": "qwen3", "tie_word_embeddings": True},
     "gemma": {"model_type": "gemma", "num_key_value_heads": 1, "tie_word_embeddings": True},
-    "gemma3": {
-        "model_type": "gemma3_text",
-        "num_hidden_layers": 7,
-        "sliding_window": 16,
-        "query_pre_attn_scalar": 64,
-        "tie_word_embeddings": True,
-        "rope_parameters": {
-            "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
-            "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
-        },
-    },
+    "gemma3": {**GEMMA3, "model_type": "gemma3_text", "num_hidden_layers": 7},
     "gemma3, every other layer without window": {
         "model_type": "gemma3_text",
         "sliding_window": 16,
@@ -91,7 +92,8 @@ def model(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Weights
 
 
 def test_each_architecture_is_among_the_models() -> None:
-    assert {known.model_type for known in ARCHITECTURES} == {options["model_type"] for options in MODELS.values()}
+    alone = {known.model_type for known in ARCHITECTURES if not known.in_larger_model}
+    assert alone == {options["model_type"] for options in MODELS.values()}
 
 
 def test_floats(model: tuple[Path, Weights]) -> None:
@@ -153,6 +155,22 @@ def test_a_quantised_gguf_file(model: tuple[Path, Weights]) -> None:
 
 def packed(path: Path, mode: WeightsMode) -> Packed:
     return pack(open_checkpoint(path), mode, None, lambda phase, done, total: None)
+
+
+@pytest.mark.parametrize("model", ["gemma3"], indirect=True)
+def test_a_text_model_within_one_for_images(model: tuple[Path, Weights]) -> None:
+    folder, _ = model
+    larger = folder.parent / "larger"
+    whole = put_into_larger_model(folder, larger)
+    ours, theirs = packed(folder, "f32"), packed(larger, "f32")
+    assert open_checkpoint(larger).config == open_checkpoint(folder).config
+    for name, values in ours.file.tensors.items():
+        np.testing.assert_array_equal(theirs.file.tensors[name], values, err_msg=name)
+    place = larger / "adapter"
+    get_peft_model(whole, LoraConfig(r=4, target_modules=r".*language_model.*_proj")).save_pretrained(str(place))
+    adapter = read_adapter(place)
+    check_fits(adapter, open_checkpoint(larger).config)
+    assert len(adapter.modules) == 7 * 7
 
 
 @pytest.mark.parametrize("model", FIRST, indirect=True)

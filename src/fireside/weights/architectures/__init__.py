@@ -10,6 +10,7 @@ ARCHITECTURES: tuple[Architecture, ...] = (
     qwen3.ARCHITECTURE,
     gemma.ARCHITECTURE,
     gemma3.ARCHITECTURE,
+    gemma3.MULTIMODAL,
 )
 
 

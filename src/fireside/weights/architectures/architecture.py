@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fireside.weights.block import LLAMA_BLOCK, Block
@@ -18,6 +19,10 @@ PLAIN: Mapping[str, tuple[object, ...]] = {
     "partial_rotary_factor": (1.0,),
 }
 """`Architecture.accepted` of the Llama type."""
+
+
+_TEXT_PREFIXES = {"model.language_model.": "model.", "language_model.": "", "lm_head.": "lm_head."}
+"""Of the text model's tensors in a larger one (transformers 5, 4, and both for the head), and what they are alone."""
 
 
 def _as_it_is(_values: object, config: ModelConfig) -> ModelConfig:
@@ -40,6 +45,8 @@ class Architecture:
         defaults: what transformers' config class takes for keys that config.json lacks.
         from_hf: completes the config, of sizes and rotary embedding, by what is the architecture's own.
         from_gguf: the same of GGUF metadata.
+        in_larger_model: whether the text model is part of one for images, too: then config.json has its keys under
+            `text_config`, and what belongs to the other parts is left aside.
         gguf_pairs: whether GGUF files have the rows of queries and keys in the order of rotary pairs, not halves.
     """
 
@@ -52,4 +59,21 @@ class Architecture:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     from_hf: Callable[[HfValues, ModelConfig], ModelConfig] = _as_it_is
     from_gguf: Callable[[GgufValues, ModelConfig], ModelConfig] = _as_it_is
+    in_larger_model: bool = False
     gguf_pairs: bool = False
+
+    def text_values(self, file: Path, entries: Mapping[str, Any]) -> HfValues:
+        """What config.json says of the text model. Raises BadWeights."""
+        if self.in_larger_model:
+            text = HfValues(file, entries, {}).table("text_config")
+            entries = {**entries, **(text.entries if text else {})}
+        return HfValues(file, entries, self.defaults)
+
+    def text_tensor(self, stored: str) -> str | None:
+        """The name of a stored tensor within the text model; None when it belongs to another part."""
+        if not self.in_larger_model:
+            return stored
+        for prefix, name in _TEXT_PREFIXES.items():
+            if stored.startswith(prefix):
+                return name + stored.removeprefix(prefix)
+        return None

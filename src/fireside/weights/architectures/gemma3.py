@@ -22,8 +22,9 @@ _LOCAL_THETA = 10000.0
 
 def _from_hf(values: HfValues, config: ModelConfig) -> ModelConfig:
     pattern, scalar = values.whole_number("sliding_window_pattern", _PATTERN), values.number("query_pre_attn_scalar")
-    if pattern < 1 or scalar <= 0:
-        raise BadWeights(f"{values.file.name}: sliding_window_pattern or query_pre_attn_scalar is not positive.")
+    for key, value in (("sliding_window_pattern", pattern), ("query_pre_attn_scalar", scalar)):
+        if not value > 0:
+            raise BadWeights(f"{values.file.name}: {key} is {value}, not positive.")
     tables = values.table("rope_parameters")
     local = tables.table("sliding_attention") if tables else None
     theta = values.number("rope_local_base_freq", _LOCAL_THETA)
@@ -84,4 +85,12 @@ ARCHITECTURE = Architecture(
     },
     from_hf=_from_hf,
     from_gguf=_from_gguf,
+)
+
+MULTIMODAL = replace(
+    ARCHITECTURE,
+    title="Gemma 3, the text model within that for images",
+    hf_class="Gemma3ForConditionalGeneration",
+    model_type="gemma3",
+    in_larger_model=True,
 )
