@@ -31,7 +31,7 @@ def test_all_is_well(fireside: Fireside, data_dir: Path) -> None:
     names = [line[6:18].strip() for line in result.stdout.splitlines() if line[:4].strip() in ("ok", "note")]
     assert {"python", "cpu", "memory", "disk", "data folder", "onnxruntime", "port", "gpu", "model"} <= set(names)
     assert "fireside pull @hf/huggingfacetb/smollm2-135m-instruct" in result.stdout
-    assert result.stdout.endswith("All is well.\n")
+    assert result.stdout.endswith("No problems found.\n")
     assert not data_dir.exists()
 
 
@@ -43,7 +43,7 @@ def test_a_port_in_use(fireside: Fireside, monkeypatch: pytest.MonkeyPatch) -> N
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("bad")]
     assert "port" in line
     assert "FIRESIDE_PORT" in line
-    assert result.stdout.endswith("1 thing needs mending.\n")
+    assert result.stdout.endswith("1 problem found.\n")
 
 
 @pytest.mark.usefixtures("free_port")

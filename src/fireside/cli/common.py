@@ -23,13 +23,13 @@ DataDir = Annotated[
 Model = Annotated[
     str,
     typer.Argument(
-        help="Its id or an alias, or as much of one as no other model has.",
+        help="Its id, an alias, or an unambiguous part of either.",
         metavar="MODEL",
         autocompletion=complete_models,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-NoPull = Annotated[bool, typer.Option("--no-pull", help="Fail rather than download a model that is not here.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+NoPull = Annotated[bool, typer.Option("--no-pull", help="Fail instead of downloading a missing model.")]
 
 
 def find_model(catalog: "Catalog", name: str) -> "ModelSpec":

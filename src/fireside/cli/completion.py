@@ -19,7 +19,7 @@ class Shell(StrEnum):
 
 
 def completion(shell: Annotated[Shell, typer.Argument(help="Your shell.")]) -> None:
-    """Print a script that makes Tab complete.
+    """Print the Tab completion script for a shell.
 
     It completes commands, options and models.
 

@@ -8,7 +8,7 @@ from fireside.cli.common import AsJson, DataDir
 
 
 def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Check this machine, the data folder and each downloaded model. Exit status 1 when something is wrong.
+    """Check this machine, the data folder and each downloaded model. The exit status is 1 if there is a problem.
 
     \b
     Examples:
@@ -30,8 +30,8 @@ def doctor(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     if as_json:
         show_json([asdict(finding) for finding in findings])
     elif bad:
-        typer.echo(f"\n{bad} {'thing needs' if bad == 1 else 'things need'} mending.")
+        typer.echo(f"\n{bad} {'problem' if bad == 1 else 'problems'} found.")
     else:
-        typer.echo("\nAll is well.")
+        typer.echo("\nNo problems found.")
     if bad:
         raise typer.Exit(1)

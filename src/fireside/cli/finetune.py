@@ -10,13 +10,13 @@ from fireside.cli.format import iso_text, size_text, time_text
 if TYPE_CHECKING:
     from fireside.store.finetune_records import FineTune
 
-Account = Annotated[str, typer.Option(help="Account id: what URLs have after accounts/.")]
+Account = Annotated[str, typer.Option(help="The account, as in accounts/ID of URLs.")]
 Reference = Annotated[str, typer.Argument(metavar="FINETUNE", help="Id or name.")]
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="""Add, list, try and delete LoRA fine-tunes. No server is needed; a running one sees each change at once.
+    help="""Add, list, test and delete LoRA fine-tunes. No server is needed; a running one sees changes immediately.
 
     \b
     Examples:
@@ -30,7 +30,7 @@ app = typer.Typer(
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Name that requests give as lora.")],
+    name: Annotated[str, typer.Argument(help="Its name, for `lora` in requests.")],
     source: Annotated[
         str,
         typer.Argument(
@@ -40,17 +40,22 @@ def create(
     ],
     model: Annotated[
         str | None,
-        typer.Option(help="Base model: its id, or the last part of it.", show_default="smollm2-135m-instruct"),
+        typer.Option(
+            help="Base model: its id, an alias, or an unambiguous part of either.", show_default="smollm2-135m-instruct"
+        ),
     ] = None,
-    description: Annotated[str, typer.Option(help="What it is for.")] = "",
-    public: Annotated[bool, typer.Option("--public", help="Every account may use it.")] = False,
+    description: Annotated[str, typer.Option(help="A description.")] = "",
+    public: Annotated[bool, typer.Option("--public", help="Let every account use it.")] = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Replace the adapter of this name; until the end the old one answers.")
+        bool,
+        typer.Option(
+            "--replace", help="Replace the adapter with this name; the old one answers until the new one is ready."
+        ),
     ] = False,
     account: Account = "local",
     data_dir: DataDir = None,
 ) -> None:
-    """Add a fine-tune from a folder or from Hugging Face. Its files are checked and copied.
+    """Add a fine-tune from a folder or from Hugging Face. The files are checked and copied.
 
     \b
     Examples:
@@ -70,7 +75,7 @@ def create(
 
 @app.command("list")
 def list_finetunes(account: Account = "local", as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """List the account's fine-tunes and what state each is in."""
+    """List the account's fine-tunes and their states."""
     from rich.table import Table
 
     from fireside.cli.finetune_client import opened
@@ -96,7 +101,7 @@ def list_finetunes(account: Account = "local", as_json: AsJson = False, data_dir
 def show_finetune(
     reference: Reference, account: Account = "local", as_json: AsJson = False, data_dir: DataDir = None
 ) -> None:
-    """Show one fine-tune: its files, and what is missing or wrong."""
+    """Show a fine-tune: its files, and anything missing or wrong."""
     from fireside.cli.finetune_client import opened
     from fireside.cli.tables import show_json
 
@@ -123,11 +128,11 @@ def delete(reference: Reference, account: Account = "local", data_dir: DataDir =
 @app.command("test")
 def try_out(
     reference: Reference,
-    prompt: Annotated[str, typer.Argument(help="What to ask.")],
-    max_tokens: Annotated[int, typer.Option(help="Most tokens of each answer.")] = 128,
-    temperature: Annotated[float, typer.Option(help="0 always takes the likeliest token.")] = 0.0,
+    prompt: Annotated[str, typer.Argument(help="The prompt.")],
+    max_tokens: Annotated[int, typer.Option(help="Maximum tokens in each answer.")] = 128,
+    temperature: Annotated[float, typer.Option(help="0 always takes the most likely token.")] = 0.0,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same answers.")] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="The prompt as it is, without a chat template.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Send the prompt unchanged, without a chat template.")] = False,
     account: Account = "local",
     no_pull: NoPull = False,
     data_dir: DataDir = None,

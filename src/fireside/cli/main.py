@@ -51,9 +51,9 @@ def fireside(
     """The Workers AI text-generation API on your own machines.
 
     \b
-    Two commands to begin with:
-      fireside serve                       fetch a small model, answer on http://127.0.0.1:8787
-      fireside run smollm2                 talk to it in the terminal, with a server or without
+        To get started:
+      fireside serve                       download a small model, answer on http://127.0.0.1:8787
+      fireside run smollm2                 chat with it in the terminal, with or without a server
     """
     if given := [name for name in os.environ if name.upper().startswith("FIRESIDE_")]:
         from fireside.settings import unknown_settings

@@ -9,13 +9,13 @@ from fireside.cli.format import size_text
 def models(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List the models and what each costs.
 
-    Before anything is fetched, that is; and which of them are on this machine, which come first. "no weights" are
-    retired models that Fireside cannot run: `fireside show MODEL` says why, and a stand-in can answer for them.
+    Downloaded models come first. "no weights" marks retired models that Fireside cannot run: `fireside show MODEL` says
+    why, and a stand-in can answer for them.
 
-    FETCH is the download, DISK the files with the repacked weights that the first load adds, MEMORY one conversation of
-    4,096 tokens. TOKENS/S is about the most that one answer reaches here, as fast as this machine reads its memory.
+    FETCH is the download, DISK includes the repacked weights that the first load adds, MEMORY includes one conversation
+    of 4,096 tokens. TOKENS/S estimates the fastest speed of one answer, from this machine's memory bandwidth.
 
-    Add your own with a TOML file in DATA_DIR/catalog (or the folder FIRESIDE_CATALOG_DIR).
+    Add your own models with TOML files in DATA_DIR/catalog (or in FIRESIDE_CATALOG_DIR).
 
     \b
     Examples:

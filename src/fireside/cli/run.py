@@ -12,36 +12,38 @@ def run(
     prompt: Annotated[
         str | None,
         typer.Argument(
-            help="What to ask. Without it, a conversation begins; or, where standard input is no terminal, that is "
-            "asked. With -, it is in any case."
+            help="The prompt. Without it, this opens a conversation, or reads the prompt from standard input if that "
+            "is not a terminal. - always reads standard input."
         ),
     ] = None,
     system: Annotated[str | None, typer.Option(help="System message, instead of the model's default one.")] = None,
     max_tokens: Annotated[
-        int | None, typer.Option(help="Most tokens of an answer.", show_default="256; in a conversation 1024")
+        int | None, typer.Option(help="Maximum tokens in an answer.", show_default="256; in a conversation 1024")
     ] = None,
     temperature: Annotated[
-        float | None, typer.Option(help="0 to 5; 0 always takes the likeliest token.", show_default="0.6")
+        float | None, typer.Option(help="0 to 5; 0 always takes the most likely token.", show_default="0.6")
     ] = None,
-    top_p: Annotated[float | None, typer.Option(help="Only the likeliest tokens that add up to this.")] = None,
-    top_k: Annotated[int | None, typer.Option(help="Only this many of the likeliest tokens.")] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Only the most likely tokens whose probabilities add up to this.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option(help="Only this many of the most likely tokens.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same answer.")] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="The prompt as it is, without a chat template.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Send the prompt unchanged, without a chat template.")] = False,
     threads: Annotated[
         int | None,
-        typer.Option(help="Threads for arithmetic, of an engine of its own.", show_default="one per core"),
+        typer.Option(help="Compute threads, if this command loads the model itself.", show_default="one per core"),
     ] = None,
     no_server: Annotated[
-        bool, typer.Option("--no-server", help="Load the model here, even where a server runs that could answer.")
+        bool, typer.Option("--no-server", help="Load the model in this command, even if a server is running.")
     ] = False,
     no_pull: NoPull = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Ask a model in the terminal; the answer appears as it is made.
+    """Ask a model in the terminal; the answer is streamed.
 
-    Without a prompt, on a terminal, it is a conversation: /help there lists its commands, Ctrl-C stops an answer,
-    Ctrl-D leaves. A server that runs on the data folder answers, so that the model is in memory once; without one, the
-    model is loaded for this command.
+    Without a prompt, on a terminal, this opens a conversation: /help lists its commands, Ctrl-C stops an answer, Ctrl-D
+    leaves. If a server is running on the data folder, it answers, so the model is in memory only once; otherwise, this
+    command loads the model.
 
     \b
     Examples:

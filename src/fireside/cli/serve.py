@@ -12,7 +12,7 @@ def serve(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="Model that is loaded at start: its id or an alias, or as much of one as no other model has.",
+            help="Model to load at start: its id, an alias, or an unambiguous part of either.",
             show_default="smollm2-135m-instruct",
             autocompletion=complete_models,
         ),
@@ -66,11 +66,11 @@ def serve(
 ) -> None:
     """Answer the Workers AI API over HTTP.
 
-    Fetches the model when it is not here, loads it, and prints a curl line to try. Other models of the catalog load
-    when a request first names them; fetch them before with `fireside pull`.
+    Downloads the model if it is missing, loads it, and prints a curl command to try. Other models in the catalog load
+    on first use; download them beforehand with `fireside pull`.
 
-    On loopback no token is needed until you make one (`fireside token create`); elsewhere one is. Ctrl-C ends the
-    server after the answers that are under way; a second one ends it at once.
+    On loopback, no token is needed until you create one (`fireside token create`); on other addresses, one always is.
+    Ctrl-C stops the server once running answers are finished; a second Ctrl-C stops it immediately.
 
     \b
     Examples:

@@ -9,9 +9,9 @@ from fireside.cli.format import size_text
 
 
 def show(model: Model, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Show all about a model.
+    """Show one model's details.
 
-    Its names, costs, prompt style, defaults, and where its files are.
+    These are its names, costs, chat format, defaults and where its files are.
 
     \b
     Examples:

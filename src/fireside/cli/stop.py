@@ -20,21 +20,23 @@ def stop(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="Take this model out of memory, and let the server run.",
+            help="Unload this model and leave the server running.",
             show_default="end the server",
             autocompletion=complete_models,
         ),
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(help="Which server, as `fireside ps` shows it, where several run.", show_default="the only one"),
+        typer.Option(
+            help="The server's URL, as `fireside ps` shows it, if several are running.", show_default="the only one"
+        ),
     ] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """End the running server, or unload a model.
+    """Stop the running server, or unload a model.
 
-    A server ends when the answers under way have ended, at the latest after FIRESIDE_DRAIN_SECONDS; this waits for it.
-    An unloaded model is loaded again by the next request for it.
+    A server stops once running answers are finished, at the latest after FIRESIDE_DRAIN_SECONDS; this command waits for
+    it. The next request for an unloaded model loads it again.
 
     \b
     Examples:

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="""Make, list and revoke API tokens.
+    help="""Create, list and revoke API tokens.
 
-    While no token was ever made, a server on loopback answers everybody on this machine. From the first token on,
-    every request needs one. Listening on another address needs a token from the start.
+    Until the first token is created, a server on loopback answers everyone on this machine. From then on, every request
+    needs one. Listening on any other address always needs a token.
 
     \b
     Examples:
@@ -31,10 +31,10 @@ app = typer.Typer(
 
 @app.command()
 def create(
-    account: Annotated[str, typer.Option(help="Account id that the token is for: what URLs have after accounts/.")] = (
+    account: Annotated[str, typer.Option(help="The account the token belongs to, as in accounts/ID of URLs.")] = (
         "local"
     ),
-    name: Annotated[str, typer.Option(help="A name to know it by.")] = "token",
+    name: Annotated[str, typer.Option(help="A name to recognise it by.")] = "token",
     scopes: Annotated[
         str,
         typer.Option(
@@ -44,7 +44,7 @@ def create(
     ] = scopes_text(DEFAULT_SCOPES),
     data_dir: DataDir = None,
 ) -> None:
-    """Make a token. Its text is shown this once: only a digest is kept."""
+    """Create a token. It is shown only once, because only a digest is stored."""
     from fireside.settings import load_settings
 
     with open_store(load_settings(data_dir=data_dir)) as store:
@@ -58,7 +58,7 @@ def create(
 
 @app.command("list")
 def list_tokens(as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """List the tokens; never their secrets."""
+    """List the tokens, without their secrets."""
     from rich.table import Table
 
     from fireside.cli.tables import show, show_json
@@ -102,7 +102,7 @@ def revoke(
     ],
     data_dir: DataDir = None,
 ) -> None:
-    """End a token for good; running servers notice within a second."""
+    """Revoke a token permanently; running servers notice within a second."""
     from fireside.settings import load_settings
     from fireside.store.tokens import public_id
 

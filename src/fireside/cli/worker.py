@@ -8,7 +8,7 @@ import typer
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="""Give a Worker's env.AI to Fireside: in wrangler dev, in tests, and deployed.
+    help="""Point a Worker's env.AI at Fireside: in wrangler dev, in tests, and deployed.
 
     \b
     Examples:
@@ -24,26 +24,23 @@ def init(
     project: Annotated[Path, typer.Argument(help="The Worker's folder.", exists=True, file_okay=False)] = Path(),
     url: Annotated[
         str | None,
-        typer.Option(help="Where Fireside listens, as the Worker sees it.", show_default="http://127.0.0.1:8787"),
+        typer.Option(help="Fireside's URL, as seen from the Worker.", show_default="http://127.0.0.1:8787"),
     ] = None,
-    account: Annotated[
-        str | None, typer.Option(help="Account id of the Worker's requests.", show_default="local")
-    ] = None,
+    account: Annotated[str | None, typer.Option(help="Account of the Worker's requests.", show_default="local")] = None,
     dev_only: Annotated[
         bool,
         typer.Option(
             "--dev-only",
-            help="Leave the project's configuration as it is; put the changed one beside it, as wrangler.fireside.*.",
+            help="Leave the project's configuration alone and write the changed copy to wrangler.fireside.*.",
         ),
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be written without writing it.")] = False,
 ) -> None:
-    """Have a Worker's env.AI answered by Fireside.
+    """Point a Worker's env.AI at Fireside.
 
-    The folder fireside-ai gets a module that gives the Worker's env its binding, then exports what the Worker exports.
-    In wrangler.json, .jsonc or .toml that module becomes main, and the ai binding goes. Nothing else is changed, and no
-    file that is there already is overwritten. A project of an earlier Fireside, which has a Worker in that folder, is
-    brought up to date; the old folder is kept as fireside-ai.old.
+    Adds a folder fireside-ai with a module that sets env.AI and re-exports the Worker. In wrangler.json, .jsonc or
+    .toml, that module becomes main and the ai binding is removed. Nothing else is changed, and no existing file is
+    overwritten. Projects set up by an earlier Fireside are updated; their old folder is kept as fireside-ai.old.
     """
     from fireside.cli import worker_project, wrangler_config
     from fireside.errors import ConfigError
