@@ -51,7 +51,7 @@ def fireside(
     """The Workers AI text-generation API on your own machines.
 
     \b
-        To get started:
+    To get started:
       fireside serve                       download a small model, answer on http://127.0.0.1:8787
       fireside run smollm2                 chat with it in the terminal, with or without a server
     """
