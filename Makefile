@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help serve extras test lint bench compatibility docs reference lock platforms clean
+.PHONY: help serve extras test test-fast lint bench compatibility docs reference lock platforms clean
 
 help: ## List the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
 
 serve: $(VENV)/.runtime ## Install, fetch the default model, start the server (ARGS="--port 9000" and so on)
 	@$(BIN)/fireside serve $(ARGS)
@@ -17,6 +17,9 @@ extras: $(VENV)/.runtime ## Install what PostgreSQL, S3 and functions need
 
 test: $(VENV)/.dev ## Install, fetch the test model, run all tests (ARGS="tests/api -x" and so on)
 	$(BIN)/python -m pytest $(ARGS)
+
+test-fast: $(VENV)/.dev ## Run the tests that take under three minutes together (ARGS="-x" and so on)
+	$(BIN)/python -m pytest --fast $(ARGS)
 
 lint: $(VENV)/.dev ## Check style, types and the borders between rooms
 	$(BIN)/ruff check

