@@ -11,7 +11,7 @@ from gguf import GGMLQuantizationType
 from gguf.quants import dequantize
 from gguf.quants import quantize as quantize_gguf
 from numpy.typing import NDArray
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 
 from fireside.engine.onnx.layout import HEAD_BLOCK
 from fireside.engine.onnx.options import WeightsMode
@@ -153,6 +153,20 @@ def test_a_quantised_gguf_file(model: tuple[Path, Weights]) -> None:
         np.testing.assert_allclose(logits, expected[position], atol=3e-4, err_msg=f"position {position}")
 
 
+def test_the_attention_scale_of_a_gemma_3_27b_in_gguf(tmp_path: Path) -> None:
+    """Metadata do not have it; llama.cpp goes by the number of layers."""
+    options = GEMMA3 | {
+        "hidden_size": 64,
+        "intermediate_size": 32,
+        "num_hidden_layers": 62,
+        "query_pre_attn_scalar": 16,
+    }
+    worth = make_tiny_model(tmp_path / "model", "gemma3_text", **options)
+    convert_to_gguf(tmp_path / "model", worth, tmp_path / "model.gguf")
+    config = open_checkpoint(tmp_path / "model.gguf").config
+    assert config.attention_scale == open_checkpoint(tmp_path / "model").config.attention_scale == 1 / 4
+
+
 def packed(path: Path, mode: WeightsMode) -> Packed:
     return pack(open_checkpoint(path), mode, None, lambda phase, done, total: None)
 
@@ -167,14 +181,15 @@ def test_a_text_model_within_one_for_images(model: tuple[Path, Weights]) -> None
     for name, values in ours.file.tensors.items():
         np.testing.assert_array_equal(theirs.file.tensors[name], values, err_msg=name)
     place = larger / "adapter"
-    get_peft_model(whole, LoraConfig(r=4, target_modules=r".*language_model.*_proj")).save_pretrained(str(place))
+    adapt(whole, r".*language_model.*_proj").save_pretrained(str(place))
     adapter = read_adapter(place)
     check_fits(adapter, open_checkpoint(larger).config)
     assert len(adapter.modules) == 7 * 7
 
 
-@pytest.mark.parametrize("model", FIRST, indirect=True)
-@pytest.mark.parametrize("weights", ["f32", "int8"])
+@pytest.mark.parametrize(
+    ("model", "weights"), [("gemma3", "f32"), *((name, "int8") for name in FIRST)], indirect=["model"]
+)
 def test_an_answer_does_not_depend_on_its_neighbours(weights: WeightsMode, model: tuple[Path, Weights]) -> None:
     folder, _ = model
     requests = [
@@ -185,16 +200,14 @@ def test_an_answer_does_not_depend_on_its_neighbours(weights: WeightsMode, model
     assert answers(open_runner(folder, weights=weights), requests, stagger=2) == alone
 
 
-@pytest.mark.parametrize("model", FIRST, indirect=True)
-@pytest.mark.parametrize("method", ["f32", "awq"])
+@pytest.mark.parametrize(
+    ("model", "method"), [("qwen2", "f32"), *((name, "awq") for name in FIRST)], indirect=["model"]
+)
 def test_adapters(method: str, model: tuple[Path, Weights]) -> None:
     folder, worth = model
     if method == "awq":
         worth = rounded(folder, quantise_folder_awq(folder, 32))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # between PEFT and transformers; none of ours
-        lora = LoraConfig(r=4, target_modules="all-linear")
-        adapted = get_peft_model(Reference(folder, worth, tied=method == "f32").model, lora)
+    adapted = adapt(Reference(folder, worth, tied=method == "f32").model, "all-linear")
     for key, parameter in adapted.named_parameters():
         if "lora_" in key:
             torch.nn.init.normal_(parameter, std=0.3)
@@ -208,6 +221,13 @@ def test_adapters(method: str, model: tuple[Path, Weights]) -> None:
     (made,) = run(runner, [request])
     assert ids(made) == expected
     assert expected != Reference(folder, worth, tied=method == "f32").greedy(PROMPT, 12)
+
+
+def adapt(model: Any, modules: str) -> PeftModel:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # between PEFT and transformers; none of ours
+        adapted: PeftModel = get_peft_model(model, LoraConfig(r=4, target_modules=modules))
+    return adapted
 
 
 def greedy(model: Any, prompt: list[int], count: int) -> list[int]:
