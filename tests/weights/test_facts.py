@@ -128,9 +128,12 @@ def test_width_of_a_head(tmp_path: Path, value: int | None) -> None:
 
 
 def test_a_text_model_within_a_larger_one(tmp_path: Path) -> None:
-    spec = Catalog.load().get(MISTRAL)
-    spec = spec.model_copy(update={"architecture": ArchitectureFacts(model_type="gemma3", hidden_size=2560)})
-    text = {"model_type": "gemma3_text", "hidden_size": 2560}
+    """config.json of google/gemma-3-12b-it leaves out what is transformers' default, such as the vocabulary."""
+    spec = Catalog.load().get("@cf/google/gemma-3-12b-it")
+    text = {
+        "model_type": "gemma3_text", "hidden_size": 3840, "intermediate_size": 15360, "num_attention_heads": 16,
+        "num_hidden_layers": 48, "num_key_value_heads": 8, "sliding_window": 1024,
+    }  # fmt: skip
     check_facts(spec, folder_with(tmp_path, {"model_type": "gemma3", "text_config": text}))
-    with pytest.raises(BadWeights, match="hidden_size is 2048, not 2560"):
-        check_facts(spec, folder_with(tmp_path, {"model_type": "gemma3", "text_config": text | {"hidden_size": 2048}}))
+    with pytest.raises(BadWeights, match=r"hidden_size is 2560, not 3840"):
+        check_facts(spec, folder_with(tmp_path, {"model_type": "gemma3", "text_config": text | {"hidden_size": 2560}}))

@@ -5,6 +5,7 @@ from typing import Any
 
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import BadWeights
+from fireside.weights.architectures import ARCHITECTURES
 from fireside.weights.gguf_checkpoint import GgufCheckpoint
 from fireside.weights.gguf_names import gguf_in
 from fireside.weights.json_file import read_json_object
@@ -59,10 +60,13 @@ def _of_gguf(path: Path) -> dict[str, object]:
 
 
 def _of_config(config: dict[str, Any], quantisation: tuple[Path, dict[str, Any]] | None) -> dict[str, object]:
-    if isinstance(text := config.get("text_config"), dict):  # of models for images and text
-        config = config | text | {"model_type": config.get("model_type")}
+    model_type = config.get("model_type")
+    known = next((one for one in ARCHITECTURES if one.model_type == model_type), None)
+    if known is not None and known.in_larger_model and isinstance(text := config.get("text_config"), dict):
+        # Of a model for images the text model is compared; its part leaves out what is transformers' default.
+        config = {**known.defaults, **config, **text}
     return {
-        "model_type": config.get("model_type"),
+        "model_type": model_type,
         **{name: config.get(name) for name in _SIZES},
         "num_key_value_heads": config.get("num_key_value_heads", config.get("num_attention_heads")),
         **({"head_dim": config["head_dim"]} if "head_dim" in config else {}),
