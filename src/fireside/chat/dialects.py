@@ -77,8 +77,3 @@ def openai_tool(tool: Tool) -> dict[str, object]:
     """A tool in OpenAI's form, which most models were trained with."""
     function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
     return {"type": "function", "function": function}
-
-
-def call_names(messages: Sequence[object]) -> dict[str, str]:
-    """Names of the tools by the ids of their calls in a conversation."""
-    return {call.id: call.name for message in messages for call in getattr(message, "tool_calls", ())}
