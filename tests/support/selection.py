@@ -17,7 +17,7 @@ SLOW = (
     "tools/test_install.py", "test_child.py", "test_other_systems.py",
     # Models computed twice: here, and by PyTorch or another tokenizer.
     "api/openai/test_openai_weights.py", "chat/templates", "chat/test_chat_templates.py", "chat/test_mistral_v3.py",
-    "engine/onnx/test_architectures.py", "engine/onnx/test_llama_quantize.py", "engine/onnx/test_lora.py",
+    "engine/onnx/test_onnx_architectures.py", "engine/onnx/test_llama_quantize.py", "engine/onnx/test_lora.py",
     "engine/onnx/test_onnx_against_transformers.py", "engine/onnx/test_onnx_runner.py", "engine/onnx/test_smollm2.py",
     "prompting/test_prompt_oracles.py", "prompting/test_tokenizer.py", "prompting/test_tokenizer_families.py",
     "prompting/test_tokenizer_files.py", "weights/test_adapter_rules.py", "weights/test_compressed_tensors.py",
