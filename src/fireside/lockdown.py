@@ -9,6 +9,7 @@ the server's own stop-watch.
 """
 
 import ctypes
+import faulthandler
 import math
 import os
 import platform
@@ -64,6 +65,28 @@ _LOAD, _IF_EQUAL, _IF_ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06  # classic BPF: 
 _KILL, _REFUSE, _ALLOW = 0x80000000, 0x00050000 | 1, 0x7FFF0000  # KILL_PROCESS, ERRNO with EPERM, ALLOW
 _NUMBER, _ARCH, _PROTECTION = 0, 4, 32  # offsets in struct seccomp_data: nr, arch, args[2]
 _PROT_EXEC = 4
+
+
+def end_at_time_limits() -> None:
+    """Let the time limits end this process, whatever it is doing then. Called once, at its start."""
+    if sys.platform != "win32":
+        signal.signal(signal.SIGPROF, signal.SIG_DFL)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+
+def set_time_limits(cpu_seconds: float, wall_seconds: float) -> None:
+    """Have the system end this process after so much processor time, or so much time by the clock; 0 calls it off.
+
+    Windows can only count the latter.
+    """
+    if sys.platform == "win32":
+        if wall_seconds:
+            faulthandler.dump_traceback_later(wall_seconds, exit=True, file=sys.stderr)
+        else:
+            faulthandler.cancel_dump_traceback_later()
+        return
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+    signal.setitimer(signal.ITIMER_REAL, wall_seconds)
 
 
 def start_clock(seconds: float) -> None:

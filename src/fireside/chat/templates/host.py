@@ -6,10 +6,8 @@ or too much memory; `fireside.chat.templates.renderer` makes that an answer, too
 Before it reads a job it is locked down: whatever a hole in Jinja's sandbox lets a template do, it stays in here.
 """
 
-import faulthandler
 import json
 import os
-import signal
 import sys
 from collections.abc import Mapping
 from typing import Any, BinaryIO
@@ -31,7 +29,7 @@ from fireside.chat.templates.messages import (
     Rendered,
 )
 from fireside.chat.templates.traced import Vault
-from fireside.lockdown import NoLockdown, lock_down
+from fireside.lockdown import NoLockdown, end_at_time_limits, lock_down, set_time_limits
 
 
 def render(job: Job) -> Rendered:
@@ -111,9 +109,9 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         os._exit(NO_LOCKDOWN)
     while len(header := source.read(HEADER.size)) == HEADER.size:
         job = msgspec.msgpack.decode(source.read(HEADER.unpack(header)[0]), type=Job)
-        _set_clocks(CPU_SECONDS, WALL_SECONDS)
+        set_time_limits(CPU_SECONDS, WALL_SECONDS)
         answer = msgspec.msgpack.encode(render(job))
-        _set_clocks(0, 0)
+        set_time_limits(0, 0)
         sink.write(HEADER.pack(len(answer)) + answer)
         sink.flush()
     os._exit(0)  # no tidying up: that would want system calls which are closed by now
@@ -126,23 +124,8 @@ def _warm_up() -> None:
         render(Job(source, [message]))
 
 
-def _set_clocks(cpu_seconds: float, wall_seconds: float) -> None:
-    """Have the system end this process after so much processor time, or so much time by the clock; 0 calls it off."""
-    if sys.platform == "win32":
-        if wall_seconds:
-            faulthandler.dump_traceback_later(wall_seconds, exit=True, file=sys.stderr)
-        else:
-            faulthandler.cancel_dump_traceback_later()
-        return
-    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-    signal.setitimer(signal.ITIMER_REAL, wall_seconds)
-
-
 def main() -> None:
-    # Only these two can end the process while a template runs: nobody has to be there to handle them.
-    if sys.platform != "win32":
-        signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    end_at_time_limits()
     serve(sys.stdin.buffer, sys.stdout.buffer)
 
 

@@ -10,9 +10,7 @@ A grammar that passes has been compiled and has had its first mask computed, wit
 with less stack.
 """
 
-import faulthandler
 import os
-import signal
 import sys
 import threading
 from typing import BinaryIO
@@ -24,7 +22,7 @@ from fireside.engine.grammar.matcher import open_matcher, open_vocabulary
 from fireside.engine.messages import HEADER, frame_length
 from fireside.engine.options import TokenTable
 from fireside.errors import BadGrammar
-from fireside.lockdown import NoLockdown, lock_down
+from fireside.lockdown import NoLockdown, end_at_time_limits, lock_down, set_time_limits
 
 CPU_SECONDS = 2
 """Of computing, for one grammar, where the system can count it (not on Windows)."""
@@ -68,31 +66,17 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         os._exit(NO_LOCKDOWN)
     while len(header := source.read(HEADER.size)) == HEADER.size:
         grammar = source.read(frame_length(header)).decode()
-        _set_clocks(CPU_SECONDS, WALL_SECONDS)
+        set_time_limits(CPU_SECONDS, WALL_SECONDS)
         fault = find_fault(vocabulary, grammar).encode()
-        _set_clocks(0, 0)
+        set_time_limits(0, 0)
         sink.write(HEADER.pack(len(fault)) + fault)
         sink.flush()
     os._exit(0)  # no tidying up: that would want system calls which are closed by now
 
 
-def _set_clocks(cpu_seconds: float, wall_seconds: float) -> None:
-    """Have the system end this process after so much processor time, or so much time by the clock; 0 calls it off."""
-    if sys.platform == "win32":
-        if wall_seconds:
-            faulthandler.dump_traceback_later(wall_seconds, exit=True, file=sys.stderr)
-        else:
-            faulthandler.cancel_dump_traceback_later()
-        return
-    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-    signal.setitimer(signal.ITIMER_REAL, wall_seconds)
-
-
 def main() -> None:
-    # Only these two can end the process while foreign code runs: nobody has to be there to handle them.
+    end_at_time_limits()
     if sys.platform != "win32":
-        signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
         os.nice(NICENESS)
     threading.stack_size(STACK)
     thread = threading.Thread(target=serve, args=(sys.stdin.buffer, sys.stdout.buffer))
