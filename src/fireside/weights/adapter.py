@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fireside.errors import BadAdapter, BadWeights
 from fireside.weights.adapter_config import CONFIG_FILE, TARGETS, AdapterConfig, read_adapter_config
 from fireside.weights.adapter_copies import Copy, find_copy
+from fireside.weights.block import LINEARS
 from fireside.weights.checkpoint import ModelConfig
 from fireside.weights.safetensors_file import StoredTensor, read_safetensors
 from fireside.weights.shapes import linear_shapes
@@ -31,7 +32,7 @@ _VOCABULARY_HINT = (
     " LoRA on the vocabulary's own layers is not supported: train with target_modules that leave out embed_tokens and "
     "lm_head."
 )
-_BLOCKS = {target: "self_attn" if target in TARGETS[:4] else "mlp" for target in TARGETS}
+_BLOCKS = {target: linear.partition(".")[0] for linear, target in zip(LINEARS, TARGETS, strict=True)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ from fireside.weights.adapter_rules import (
     TargetRule,
     end_pattern,
 )
+from fireside.weights.block import LINEARS
 from fireside.weights.json_file import parse_json
 
 CONFIG_FILE = "adapter_config.json"
 
-TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+TARGETS = tuple(linear.rpartition(".")[2] for linear in LINEARS)
 """The linears of a layer that an adapter may change."""
 
 _MAX_BYTES = 1 << 18

@@ -13,22 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fireside.errors import BadAdapter, BadWeights
+from fireside.weights.architectures import ARCHITECTURES
+from fireside.weights.block import KEY_NORM, LINEARS, QUERY_NORM
 from fireside.weights.checkpoint import Checkpoint
 from fireside.weights.mapping import narrow_to_bfloat16
 from fireside.weights.safetensors_file import StoredTensor
 from fireside.weights.shapes import tensor_shapes
 
-_LAYER = (
-    r"layers\.(?:0|[1-9][0-9]{0,4})\.(?:input_layernorm|post_attention_layernorm"
-    r"|self_attn\.[qkvo]_proj|mlp\.(?:gate|up|down)_proj)"
-)
+_PREFIX = r"(?:base_model\.model\.)?(?:(?:model|language_model)\.){0,2}"
+_PARTS = {*LINEARS, QUERY_NORM, KEY_NORM, *(norm for known in ARCHITECTURES for norm in known.block.norms)}
+_LAYER = rf"layers\.(?:0|[1-9][0-9]{{0,4}})\.(?:{'|'.join(map(re.escape, sorted(_PARTS)))})"
 # PEFT wraps what it trains whole, and keeps the base's own under a LoRA as "base_layer".
 _WHOLE = re.compile(
-    rf"(?:base_model\.model\.)?(?:model\.)?(embed_tokens|norm|lm_head|{_LAYER})"
+    rf"{_PREFIX}(embed_tokens|norm|lm_head|{_LAYER})"
     r"(?:\.token_adapter)?(?:\.base_layer|\.original_module|\.modules_to_save(?:\.[A-Za-z0-9_-]+)?)?\.weight"
 )
 _TOKENS = re.compile(
-    r"(?:base_model\.model\.)?(?:model\.)?(embed_tokens|lm_head)\.token_adapter\.trainable_tokens_delta"
+    rf"{_PREFIX}(embed_tokens|lm_head)\.token_adapter\.trainable_tokens_delta"
     r"(?:\.[A-Za-z0-9_-]+)?"
 )
 _VOCABULARY = ("embed_tokens", "lm_head")

@@ -5,6 +5,17 @@ from typing import Literal
 
 Activation = Literal["silu", "gelu_tanh"]
 
+LINEARS = (
+    "self_attn.q_proj",
+    "self_attn.k_proj",
+    "self_attn.v_proj",
+    "self_attn.o_proj",
+    "mlp.gate_proj",
+    "mlp.up_proj",
+    "mlp.down_proj",
+)
+"""Names, within a layer, of its linears, in the order in which it runs them; a LoRA adapter may change any of them."""
+
 QUERY_NORM, KEY_NORM = "self_attn.q_norm", "self_attn.k_norm"
 """Names, within a layer, of the gains that normalise each head's queries and keys."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from fireside.errors import BadWeights
-from fireside.weights.block import KEY_NORM, QUERY_NORM
+from fireside.weights.block import KEY_NORM, LINEARS, QUERY_NORM
 from fireside.weights.checkpoint import ModelConfig
 
 # Far above any model of this kind; what they stop is a config that asks for absurd amounts of memory or work.
@@ -53,15 +53,15 @@ def linear_shapes(config: ModelConfig) -> dict[str, tuple[int, int]]:
     """[out, in] of each linear of a layer, by its name within the layer, in the order a layer runs them."""
     hidden, inner = config.hidden_size, config.intermediate_size
     queries, keys = config.heads * config.head_dim, config.kv_heads * config.head_dim
-    return {
-        "self_attn.q_proj": (queries, hidden),
-        "self_attn.k_proj": (keys, hidden),
-        "self_attn.v_proj": (keys, hidden),
-        "self_attn.o_proj": (hidden, queries),
-        "mlp.gate_proj": (inner, hidden),
-        "mlp.up_proj": (inner, hidden),
-        "mlp.down_proj": (hidden, inner),
-    }
+    shapes = [
+        (queries, hidden),
+        (keys, hidden),
+        (keys, hidden),
+        (hidden, queries),
+        *[(inner, hidden)] * 2,
+        (hidden, inner),
+    ]
+    return dict(zip(LINEARS, shapes, strict=True))
 
 
 def norm_shapes(config: ModelConfig) -> Iterator[tuple[str, tuple[int]]]:

@@ -17,10 +17,13 @@ from fireside.engine.onnx.layout import HEAD_BLOCK
 from fireside.engine.onnx.options import WeightsMode
 from fireside.engine.onnx.pack import Packed, pack
 from fireside.engine.types import Adapter, GenerationRequest, Sampling
+from fireside.errors import BadAdapter
 from fireside.weights.adapter import check_fits, read_adapter
+from fireside.weights.adapter_copies import check_copies
 from fireside.weights.architectures import ARCHITECTURES
 from fireside.weights.nbits import quantize
 from fireside.weights.open import open_checkpoint
+from support.adapters import adapter_config, make_adapter
 from support.gptq import quantise_gptq
 from support.logits import all_logits
 from support.reference import Reference
@@ -221,6 +224,28 @@ def test_adapters(method: str, model: tuple[Path, Weights]) -> None:
     (made,) = run(runner, [request])
     assert ids(made) == expected
     assert expected != Reference(folder, worth, tied=method == "f32").greedy(PROMPT, 12)
+
+
+@pytest.mark.parametrize("model", ["qwen3", "gemma3"], indirect=True)
+def test_norms_beside_an_adapter_have_to_be_the_bases_own(model: tuple[Path, Weights], tmp_path: Path) -> None:
+    folder, worth = model
+    norms: dict[str, NDArray[np.generic]] = {
+        f"base_model.model.{name}": values for name, values in worth.items() if name.endswith("norm.weight")
+    }
+    base = open_checkpoint(folder)
+    lora: dict[str, NDArray[np.generic]] = {
+        "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight": np.ones((4, 128), np.float32),
+        "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight": np.ones((256, 4), np.float32),
+    }
+    config = adapter_config(target_modules=["q_proj"])
+    adapter = read_adapter(make_adapter(tmp_path / "same", config, lora | norms))
+    assert len(adapter.copies) == len(norms)
+    check_copies(adapter.copies, base)
+    key = "base_model.model.model.layers.0.self_attn.k_norm.weight"
+    trained = norms | {key: np.full_like(norms[key], 0.5)}
+    adapter = read_adapter(make_adapter(tmp_path / "trained", config, lora | trained))
+    with pytest.raises(BadAdapter, match=r"layers\.0\.self_attn\.k_norm\.weight .* it was trained"):
+        check_copies(adapter.copies, base)
 
 
 def adapt(model: Any, modules: str) -> PeftModel:
