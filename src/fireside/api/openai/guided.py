@@ -1,4 +1,4 @@
-"""The form that an answer is to have: OpenAI's response_format, vLLM's structured_outputs and older guided_ fields."""
+"""What an answer is held to: OpenAI's response_format, vLLM's structured_outputs and older guided_ fields."""
 
 from typing import Annotated, Any
 
@@ -40,7 +40,7 @@ _NOT_OFFERED = ("structural_tag", "whitespace_pattern", "disable_any_whitespace"
 
 
 class StructuredOutputs(NullIsUnset):
-    """One form of an answer. `grammar` is in llguidance's dialect of Lark."""
+    """What an answer is held to. `grammar` is in llguidance's dialect of Lark."""
 
     json_schema: Annotated[Schema | None, Field(alias="json")] = None
     json_object: bool = False
@@ -58,47 +58,47 @@ class StructuredOutputs(NullIsUnset):
 
     @model_validator(mode="after")
     def _is_one(self) -> "StructuredOutputs":
-        if len(self._forms()) != 1:
-            raise PydanticCustomError("one_form", "should have one of json, json_object, regex, choice and grammar")
+        if len(self._outputs()) != 1:
+            raise PydanticCustomError("one_output", "should have one of json, json_object, regex, choice and grammar")
         return self
 
-    def _forms(self) -> list[StructuredOutput]:
-        forms = (
-            json_form(self.json_schema),
+    def _outputs(self) -> list[StructuredOutput]:
+        outputs = (
+            json_output(self.json_schema),
             JsonOutput() if self.json_object else None,
-            regex_form(self.regex),
-            choice_form(self.choice),
-            grammar_form(self.grammar),
+            regex_output(self.regex),
+            choice_output(self.choice),
+            grammar_output(self.grammar),
         )
-        return [form for form in forms if form is not None]
+        return [output for output in outputs if output is not None]
 
     def typed(self) -> StructuredOutput:
         """For serving."""
-        return self._forms()[0]
+        return self._outputs()[0]
 
 
-def json_form(schema: dict[str, Any] | None) -> JsonOutput | None:
+def json_output(schema: dict[str, Any] | None) -> JsonOutput | None:
     """`{}` is any object."""
     return None if schema is None else JsonOutput(schema or None)
 
 
-def regex_form(pattern: str | None) -> RegexOutput | None:
+def regex_output(pattern: str | None) -> RegexOutput | None:
     """See `RegexOutput`."""
     return None if pattern is None else RegexOutput(pattern)
 
 
-def choice_form(texts: list[str] | None) -> ChoiceOutput | None:
+def choice_output(texts: list[str] | None) -> ChoiceOutput | None:
     """See `ChoiceOutput`."""
     return None if texts is None else ChoiceOutput(tuple(texts))
 
 
-def grammar_form(lark: str | None) -> GrammarOutput | None:
+def grammar_output(lark: str | None) -> GrammarOutput | None:
     """See `GrammarOutput`."""
     return None if lark is None else GrammarOutput(lark)
 
 
 class Guided(NullIsUnset):
-    """The fields that ask for a form; at most one of them is given."""
+    """The fields that hold an answer to something; at most one of them is given."""
 
     response_format: ResponseFormat | None = None
     structured_outputs: StructuredOutputs | None = None
@@ -107,17 +107,17 @@ class Guided(NullIsUnset):
     guided_choice: Texts | None = None
     guided_grammar: Grammar | None = None
 
-    def form(self) -> tuple[str, StructuredOutput] | None:
-        """The form, and the field that asks for it. Raises InvalidInput for several."""
-        forms: dict[str, StructuredOutput | None] = {
+    def structured_output(self) -> tuple[str, StructuredOutput] | None:
+        """What the answer is held to, and the field that asks for it. Raises InvalidInput for several."""
+        outputs: dict[str, StructuredOutput | None] = {
             "response_format": self.response_format.typed() if self.response_format else None,
             "structured_outputs": self.structured_outputs.typed() if self.structured_outputs else None,
-            "guided_json": json_form(self.guided_json),
-            "guided_regex": regex_form(self.guided_regex),
-            "guided_choice": choice_form(self.guided_choice),
-            "guided_grammar": grammar_form(self.guided_grammar),
+            "guided_json": json_output(self.guided_json),
+            "guided_regex": regex_output(self.guided_regex),
+            "guided_choice": choice_output(self.guided_choice),
+            "guided_grammar": grammar_output(self.guided_grammar),
         }
-        given = [(name, form) for name, form in forms.items() if form is not None]
+        given = [(name, output) for name, output in outputs.items() if output is not None]
         if len(given) > 1:
             raise InvalidInput([f"{given[1][0]}: not with {given[0][0]}; leave one out"])
         return given[0] if given else None

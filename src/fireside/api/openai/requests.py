@@ -14,7 +14,7 @@ from fireside.serving.types import TextRequest, Usage
 def chat_choices(parsed: ChatInput, model: str, account: str) -> Choices:
     """The requests of a chat completion for `model` (an id without a fine-tune's name).
 
-    Raises InvalidInput when fields do not go together, FeatureUnavailable for forms and tools together.
+    Raises InvalidInput when fields do not go together, FeatureUnavailable for structured output and tools together.
     """
     tools = tuple(tool.typed() for tool in parsed.tools)
     request = replace(
@@ -24,7 +24,7 @@ def chat_choices(parsed: ChatInput, model: str, account: str) -> Choices:
         tool_choice=tool_choice(parsed.tool_choice, [tool.name for tool in tools]),
         scores=parsed.top_logprobs if parsed.logprobs else None,
     )
-    asked = parsed.form()
+    asked = parsed.structured_output()
     if asked is not None and request.offered_tools:
         raise FeatureUnavailable(f"{asked[0]}: not together with tools that may be called.")
     return Choices(_seeded(request, parsed.n), parsed.n)
@@ -44,7 +44,7 @@ def completion_choices(parsed: CompletionInput, model: str, account: str) -> Cho
 
 
 def _request(parsed: ChatInput | CompletionInput, model: str, account: str) -> TextRequest:
-    limit, asked = parsed.most_tokens, parsed.form()
+    limit, asked = parsed.most_tokens, parsed.structured_output()
     return TextRequest(
         model=model,
         max_tokens=parsed.default_tokens if limit is None else limit,

@@ -19,7 +19,7 @@ from fireside.api.schema.tool_fields import (
     GuidedJson,
     ResponseFormat,
     Tool,
-    answer_form,
+    structured_output,
     tool_choice,
 )
 from fireside.chat.messages import Message, Role
@@ -212,7 +212,7 @@ def parse_input(body: dict[str, Any]) -> TextInput:
 
 def to_request(model: str, parsed: TextInput, account: str, adapter: Adapter | None = None) -> TextRequest:
     """The typed request for `fireside.serving`. Raises InvalidInput when fields do not go together."""
-    form = answer_form(parsed.response_format, parsed.guided_json)
+    form = structured_output(parsed.response_format, parsed.guided_json)
     prompt, messages = None, None
     tools: list[Tool] = []
     choice: ToolChoice = "auto"

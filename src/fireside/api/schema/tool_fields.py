@@ -120,7 +120,7 @@ GuidedJson = Annotated[
 ]
 
 
-def answer_form(
+def structured_output(
     response_format: ResponseFormat | None, guided_json: dict[str, Any] | None
 ) -> JsonOutput | RegexOutput | None:
     """The form that either of the two asks for. Raises InvalidInput for both at once."""

@@ -28,7 +28,7 @@ function token() {
 }
 
 /** @param {string} value nothing forgets it */
-export function setToken(value) {
+function setToken(value) {
   accountId = null;
   inMemory = value;
   try {
@@ -78,7 +78,7 @@ export async function respond(path, options = {}) {
  *
  * @param {string} candidate
  */
-export async function isGood(candidate) {
+async function isGood(candidate) {
   return (await send("/client/v4/user/tokens/verify", {}, candidate)).ok;
 }
 
@@ -115,7 +115,7 @@ async function send(path, options, bearer) {
 /** @returns {Promise<boolean>} whether there is a new token; several requests at once ask once */
 function askForToken(/** @type {boolean} */ refused) {
   asking ??= import("../parts/token-dialog.js")
-    .then((dialog) => dialog.askForToken(refused))
+    .then((dialog) => dialog.askForToken(refused, { isGood, setToken }))
     .finally(() => {
       asking = null;
     });

@@ -1,15 +1,17 @@
 // @ts-check
 /** Asks for an API token. Loaded only when the server wants one. */
 
-import { isGood, setToken } from "../api/session.js";
 import { openDialog } from "../lib/dialog.js";
 import { freshId, h } from "../lib/dom.js";
 
 /**
  * @param {boolean} refused whether there was a token, which the server does not take (any more)
+ * @param {object} session
+ * @param {(token: string) => Promise<boolean>} session.isGood whether the server takes it
+ * @param {(token: string) => void} session.setToken keeps it; an empty one forgets the last
  * @returns {Promise<boolean>} whether there is a good one now
  */
-export function askForToken(refused) {
+export function askForToken(refused, { isGood, setToken }) {
   return new Promise((resolve) => {
     let given = false;
     const id = freshId();

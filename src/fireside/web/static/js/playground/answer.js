@@ -169,12 +169,8 @@ class AnswerView extends HTMLElement {
  */
 function heading(answer, lane) {
   const { model, lora } = answer ?? playground.current.lanes[lane];
-  return `${shortName(model)}${lora ? ` + ${fineTuneName(lora)}` : ""}`;
+  return `${shortName(model)}${lora ? ` + ${playground.fineTuneName(lora)}` : ""}`;
 }
-
-/** @param {string} reference id or name */
-export const fineTuneName = (reference) =>
-  playground.fineTunes.find((tune) => tune.id === reference)?.name ?? reference;
 
 /**
  * Why there is not more of an answer, when there could be.

@@ -10,7 +10,6 @@ import { fill, freshId, h } from "../lib/dom.js";
 import { shortName } from "../lib/format.js";
 import { toast } from "../lib/toast.js";
 import { codeBlock, requestCode } from "../parts/code-block.js";
-import { fineTuneName } from "./answer.js";
 import { playground } from "./controller.js";
 import { requestBody } from "./request.js";
 
@@ -54,7 +53,7 @@ function choice(draw) {
   if (lanes.length < 2) return null;
   const id = freshId();
   const options = lanes.map(({ model, lora }, index) =>
-    h("option", { value: index }, `${index + 1}: ${shortName(model)}${lora ? ` + ${fineTuneName(lora)}` : ""}`),
+    h("option", { value: index }, `${index + 1}: ${shortName(model)}${lora ? ` + ${playground.fineTuneName(lora)}` : ""}`),
   );
   const select = h("select", { id, onchange: () => draw(Number(select.value)) }, ...options);
   return h("div", { class: "field" }, h("label", { for: id }, "Of"), select);

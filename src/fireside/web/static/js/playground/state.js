@@ -100,6 +100,11 @@ export class PlaygroundState extends EventTarget {
     return undefined;
   }
 
+  /** @param {string} reference id or name of a fine-tune */
+  fineTuneName(reference) {
+    return this.fineTunes.find((tune) => tune.id === reference)?.name ?? reference;
+  }
+
   async refreshFineTunes() {
     this.fineTunes = await listFineTunes();
     this.tell("finetunes");
