@@ -1,35 +1,35 @@
-"""Every error Fireside raises on purpose, as one tree.
+"""All errors that Fireside raises on purpose, as one tree.
 
 FiresideError
 ├── RequestError                the caller can fix it
 │   ├── BadHttp                 the bytes are not an HTTP/1.1 request
-│   ├── HeadersTooLarge         more header bytes or fields than the server takes
+│   ├── HeadersTooLarge         more header bytes or fields than the server accepts
 │   ├── BadBody                 no body, not JSON, not a JSON object
 │   ├── InvalidInput            the body breaks the schema; carries one line per problem
 │   ├── InvalidDataType         a part of the body cannot be read as the type it claims (bad UTF-8, lone surrogate)
 │   ├── ContextOverflow         prompt tokens + max_tokens exceed the context window
 │   ├── BadGrammar              a JSON schema or pattern that cannot be enforced
 │   ├── ConstraintNotMet        the answer ended before it satisfied its structured output
-│   ├── BodyTooLarge            more bytes than the server takes
+│   ├── BodyTooLarge            more bytes than the server accepts
 │   ├── UnknownModel            no such model in the catalog
 │   ├── InvalidModelId          the model id is not of the form @hf/author/name or @cf/author/name
 │   ├── ModelRetired            the hosted service has retired the model, and Fireside cannot run it
-│   ├── LoraUnsupported         the model takes no adapters
+│   ├── LoraUnsupported         the model does not support adapters
 │   ├── FineTuneNotFound        no such fine-tune for this account
 │   ├── FineTuneIncomplete      the fine-tune lacks a file
-│   ├── FineTuneExists          the account has a fine-tune with that name already
+│   ├── FineTuneExists          the account already has a fine-tune with this name
 │   ├── FineTuneQuota           the account has reached its limit of fine-tunes or bytes
 │   ├── FineTuneMismatch        the fine-tune was made for another model
 │   ├── BadAdapter              an adapter's file is damaged, or needs an unsupported feature
-│   ├── BatchNotFound           the account has no such batch, or its results are gone
-│   ├── FeatureUnavailable      understood, but this server does not do it (yet, or as configured)
+│   ├── BatchNotFound           the account has no such batch, or its results have expired
+│   ├── FeatureUnavailable      understood, but not offered by this server (yet, or as configured)
 │   ├── NotAuthenticated        token missing, malformed, unknown or revoked
 │   ├── NotPermitted            the token may not do this, or not for this account
 │   ├── NoSuchRoute             no such path
-│   └── MethodNotAllowed        the path exists, the method does not
+│   └── MethodNotAllowed        the path does not support the method
 ├── CapacityError               try again later
 │   ├── Busy                    the queue is full, or the caller asked not to wait
-│   ├── RequestTimeout          the request was not done within the time limit
+│   ├── RequestTimeout          the request did not finish within the time limit
 │   ├── ModelNotReady           the model is loading, or not loaded yet
 │   ├── ShuttingDown            the server is shutting down
 │   └── StoreUnavailable        the database is locked, full or unreachable
@@ -37,34 +37,34 @@ FiresideError
 │   ├── ModelNotDownloaded      its weights are not on this machine
 │   ├── BadWeights              a weights or tokenizer file is corrupt, truncated or of the wrong shape
 │   ├── UnsupportedWeights      a valid file that Fireside does not support
-│   ├── EngineUnavailable       the engine that runs it needs what is not on this machine
+│   ├── EngineUnavailable       its engine needs something that this machine lacks
 │   ├── DownloadFailed          weights could not be fetched or failed their checksum
-│   └── CatalogError            a catalog file is wrong (names the file and the key)
+│   └── CatalogError            a catalog file is invalid (names the file and the key)
 ├── EngineError                 Fireside's own failure
-│   ├── EngineLost              the engine process ended while it worked for this request
+│   ├── EngineLost              the engine process ended while it handled the request
 │   └── EngineFailed            the engine reported a failure
-└── ConfigError                 a setting is wrong, or the settings do not fit together
+└── ConfigError                 a setting is invalid, or settings conflict
 
-The wire code and HTTP status of each leaf stand in one table, `fireside.api.http.wire_errors`.
+`fireside.api.http.wire_errors` maps each leaf to its wire code and HTTP status.
 """
 
 from collections.abc import Sequence
 
 MAX_CHARACTERS = 2000
-"""Of a message, nearly."""
+"""Approximate maximum length of a message."""
 
 
 class FiresideError(Exception):
     """Base of all. `str(error)` is a message fit for a user: what was wrong, where, what to do.
 
-    Clients see it, so it names files as their model or fine-tune does, and no folder of this machine. Folders go into
-    notes (PEP 678), which only `for_operators` shows.
+    Clients see it, so it names files relative to their model or fine-tune, never folders of this machine. Folders go
+    into notes (PEP 678), which only `for_operators` shows.
 
-    It names what was wrong, which may be of any length: of more than `MAX_CHARACTERS` the middle is left out, as the
-    advice is at the end.
+    A message may quote input of any length. Beyond `MAX_CHARACTERS` its middle is left out, because the advice is at
+    the end.
 
-    Each leaf keeps what its constructor takes in attributes of the same names, so that the error can be made anew: in
-    another process (`fireside.engine.error_codec`), or once for each request that it concerns.
+    Each leaf keeps its constructor's arguments in attributes of the same names, so that the error can be recreated: in
+    another process (`fireside.engine.error_codec`), or once for each request that it affects.
     """
 
     def __init__(self, message: str) -> None:
@@ -89,7 +89,7 @@ class BadHttp(RequestError):
 
 
 class HeadersTooLarge(RequestError):
-    """More header bytes or fields than the server takes."""
+    """The request has more header bytes or fields than the server accepts."""
 
 
 class BadBody(RequestError):
@@ -137,7 +137,7 @@ class ConstraintNotMet(RequestError):
 
 
 class BodyTooLarge(RequestError):
-    """The body has more bytes than the server takes."""
+    """The body has more bytes than the server accepts."""
 
 
 class UnknownModel(RequestError):
@@ -153,11 +153,11 @@ class ModelRetired(RequestError):
 
 
 class LoraUnsupported(RequestError):
-    """The model takes no adapters."""
+    """The model does not support adapters."""
 
 
 class FineTuneNotFound(RequestError):
-    """This account sees no fine-tune of that id or name."""
+    """The account has no fine-tune with this id or name."""
 
 
 class FineTuneIncomplete(RequestError):
@@ -165,7 +165,7 @@ class FineTuneIncomplete(RequestError):
 
 
 class FineTuneExists(RequestError):
-    """The account has a fine-tune with that name already."""
+    """The account already has a fine-tune with this name."""
 
 
 class FineTuneQuota(RequestError):
@@ -181,7 +181,7 @@ class BadAdapter(RequestError):
 
 
 class BatchNotFound(RequestError):
-    """The account has no batch with this id, or its results are gone."""
+    """The account has no batch with this id, or its results have expired."""
 
 
 class FeatureUnavailable(RequestError):
@@ -201,11 +201,11 @@ class NoSuchRoute(RequestError):
 
 
 class MethodNotAllowed(RequestError):
-    """The path exists, this method on it does not.
+    """The path does not support this method.
 
     Args:
-        message: what was asked.
-        allowed: the methods the path has.
+        message: text for the client.
+        allowed: the methods that the path supports.
     """
 
     def __init__(self, message: str, allowed: Sequence[str] = ()) -> None:
@@ -218,11 +218,11 @@ class CapacityError(FiresideError):
 
 
 class Busy(CapacityError):
-    """The queue is full, or the caller asked to be refused rather than wait."""
+    """The queue is full, or the caller asked not to wait."""
 
 
 class RequestTimeout(CapacityError):
-    """The request was not done within the server's time limit."""
+    """The request did not finish within the server's time limit."""
 
 
 class ModelNotReady(CapacityError):
@@ -254,7 +254,7 @@ class UnsupportedWeights(ModelError):
 
 
 class EngineUnavailable(ModelError):
-    """The engine that runs the model needs what is not on this machine; the message says what."""
+    """The model's engine needs something that this machine lacks; the message says what."""
 
 
 class DownloadFailed(ModelError):
@@ -262,7 +262,7 @@ class DownloadFailed(ModelError):
 
 
 class CatalogError(ModelError):
-    """A catalog file is wrong; the message names file and key."""
+    """A catalog file is invalid; the message names file and key."""
 
 
 class EngineError(FiresideError):
@@ -270,7 +270,7 @@ class EngineError(FiresideError):
 
 
 class EngineLost(EngineError):
-    """The engine process ended while it worked for this request."""
+    """The engine process ended while it handled the request."""
 
 
 class EngineFailed(EngineError):
@@ -278,17 +278,20 @@ class EngineFailed(EngineError):
 
 
 class ConfigError(FiresideError):
-    """A setting is wrong, or settings do not fit together."""
+    """A setting is invalid, or settings conflict."""
 
 
 def for_operators(error: BaseException) -> str:
-    """The message and the places on this machine that it is about: for terminals and logs, never for clients."""
+    """The message with the local paths it concerns: for terminals and logs, never for clients."""
     return " ".join([str(error), *getattr(error, "__notes__", ())])
 
 
 def missing_extra(what: str, extra: str) -> ConfigError:
-    """The error of a setting that needs one of pyproject.toml's extras. Its name on an index may be anybody's."""
+    """The error for a setting that needs an extra of pyproject.toml.
+
+    It advises a local install: the package's name on an index may belong to someone else.
+    """
     return ConfigError(
-        f"{what}: what this needs is not installed. In your copy of Fireside, run: make extras. Or: "
+        f"{what}: the packages for this are not installed. In your copy of Fireside, run: make extras. Or: "
         f"pip install '.[{extra}]'"
     )

@@ -107,13 +107,13 @@ def test_everything_of_a_request_counts(server: LiveServer) -> None:
         ({"requests": "hi"}, "requests: should be an array"),
         ({"requests": ["hi"]}, "requests.0: should be an object"),
         ({"requests": [{"prompt": "hi"}, {"prompt": 7}]}, "requests.1.prompt: should be a valid string"),
-        ({"requests": [{"prompt": "hi", "stream": True}]}, "requests.0.stream: not in a batch"),
+        ({"requests": [{"prompt": "hi", "stream": True}]}, "requests.0.stream: not supported in a batch"),
         ({"requests": [{"prompt": "hi", "external_reference": 7}]}, "requests.0.external_reference: should be a str"),
         ({"requests": [{"prompt": "hi", "external_reference": "x" * 300}]}, "at most 256 characters"),
-        ({"requests": [{"prompt": "hi"}], "prompt": "hi"}, "requests: not with prompt or messages"),
-        ({"prompt": "hi", "stream": True, "queueRequest": True}, "stream: not in a batch"),
+        ({"requests": [{"prompt": "hi"}], "prompt": "hi"}, "requests: cannot be combined with prompt or messages"),
+        ({"prompt": "hi", "stream": True, "queueRequest": True}, "stream: not supported in a batch"),
         ({"request_id": 7}, "request_id: should be a string"),
-        ({"requests": [{"prompt": "hi"}] * 1001}, "requests: at most 1000 are taken in a batch, got 1001"),
+        ({"requests": [{"prompt": "hi"}] * 1001}, "requests: a batch may have at most 1000, got 1001"),
     ],
 )
 def test_what_is_no_batch(server: LiveServer, body: dict[str, Any], says: str) -> None:
@@ -122,7 +122,7 @@ def test_what_is_no_batch(server: LiveServer, body: dict[str, Any], says: str) -
 
 
 def test_a_batch_that_is_not_there(server: LiveServer) -> None:
-    assert "no batch of that id" in check_error(server.run({"request_id": "none"}), 404, 5114)
+    assert "no batch with this id" in check_error(server.run({"request_id": "none"}), 404, 5114)
     check_binding_error(by_binding(server, {"request_id": "none"}), 404, 5114)
     ticket = result_of(by_query(server, {"prompt": "mine"}))
     other = f"/client/v4/accounts/other/ai/run/{PLAIN}"

@@ -1,8 +1,8 @@
-"""Requests that are answered later: a batch is queued, run in the background, and asked for by its id.
+"""Asynchronous requests: a batch is queued, runs in the background, and is polled by its id.
 
-Batches are kept in memory and end with the server. An account has a bounded number of requests and bytes in them; the
-oldest batches that are done make way for new ones. A few of an account's requests run at a time, so that who is waiting
-for an answer meanwhile shares the engine with them and does not stand behind them.
+Batches are kept in memory and lost when the server stops. Requests and bytes per account are bounded; the oldest
+finished batches are evicted first. Only a few of an account's batch requests run at a time, so that its interactive
+requests share the engine with them instead of queueing behind them.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ from fireside.settings import Settings
 logger = logging.getLogger(__name__)
 
 AT_ONCE = 4
-"""Requests of an account's batches that run at the same time."""
+"""Maximum number of an account's batch requests that run at the same time."""
 
 MAX_REFERENCE = 256
 
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """One request of a batch: its input, checked, and once more as JSON to keep; and the client's own name for it."""
+    """One request of a batch: its checked input as JSON, and the client's own reference."""
 
     text: bytes
     reference: str | None
@@ -41,21 +41,21 @@ class BatchItem:
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
-    """What to queue."""
+    """A batch to queue."""
 
     items: tuple[BatchItem, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BatchLookup:
-    """Which batch is asked for."""
+    """The id of the batch to look up."""
 
     request_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class BatchTicket:
-    """A batch that is not done. `model` is as the client wrote it."""
+    """A batch that is queued or running. `model` is as the client wrote it."""
 
     status: Literal["queued", "running"]
     request_id: str
@@ -64,12 +64,12 @@ class BatchTicket:
 
 @dataclass(frozen=True, slots=True)
 class BatchResponse:
-    """What came of one request.
+    """The outcome of one request of a batch.
 
     Args:
         id: its place in the batch.
-        result: as the run route answers; null when it failed.
-        errors: why it failed.
+        result: as in the response of the run route; null if the request failed.
+        errors: the reasons if the request failed.
     """
 
     id: int
@@ -81,28 +81,28 @@ class BatchResponse:
 
 @dataclass(frozen=True, slots=True)
 class BatchResults:
-    """A batch that is done: all its responses, in the order of the requests, and their usage together."""
+    """A finished batch: its responses in the order of the requests, and their total usage."""
 
     responses: list[Any]
     usage: TokenUsage
 
 
 Answer = Callable[[dict[str, Any]], Awaitable[tuple[object, Usage]]]
-"""Runs one input: its result and its usage."""
+"""Runs one input and returns its result and usage."""
 
 
 def read_run(body: dict[str, Any], *, queue: bool = False) -> TextInput | NewBatch | BatchLookup:
-    """What a body of the run route asks for: an answer, a batch, or what became of one.
+    """Parse a body of the run route: an input, a new batch, or the lookup of a batch.
 
     Args:
-        queue: the request asks for a place in the queue, outside of its body.
+        queue: the request asks to be queued, by its query string.
 
-    Raises InvalidInput, naming the place of a wrong request in the batch.
+    Raises InvalidInput, which names the position of an invalid request in the batch.
     """
     is_input = body.get("prompt") is not None or body.get("messages") is not None
     if (requests := body.get("requests")) is not None:
         if is_input:
-            raise InvalidInput(["requests: not with prompt or messages, which each of them has"])
+            raise InvalidInput(["requests: cannot be combined with prompt or messages; put these into each request"])
         return NewBatch(_items(requests))
     if (request_id := body.get("request_id")) is not None and not is_input:
         if not isinstance(request_id, str):
@@ -137,13 +137,13 @@ def _item(request: dict[str, Any]) -> BatchItem:
     if reference is not None and not (isinstance(reference, str) and len(reference) <= MAX_REFERENCE):
         raise InvalidInput([f"external_reference: should be a string of at most {MAX_REFERENCE} characters"])
     if parse_input(request).stream:
-        raise InvalidInput(["stream: not in a batch, which is answered as a whole"])
+        raise InvalidInput(["stream: not supported in a batch"])
     return BatchItem(msgspec.json.encode(request), reference)
 
 
 @dataclass(slots=True)
 class _Batch:
-    """`responses` are JSON; None while there is none. `size` is what the batch holds, in bytes."""
+    """`responses` are JSON, or None until finished. `size` is the memory that the batch holds, in bytes."""
 
     id: str
     model: str
@@ -158,7 +158,7 @@ class _Batch:
 
 @dataclass(slots=True)
 class _Account:
-    """One account's batches, the oldest first, and what of them is still to run."""
+    """The batches of one account, oldest first, and their pending requests."""
 
     batches: dict[str, _Batch] = field(default_factory=dict)
     waiting: deque[tuple[_Batch, int]] = field(default_factory=deque)
@@ -166,7 +166,7 @@ class _Account:
 
 
 class Batches:
-    """All accounts' batches. For the event loop's thread."""
+    """The batches of all accounts. Not thread-safe: use it in the event loop only."""
 
     def __init__(self, settings: Settings) -> None:
         self._most_requests = settings.batch_requests
@@ -175,7 +175,7 @@ class Batches:
         self._accounts: dict[str, _Account] = {}
 
     def submit(self, account_id: str, model: str, new: NewBatch, answer: Answer) -> BatchTicket:
-        """Queue a batch. Raises Busy when the account has too much in batches that are not done."""
+        """Queue a batch. Raises Busy if the account's unfinished batches leave no room."""
         account = self._accounts.get(account_id) or _Account()
         size = sum(len(item.text) for item in new.items)
         self._make_room(account, len(new.items), size)
@@ -190,13 +190,13 @@ class Batches:
         return BatchTicket("queued", batch.id, model)
 
     def look_up(self, account_id: str, request_id: str) -> BatchTicket | BatchResults:
-        """What became of a batch of this account. Raises BatchNotFound."""
+        """State or results of a batch of this account. Raises BatchNotFound."""
         account = self._accounts.get(account_id)
         batch = account.batches.get(request_id) if account else None
         if batch is None:
             raise BatchNotFound(
-                "request_id: this account has no batch of that id. Results are kept for "
-                f"{self._kept_seconds:g} seconds, until newer batches need the room, or the server ends."
+                "request_id: this account has no batch with this id. Results are kept for "
+                f"{self._kept_seconds:g} seconds, or until newer batches need the memory or the server stops."
             )
         if batch.left:
             return BatchTicket("running" if batch.begun else "queued", batch.id, batch.model)
@@ -204,21 +204,21 @@ class Batches:
         return BatchResults(responses, usage_object(batch.usage))
 
     def _make_room(self, account: _Account, requests: int, size: int) -> None:
-        """Drop batches that are done, the oldest first, until so much more fits. Raises Busy when it does not."""
+        """Drop finished batches, oldest first, until the new one fits. Raises Busy if it does not fit."""
         if requests > self._most_requests:
-            raise InvalidInput([f"requests: at most {self._most_requests} are taken in a batch, got {requests}"])
+            raise InvalidInput([f"requests: a batch may have at most {self._most_requests}, got {requests}"])
         done = [batch for batch in account.batches.values() if not batch.left]
         requests += sum(len(batch.items) for batch in account.batches.values())
         size += sum(batch.size for batch in account.batches.values())
         while requests > self._most_requests or size > self._most_bytes:
             if not done:
-                raise Busy("This account's batches are full: wait until some are done, or send fewer requests.")
+                raise Busy("This account's batch queue is full: wait until batches finish, or send fewer requests.")
             oldest = done.pop(0)
             del account.batches[oldest.id]
             requests, size = requests - len(oldest.items), size - oldest.size
 
     async def _run(self, account_id: str, account: _Account) -> None:
-        """Work through what the account has waiting."""
+        """Run the account's pending requests until none is left."""
         while account.waiting:
             batch, place = account.waiting.popleft()
             batch.begun = True
@@ -238,7 +238,7 @@ class Batches:
 
 
 async def _respond(batch: _Batch, place: int) -> bytes:
-    """Run one request; its response as JSON, whatever came of it."""
+    """Run one request and return its response as JSON, also if it failed."""
     item = batch.items[place]
     try:
         fields = await asyncio.to_thread(msgspec.json.decode, item.text)

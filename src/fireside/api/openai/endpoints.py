@@ -1,7 +1,7 @@
-"""`chat/completions`, `completions` and `models` as OpenAI's clients ask for them.
+"""OpenAI-compatible routes: `chat/completions`, `completions` and `models`.
 
-At `/client/v4/accounts/{account_id}/ai/v1`, where the hosted service has them, and at `/v1`, for tools that want it;
-the account is then the token's.
+Served at `/client/v4/accounts/{account_id}/ai/v1`, as in the hosted service, and at `/v1` for tools that expect it;
+there the account is the token's.
 """
 
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def routes(context: Context) -> list[Route]:
                 chat,
                 _doc(
                     f"createChatCompletion{suffix}",
-                    "Answer a conversation",
+                    "Create a chat completion",
                     ChatCompletion,
                     body=ChatInput,
                     frames=ChatCompletionChunk,
@@ -72,7 +72,7 @@ def routes(context: Context) -> list[Route]:
                 completions,
                 _doc(
                     f"createCompletion{suffix}",
-                    "Continue a text",
+                    "Create a completion",
                     Completion,
                     body=CompletionInput,
                     frames=Completion,
@@ -85,7 +85,7 @@ def routes(context: Context) -> list[Route]:
                 "GET",
                 f"{base}/models/{{model:path}}",
                 model,
-                _doc(f"getModel{suffix}", "One model", Model, raises=[UnknownModel, InvalidModelId]),
+                _doc(f"getModel{suffix}", "Get a model", Model, raises=[UnknownModel, InvalidModelId]),
             ),
         )
     ]

@@ -97,12 +97,14 @@ class _Common(Guided, Bookkeeping, SamplingFields):
     default_tokens: ClassVar[int]
     """Most of an answer where the client sets no limit."""
 
-    model: Annotated[str, Field(min_length=1, max_length=400, description="A model's id, `:NAME` of a LoRA after it.")]
+    model: Annotated[
+        str, Field(min_length=1, max_length=400, description="Model id, optionally followed by `:NAME` of a fine-tune.")
+    ]
     stream: bool = False
     stream_options: Annotated[StreamOptions, AfterValidator(_with_stream)] = StreamOptions()
     max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS), WHOLE] | None = None
     min_tokens: Annotated[int, Field(ge=0, le=MAX_TOKENS), WHOLE] = 0
-    top_k: Annotated[int, Field(ge=-1, le=1000, description="0 and -1 are off."), WHOLE, _AT_LEAST_0] | None = None
+    top_k: Annotated[int, Field(ge=-1, le=1000, description="0 and -1 disable it."), WHOLE, _AT_LEAST_0] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] = 0.0
     typical_p: Annotated[float, Field(gt=0, le=1)] = 1.0
     logit_bias: LogitBias = {}
@@ -192,7 +194,9 @@ class CompletionInput(_Common):
     default_tokens = COMPLETION_TOKENS
 
     prompt: Prompts
-    max_tokens: Annotated[int, Field(ge=0, le=MAX_TOKENS, description="0 goes with echo."), WHOLE] | None = None
+    max_tokens: Annotated[int, Field(ge=0, le=MAX_TOKENS, description="0 is allowed only with echo."), WHOLE] | None = (
+        None
+    )
     echo: bool = False
     best_of: Annotated[int, Field(ge=1, le=MAX_CHOICES), WHOLE] | None = None
     logprobs: Annotated[int, Field(ge=0, le=MAX_SCORES), WHOLE] | None = None

@@ -58,7 +58,7 @@ Prompts = Annotated[
             ]
         }
     ),
-    Field(description="Goes to the model as it is, special tokens and all."),
+    Field(description="Sent to the model unchanged, special tokens included."),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The small routes that clients such as wrangler ask before they act: token, user, accounts, memberships."""
+"""Account routes that clients such as wrangler call first: token, user, accounts, memberships."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from fireside.api.schema.operation import Doc, Endpoint, Operation
 
 @dataclass(frozen=True, slots=True)
 class TokenState:
-    """Whether a token works."""
+    """Status of a token."""
 
     id: str
     status: str
@@ -22,7 +22,7 @@ class TokenState:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Who a token belongs to: Fireside knows accounts only."""
+    """The user of a token. Fireside has accounts only, so this is the token's account."""
 
     id: str
     email: str = ""
@@ -41,7 +41,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """A user's part in an account."""
+    """Membership of a user in an account."""
 
     id: str
     status: str
@@ -54,7 +54,7 @@ def routes(context: Context) -> list[Route]:
     async def verify_token(request: Request) -> Response:
         grant = request.state.grant
         token_id = LOCAL_ID if grant is None else grant.token_id
-        text = "This server has no tokens: none is needed" if grant is None else "This API Token is valid and active"
+        text = "This server has no tokens; none is required" if grant is None else "This API Token is valid and active"
         return answer(TokenState(token_id, "active"), messages=[Notice(10000, text)])
 
     async def user(request: Request) -> Response:
@@ -77,12 +77,18 @@ def routes(context: Context) -> list[Route]:
         return Operation("GET", f"/client/v4/{path}", endpoint, doc)
 
     return [
-        get("user/tokens/verify", verify_token, "verifyToken", "Does my token work?", verified),
-        get("accounts/{account_id}/tokens/verify", verify_token, "verifyAccountToken", "Does it work here?", verified),
-        get("user", user, "getUser", "Whose token is it?", Envelope[User]),
-        get("accounts", accounts, "listAccounts", "The token's account", Envelope[list[Account]]),
-        get("accounts/{account_id}", account, "getAccount", "One account", Envelope[Account]),
-        get("memberships", memberships, "listMemberships", "The user's accounts", Envelope[list[Membership]]),
+        get("user/tokens/verify", verify_token, "verifyToken", "Verify the token", verified),
+        get(
+            "accounts/{account_id}/tokens/verify",
+            verify_token,
+            "verifyAccountToken",
+            "Verify an account token",
+            verified,
+        ),
+        get("user", user, "getUser", "Get the token's user", Envelope[User]),
+        get("accounts", accounts, "listAccounts", "List the token's accounts", Envelope[list[Account]]),
+        get("accounts/{account_id}", account, "getAccount", "Get an account", Envelope[Account]),
+        get("memberships", memberships, "listMemberships", "List memberships", Envelope[list[Membership]]),
     ]
 
 

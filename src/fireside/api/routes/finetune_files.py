@@ -1,4 +1,4 @@
-"""LoRA fine-tunes: `…/ai/finetunes` and what is under it."""
+"""Routes of LoRA fine-tunes: `…/ai/finetunes` and below."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -40,7 +40,7 @@ _BASE = "/client/v4/accounts/{account_id}/ai/finetunes"
 
 
 class CreateInput(NullIsUnset):
-    """Body of a creation."""
+    """Request body for creating a fine-tune."""
 
     model: Annotated[str, Field(max_length=200)]
     name: Annotated[str, Field(max_length=100)]
@@ -50,7 +50,7 @@ class CreateInput(NullIsUnset):
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file of a fine-tune. `in_use` is False while it waits for the other one."""
+    """A file of a fine-tune. `in_use` is false until both files are present."""
 
     file_name: str
     size: int
@@ -60,7 +60,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class FineTuneFacts:
-    """One fine-tune as clients see it. `status` is ready, incomplete or failed."""
+    """A fine-tune. `status` is ready, incomplete or failed."""
 
     id: str
     account_id: str
@@ -77,7 +77,7 @@ class FineTuneFacts:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What is gone."""
+    """The deleted fine-tune."""
 
     id: str
     name: str
@@ -85,7 +85,7 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class Uploaded:
-    """What has become of a file. `success` is where the official SDKs look for it."""
+    """The uploaded file. The official SDKs read `success` here."""
 
     file_name: str
     finetune_id: str
@@ -100,7 +100,7 @@ def routes(context: Context) -> list[Route]:
     one = f"{_BASE}/{{finetune}}"
     upload = _doc(
         "uploadFineTune",
-        "Upload one of its two files",
+        "Upload a fine-tune file",
         Uploaded,
         multipart={
             "file_name": {"type": "string", "enum": list(FILE_NAMES)},
@@ -116,26 +116,30 @@ def routes(context: Context) -> list[Route]:
             routes.create,
             _doc(
                 "createFineTune",
-                "Make a fine-tune",
+                "Create a fine-tune",
                 FineTuneFacts,
                 body=CreateInput,
                 raises=[*_WRITING, *_MAKING],
                 scope="finetunes",
             ),
         ),
-        Operation("GET", _BASE, routes.list_own, _doc("listFineTunes", "The account's", list[FineTuneFacts])),
+        Operation("GET", _BASE, routes.list_own, _doc("listFineTunes", "List fine-tunes", list[FineTuneFacts])),
         Operation(
             "GET",
             f"{_BASE}/public",
             routes.list_public,
-            _doc("listPublicFineTunes", "Those that every account may use", list[FineTuneFacts]),
+            _doc("listPublicFineTunes", "List public fine-tunes", list[FineTuneFacts]),
         ),
-        Operation("GET", one, routes.read, _doc("getFineTune", "One", FineTuneFacts, raises=[FineTuneNotFound])),
+        Operation(
+            "GET", one, routes.read, _doc("getFineTune", "Get a fine-tune", FineTuneFacts, raises=[FineTuneNotFound])
+        ),
         Operation(
             "DELETE",
             one,
             routes.delete,
-            _doc("deleteFineTune", "Delete one", Deleted, raises=[*_WRITING, FineTuneNotFound], scope="finetunes"),
+            _doc(
+                "deleteFineTune", "Delete a fine-tune", Deleted, raises=[*_WRITING, FineTuneNotFound], scope="finetunes"
+            ),
         ),
         Operation("POST", f"{one}/finetune-assets", routes.upload, upload),
         # Both methods: a file that is uploaded again replaces the one before.

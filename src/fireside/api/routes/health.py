@@ -1,6 +1,6 @@
-"""`GET /health` (the process lives) and `GET /ready` (requests to the default model are answered).
+"""`GET /health` (the process is alive) and `GET /ready` (the default model is ready).
 
-Both are open to everybody, at any host name: so neither says more than that.
+Both are public, under any host name, so neither reveals more than that.
 """
 
 from dataclasses import dataclass, replace
@@ -17,14 +17,14 @@ from fireside.errors import ModelNotReady
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The process lives."""
+    """The process is alive."""
 
     status: str = "ok"
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Requests to the default model are answered, by itself or its stand-in."""
+    """The default model, or its stand-in, is ready to answer."""
 
     status: str = "ready"
 
@@ -42,15 +42,15 @@ def routes(context: Context) -> list[Route]:
         if status.state != "ready" and (status.state != "idle" or status.detail):
             progress = "" if status.progress is None else f" ({status.progress:.0%})"
             state = "failed" if status.state == "idle" else status.state
-            # Neither which model nor why it failed: anybody may ask here.
+            # This route is public: it names neither the model nor the reason for a failure.
             raise ModelNotReady(f"The default model is {state}{progress}.")
         return answer(Readiness())
 
-    alive = Doc(id="health", tag="Server", summary="Does it live?", result=Envelope[Health], public=True)
+    alive = Doc(id="health", tag="Server", summary="Liveness check", result=Envelope[Health], public=True)
     answers = Doc(
         id="ready",
         tag="Server",
-        summary="Are requests answered?",
+        summary="Readiness check",
         result=Envelope[Readiness],
         raises=[ModelNotReady],
         public=True,

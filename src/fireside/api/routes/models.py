@@ -1,4 +1,4 @@
-"""What models there are, and what they take: `…/ai/models/search`, its tasks and authors, `…/ai/models/schema`."""
+"""Model search and schemas: `…/ai/models/search`, its tasks and authors, `…/ai/models/schema`."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from fireside.errors import InvalidInput, InvalidModelId, UnknownModel
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What models do."""
+    """A task that models perform."""
 
     id: str
     name: str
@@ -29,7 +29,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """A fact about a model."""
+    """A property of a model."""
 
     property_id: str
     value: str
@@ -37,7 +37,7 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """One model as the search lists it."""
+    """A model in search results."""
 
     id: str
     source: int
@@ -51,7 +51,7 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class ModelSchema:
-    """Input and output of a model, as JSON schemas."""
+    """Input and output schemas of a model (JSON Schema)."""
 
     input: dict[str, Any]
     output: dict[str, Any]
@@ -59,7 +59,7 @@ class ModelSchema:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who made a model."""
+    """The author of a model."""
 
     name: str
 
@@ -74,7 +74,7 @@ _SOURCES = {"@cf": 1, "@hf": 2}
 
 
 class SearchQuery(BaseModel):
-    """Query of the model search. No model here is experimental, so hide_experimental hides none."""
+    """Query of the model search. No model is experimental, so hide_experimental has no effect."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -88,9 +88,9 @@ class SearchQuery(BaseModel):
 
 
 class SchemaQuery(BaseModel):
-    """Query of a model's schema."""
+    """Query for a model's schema."""
 
-    model: Annotated[str, Field(min_length=1, description="A model's id, as @hf/author/name.")]
+    model: Annotated[str, Field(min_length=1, description="Model id, for example @hf/author/name.")]
 
 
 def routes(context: Context) -> list[Route]:
@@ -118,13 +118,20 @@ def routes(context: Context) -> list[Route]:
             "models/search",
             search_endpoint(context),
             "searchModels",
-            "Find models",
+            "Search models",
             Envelope[list[ModelFacts]],
             **wanted,
         ),
-        get("models/schema", schema, "getModelSchema", "What a model takes and gives", Envelope[ModelSchema], **named),
-        get("tasks/search", tasks, "listTasks", "What models do", Envelope[list[Task]]),
-        get("authors/search", authors, "listAuthors", "Who made models", Envelope[list[Author]]),
+        get(
+            "models/schema",
+            schema,
+            "getModelSchema",
+            "Get a model's input and output schemas",
+            Envelope[ModelSchema],
+            **named,
+        ),
+        get("tasks/search", tasks, "listTasks", "List tasks", Envelope[list[Task]]),
+        get("authors/search", authors, "listAuthors", "List authors", Envelope[list[Author]]),
     ]
 
 

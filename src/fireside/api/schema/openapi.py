@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of the route table and of the very types that check requests and encode answers."""
+"""The OpenAPI 3.1 document, generated from the route table and the types that check requests and encode answers."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -32,18 +32,18 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "model": {
         "type": "string",
         "pattern": MODEL_ID_PATTERN,
-        "description": "A model's id, as @hf/author/name; its slashes raw or percent-encoded.",
+        "description": "Model id, for example @hf/author/name. Slashes may be raw or percent-encoded.",
     },
-    "finetune": {"type": "string", "minLength": 1, "description": "Id or name."},
+    "finetune": {"type": "string", "minLength": 1, "description": "Id or name of the fine-tune."},
 }
 _ABOUT = """\
-Text generation as Workers AI has it, on your own machines. While the server has no token, none is needed, and any
-account id will do."""
-_STREAM = "Each event: `data: JSON` and a blank line; the last one is `data: [DONE]`."
+The Workers AI text generation API, on your own machines. Until the first token is created, no token is required and
+any account id is accepted."""
+_STREAM = "Each event is `data: JSON` followed by a blank line; the last event is `data: [DONE]`."
 
 
 def routes(described: Iterable[Route]) -> list[Route]:
-    """The document's own route, for the operations among the routes given."""
+    """The route that serves the document for the operations among `described`."""
     operations = [route for route in described if isinstance(route, Operation)]
 
     @cache
@@ -96,18 +96,18 @@ class _Schemas:
         self._found: list[tuple[Any, str, dict[str, Any]]] = []
         for number, (kind, mode) in enumerate(kinds):
             schema = tidied(schemas[number, mode])
-            # An envelope is written out at its place: its name says nothing that its result does not say better.
+            # Envelopes are inlined: their result types say all that their names could.
             schema = envelopes.get(schema.get("$ref", "").rpartition("/")[2], schema)
             self._found.append((kind, mode, schema))
 
     def written(self, kind: Any) -> dict[str, Any]:
-        """What encodes an answer."""
+        """Schema of a response type."""
         return self._schema(kind, _WRITTEN)
 
     def read(self, kind: Any) -> dict[str, Any]:
-        """What checks a request."""
+        """Schema of a request type."""
         schema = self._schema(kind, _READ)
-        # Of the forms that a body may have it has exactly one.
+        # A body matches exactly one of the alternatives.
         return {"oneOf": schema["anyOf"]} if "anyOf" in schema else schema
 
     def _schema(self, kind: Any, mode: JsonSchemaMode) -> dict[str, Any]:
@@ -178,7 +178,7 @@ def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
 
 
 def _errors(operation: Operation) -> dict[int, list[str]]:
-    """What may go wrong, by status."""
+    """Descriptions of the possible errors, by HTTP status."""
     doc = operation.doc
     kinds: list[type[e.FiresideError]] = [*_EVERY, *doc.raises]
     if not doc.public:

@@ -1,4 +1,4 @@
-"""A route that says what it takes and gives: the router serves it, and the OpenAPI document describes it."""
+"""A route with its documentation: the router serves it, and the OpenAPI document describes it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from fireside.api.http.wire_errors import wire_error_of
 from fireside.store.tokens import TokenScope
 
 Endpoint = Callable[..., Any]
-"""A function of a request, or an ASGI application."""
+"""A function that takes a request, or an ASGI application."""
 
 GENERATING = (
     e.UnknownModel,
@@ -31,15 +31,15 @@ GENERATING = (
     e.CapacityError,
     e.ModelError,
 )
-"""What a text generation raises beside what every route and every body may."""
+"""Errors of text generation, in addition to those of every route and every body."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorShape:
-    """What errors look like on some routes.
+    """Format of the errors of a group of routes.
 
     Args:
-        body: what is encoded.
+        body: type of the error body.
         status: HTTP status of a leaf of `fireside.errors`.
         frame: the last frame of a stream that breaks off, where the stream's own frames have no field for an error.
     """
@@ -54,21 +54,21 @@ ENVELOPE = ErrorShape(ErrorEnvelope, lambda kind: wire_error_of(kind).status)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doc:
-    """What a route takes and gives.
+    """Documentation of a route: its request, response and errors.
 
     Args:
         id: OpenAPI's operationId.
-        tag: heading that it stands under.
+        tag: section of the document.
         summary: one line.
-        result: what is encoded: a dataclass.
+        result: type of the response, a dataclass.
         body: the pydantic model, or union of such, that checks the body. It is JSON whatever the content type.
         multipart: the parts of a multipart/form-data body, as JSON schemas.
         query: the pydantic model that checks the query.
-        frames: what each frame of a stream is, where the route can stream.
-        raises: leaves and branches of `fireside.errors`, beside those that every route and every body may raise.
-        public: needs no token.
-        scope: what its token must allow; None: reading, which every token may.
-        errors: what its errors look like.
+        frames: type of a stream's frames, if the route can stream.
+        raises: leaves and branches of `fireside.errors`, in addition to those of every route and every body.
+        public: requires no token.
+        scope: scope that the token needs; None for reading, which every token may do.
+        errors: format of its errors.
     """
 
     id: str
@@ -86,7 +86,7 @@ class Doc:
 
 
 class Operation(Route):
-    """A described route of one method."""
+    """A documented route for one HTTP method."""
 
     def __init__(self, method: str, path: str, endpoint: Endpoint, doc: Doc) -> None:
         super().__init__(path, endpoint, methods=[method])

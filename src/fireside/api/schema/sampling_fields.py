@@ -26,7 +26,7 @@ ZERO_IS_NONE = AfterValidator(lambda penalty: penalty or 1.0)
 class SamplingFields(NullIsUnset):
     """What is not given is as `Sampling` has it."""
 
-    temperature: Annotated[float, Field(ge=0, le=5, description="0 always takes the likeliest token.")] = 0.6
+    temperature: Annotated[float, Field(ge=0, le=5, description="0 always picks the most likely token.")] = 0.6
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=1), WHOLE] | None = None
     seed: Annotated[int, WHOLE] | None = None
