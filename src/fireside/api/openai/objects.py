@@ -1,4 +1,7 @@
-"""What OpenAI's clients get: the objects of its API reference."""
+"""What OpenAI's clients get: the objects of its API reference.
+
+Those that are made for each token are not frozen: to make a frozen dataclass takes three times as long.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -103,7 +106,7 @@ class ChatCompletion:
     prompt_token_ids: list[int] | Unset = UNSET
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ChatPart:
     """What is new in a piece of the answer."""
 
@@ -112,7 +115,7 @@ class ChatPart:
     tool_calls: list[Call] | Unset = UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ChunkChoice:
     """A piece of an answer. Its last one has a finish_reason."""
 
@@ -123,7 +126,7 @@ class ChunkChoice:
     token_ids: list[int] | Unset = UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ChatCompletionChunk:
     """A frame of a stream of chat/completions.
 
@@ -141,7 +144,7 @@ class ChatCompletionChunk:
     obfuscation: str | Unset = UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class CompletionChoice:
     """An answer, or in a stream a piece of one; only its last piece has a finish_reason.
 
@@ -157,7 +160,7 @@ class CompletionChoice:
     prompt_token_ids: list[int] | Unset = UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Completion:
     """Answer of completions, and a frame of its stream."""
 

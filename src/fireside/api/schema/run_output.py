@@ -119,7 +119,7 @@ class RunResult:
     function_calls: list[FunctionCallObject] | Unset = UNSET
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunFrame:
     """A frame of a stream: a piece of the answer, the usage at its end, or the error that cut it short.
 
