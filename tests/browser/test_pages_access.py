@@ -1,4 +1,4 @@
-"""For everybody: screen readers, keyboards, small windows, dark rooms, and people whom motion makes sick."""
+"""For everybody: screen readers, keyboards, small windows, darkness, and people whom motion makes sick."""
 
 import re
 from typing import Any

@@ -203,7 +203,7 @@ def test_who_gives_no_token_is_told_and_asked_again_when_they_want(visitor: Visi
     expect(page.locator("fs-model-card")).to_have_count(3)
 
 
-def test_a_revoked_token_is_asked_for_anew(visitor: Visitor, site: LiveServer, locked: str) -> None:
+def test_a_revoked_token_is_asked_for_again(visitor: Visitor, site: LiveServer, locked: str) -> None:
     page = visitor.open("/playground")
     give(page, locked)
     view = Playground(page)

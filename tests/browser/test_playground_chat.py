@@ -172,7 +172,7 @@ def test_what_is_no_value_is_told_beside_it_and_not_sent(
     expect(control.locator("input[type=number], textarea")).to_have_attribute("aria-invalid", "true")
     view.message.press("Enter")
     expect(view.page.locator(".composer-refusal")).to_contain_text(f"Not sent: {name} is not right yet.")
-    # Whatever else changes, what was typed stays until somebody mends it.
+    # Whatever else changes, what was typed stays until somebody corrects it.
     view.page.get_by_label("System message").fill("Be brief.")
     expect(control.locator("input[type=number], textarea")).to_have_value(wrong)
     assert view.message.input_value() == "hello"
@@ -264,7 +264,7 @@ def test_an_answer_cut_at_max_tokens_says_so_and_goes_on(visitor: Visitor, servi
     assert view.text() == "one twoone two"
     expect(view.answer().locator(".cut")).to_have_count(0)
     expect(view.answer().locator(".answer-stats")).to_contain_text("4 tokens")
-    # What is held to a form begins anew with each request.
+    # What is held to a form begins again with each request.
     view.page.get_by_text("More parameters").click()
     view.set_parameter("response_format", '{"type": "regex", "regex": "[a-z ]+"}')
     view.say("four five six")

@@ -231,10 +231,10 @@ NO_FILES = [
     ([], "holds no conversations"),
     ({"format": "other"}, "holds no conversations"),
     (wrapped() | {"version": 3}, "holds no conversations"),
-    (wrapped(5), "Conversation 1 of file.json: it is no object."),
+    (wrapped(5), "Conversation 1 of file.json: it is not an object."),
     (wrapped(conversation(), conversation(mode="x")), "Conversation 2 of file.json: it has a mode other than"),
     (wrapped(conversation(lanes=[])), "has no model"),
-    (wrapped(conversation(lanes=[{"model": 1}])), "a model that is no text"),
+    (wrapped(conversation(lanes=[{"model": 1}])), "a model that is not a text"),
     (
         wrapped(conversation(lanes=[{"model": "../../../api/models/x/download?"}])),
         "a model that is not the id of one",
@@ -243,7 +243,7 @@ NO_FILES = [
     (wrapped(conversation(turns={})), "turns that are no list"),
     (wrapped(conversation(turns=[{"text": "a", "answers": [{}]}])), "a state other than"),
     (wrapped(conversation(parameters=[])), "parameters must be an object"),
-    (wrapped(conversation(title=["<img src=x onerror=alert(1)>"])), "a title that is no text"),
+    (wrapped(conversation(title=["<img src=x onerror=alert(1)>"])), "a title that is not a text"),
 ]
 """What a file has, and what is told of it."""
 

@@ -1,4 +1,4 @@
-"""What the styles write, spelt out: roles in any order, empty contents, and texts that look like control tokens."""
+"""What the styles write, spelled out: roles in any order, empty contents, and texts that look like control tokens."""
 
 import pytest
 from hypothesis import given

@@ -169,7 +169,7 @@ def test_parameters(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     for line in (
         "top_k: should be less than or equal to 50",
-        "seed: x is no number of the right kind.",
+        "seed: x is not a number of the right kind.",
         "There is no parameter colour. These are: max_tokens, temperature,",
         "There is no command /nonsense. /help lists them.",
     ):

@@ -48,7 +48,7 @@ def test_bad_options(fireside: Fireside, option: str, value: str, problem: str) 
     assert result.stderr.startswith(f"Error: {problem}")
 
 
-@pytest.mark.parametrize("content", [b"this is no database" * 100])
+@pytest.mark.parametrize("content", [b"this is not a database" * 100])
 def test_a_damaged_database(fireside: Fireside, data_dir: Path, content: bytes) -> None:
     data_dir.mkdir()
     (data_dir / "fireside.db").write_bytes(content)

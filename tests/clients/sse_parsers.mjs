@@ -1,4 +1,4 @@
-// Reads one stream with the ways of reading server-sent events that people use, through a proxy that cuts it anew.
+// Reads one stream with the ways of reading server-sent events that people use, through a proxy that cuts it again.
 //
 // Each HTTP chunk arrives as a piece of its own, so that the cuts here are the cuts that the parsers see.
 import { EventSourceParserStream } from "eventsource-parser/stream";

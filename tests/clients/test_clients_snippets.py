@@ -1,4 +1,4 @@
-"""The snippets of the two models' pages, as they stand there but for host, account and token."""
+"""The snippets of the two models' pages, as they stand there except for host, account and token."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""The examples of docs/workers.md, as they are but for the server's address: vitest in workerd, miniflare, Node."""
+"""The examples of docs/workers.md, as they are except for the server's address: vitest in workerd, miniflare, Node."""
 
 import os
 import re

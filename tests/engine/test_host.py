@@ -156,7 +156,7 @@ def test_an_engine_that_it_does_not_have_or_options_that_are_not_its_own(load: L
 
 
 def test_an_engines_interpreter_is_asked_for_each_start() -> None:
-    """A fault there is a failed start, and nobody waits for ever."""
+    """A fault there is a failed start, and nobody waits forever."""
 
     def broken(options: EchoOptions) -> str:
         raise LookupError
@@ -172,7 +172,7 @@ def test_an_engines_interpreter_is_asked_for_each_start() -> None:
 
 
 def test_nothing_that_an_engine_reads_is_a_frame() -> None:
-    """Its standard input is empty, and what it prints is no frame."""
+    """Its standard input is empty, and what it prints is not a frame."""
     code = (
         "import os, sys; from fireside.engine import host; source, sink = host._own_standard_streams(); "
         "assert sys.stdin.read() == ''; print('printed'); os.write(1, b'written'); assert source.read() == b'frames'; "

@@ -88,7 +88,7 @@ async def test_several_calls_in_one_round_run_in_their_order(sandbox: Sandbox) -
 
 
 @pytest.mark.parametrize("arguments", ["[1]", "1", "null", "{", '{"a":' * 5000, ""])
-async def test_arguments_that_are_no_object_are_the_models_to_mend(sandbox: Sandbox, arguments: str) -> None:
+async def test_arguments_that_are_no_object_are_the_models_to_correct(sandbox: Sandbox, arguments: str) -> None:
     service = ScriptedService(script=[calls(("add", arguments)), calls(("add", '{"a": 1}')), says("2")])
     text, done, _ = await converse(sandbox, service, ADD)
     assert [(call.result, call.error) for call in done] == [

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fireside.catalog.spec import PromptSpec
 from fireside.chat.messages import Tool, ToolCall
-from fireside.chat.tools import json_note, spelt_out, tools_note
+from fireside.chat.tools import as_plain_text, json_note, tools_note
 from fireside.prompting import Message, Tokenizer, build_prompt, prompt_text
 from support.texts import texts
 
@@ -50,10 +50,12 @@ def test_a_whole_conversation_in_mistral(mistral: Tokenizer) -> None:
 
 def test_words_beside_calls_and_results_nobody_named() -> None:
     said = Message("assistant", "One moment.", (ToolCall("", "add", "{}"),))
-    assert spelt_out([said])[0].content == 'One moment.\n<tool_call>\n{"name": "add", "arguments": {}}\n</tool_call>'
-    assert spelt_out([Message("tool", "3")]) == [Message("tool", "3")]
-    assert spelt_out([Message("tool", "3", name="add")])[0].content == RESULTS[0]
-    assert spelt_out([Message("tool", "3", tool_call_id="?")])[0].content == "<tool_response>\n3\n</tool_response>"
+    assert (
+        as_plain_text([said])[0].content == 'One moment.\n<tool_call>\n{"name": "add", "arguments": {}}\n</tool_call>'
+    )
+    assert as_plain_text([Message("tool", "3")]) == [Message("tool", "3")]
+    assert as_plain_text([Message("tool", "3", name="add")])[0].content == RESULTS[0]
+    assert as_plain_text([Message("tool", "3", tool_call_id="?")])[0].content == "<tool_response>\n3\n</tool_response>"
 
 
 def test_a_note_joins_the_systems_turn_or_makes_one(

@@ -127,8 +127,8 @@ def test_what_is_no_tokenizer_json(content: bytes, why: str, tmp_path: Path) -> 
         (("model", "vocab", "a"), True, "'model.vocab' must map tokens to ids"),
         (("model", "vocab", "a"), 2**64, "not a sound tokenizer file"),
         (("model", "merges"), None, "'model.merges' must be a list"),
-        (("model", "merges", 0), "ab", "'ab' in 'model.merges' is no pair"),
-        (("model", "merges", 0), [["a"], ["b"]], "in 'model.merges' is no pair"),
+        (("model", "merges", 0), "ab", "'ab' in 'model.merges' is not a pair"),
+        (("model", "merges", 0), [["a"], ["b"]], "in 'model.merges' is not a pair"),
         (("model", "merges", 0), "x y", "not a sound tokenizer file"),
         (("added_tokens",), {"id": 1}, "'added_tokens' must be a list of tokens with id and content"),
         (("added_tokens", 0, "id"), "1", "'added_tokens' must be a list of tokens with id and content"),
@@ -234,7 +234,7 @@ def test_gguf_metadata_of_a_tiny_tokenizer() -> None:
         ("token_type", np.array([1]), BadWeights, "258 tokens, but 1 token types"),
         ("token_type", "x" * 258, BadWeights, "no list of numbers 'tokenizer.ggml.token_type'"),
         ("merges", [["a", "b"]], BadWeights, "no list of texts 'tokenizer.ggml.merges'"),
-        ("merges", ["ab"], BadWeights, "'ab' in 'model.merges' is no pair"),
+        ("merges", ["ab"], BadWeights, "'ab' in 'model.merges' is not a pair"),
     ],
 )
 def test_broken_gguf_metadata(key: str, value: object, error: type[FiresideError], why: str) -> None:

@@ -26,7 +26,7 @@ calls = st.lists(st.tuples(st.sampled_from(["add", "say", 'o"d\\d']), arguments)
 every_dialect = pytest.mark.parametrize("dialect", DIALECTS, ids=DIALECTS.values())
 
 
-def spelt(dialect: ToolDialect, made: Sequence[tuple[str, object]], *, begin: str | None = None) -> str:
+def spelled(dialect: ToolDialect, made: Sequence[tuple[str, object]], *, begin: str | None = None) -> str:
     """An answer's calls, as the grammar has them."""
     if not made:
         return ""
@@ -59,7 +59,7 @@ def test_text_and_calls_are_the_same_however_the_answer_is_cut(
         return
     if not dialect.opening and given_calls:
         text = ""  # it knows calls at the beginning only
-    answer = text + spelt(dialect, given_calls, begin=data.draw(st.sampled_from(dialect.begins)))
+    answer = text + spelled(dialect, given_calls, begin=data.draw(st.sampled_from(dialect.begins)))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(answer)), max_size=8)))
     pieces = [answer[start:end] for start, end in zip([0, *cuts], [*cuts, len(answer)], strict=True)]
     for way in (pieces, list(answer), [answer]):
@@ -71,7 +71,7 @@ def test_text_and_calls_are_the_same_however_the_answer_is_cut(
 
 @every_dialect
 def test_a_call_that_the_end_cuts_is_told_as_far_as_it_came(dialect: ToolDialect) -> None:
-    whole = spelt(dialect, [("add", {"a": "}]"}), ("say", {"b": [1, 2]})])
+    whole = spelled(dialect, [("add", {"a": "}]"}), ("say", {"b": [1, 2]})])
     for end in range(len(whole)):
         reader = CallReader(dialect)
         reader.push(whole[:end])
@@ -92,7 +92,7 @@ def test_text_that_only_begins_like_a_call_is_shown_as_soon_as_that_is_clear() -
 
 def test_a_call_comes_as_soon_as_it_is_complete() -> None:
     reader = CallReader(HERMES)
-    answer = spelt(HERMES, [("add", {"a": 1})])
+    answer = spelled(HERMES, [("add", {"a": 1})])
     assert reader.push(answer[:-1]) == ("", ())
     text, (call,) = reader.push(">")
     assert (text, call.name, call.arguments) == ("", "add", '{"a": 1}')
@@ -104,14 +104,14 @@ def test_a_call_comes_as_soon_as_it_is_complete() -> None:
 def test_a_call_that_repeats_itself_is_the_last(dialect: ToolDialect) -> None:
     once, other = ("add", {"a": 1}), ("add", {"a": 2})
     reader = CallReader(dialect)
-    assert len(reader.push(spelt(dialect, [once, other, once, other]))[1]) == 2
+    assert len(reader.push(spelled(dialect, [once, other, once, other]))[1]) == 2
     assert reader.repeats
-    assert reader.push(spelt(dialect, [("add", {"a": 3})])) == ("", ())
+    assert reader.push(spelled(dialect, [("add", {"a": 3})])) == ("", ())
     assert reader.finish() == ""
 
 
 @every_dialect
 def test_a_number_that_no_reader_takes_is_an_error(dialect: ToolDialect) -> None:
-    answer = spelt(dialect, [("add", {"a": 1})]).replace('{"a": 1}', '{"a": 1e999}')
+    answer = spelled(dialect, [("add", {"a": 1})]).replace('{"a": 1}', '{"a": 1e999}')
     with pytest.raises(ConstraintNotMet, match="a number that no reader of JSON takes"):
         CallReader(dialect).push(answer)

@@ -1,4 +1,4 @@
-"""Which models are in memory, with real engine processes: loaded once, evicted when idle, and mended when they fail."""
+"""Which models are in memory, with real engine processes: loaded once, evicted when idle, and fixed when they fail."""
 
 import asyncio
 import os
@@ -168,7 +168,7 @@ def weights(folder: Path) -> None:
     make_chain_model(folder, tiny_byte_level(), {97: 98})
 
 
-async def test_a_failed_load_is_tried_again_once_it_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_load_is_tried_again_once_it_is_fixed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "FAILURE_SECONDS", 0.05)
     folder = tmp_path / "weights"
     add_model(tmp_path, "onnx", folder=folder, context_length=128)

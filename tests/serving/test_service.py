@@ -290,10 +290,10 @@ def warm_words(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer = tiny_byte_level()
     ids: dict[str, int] = tokenizer["model"]["vocab"]
     # Byte-level BPE spells each byte as a character of its own: printable ones as themselves, others from U+0100 on.
-    spelt = {byte: chr(byte) for byte in (*range(33, 127), *range(161, 173), *range(174, 256))}
-    others = [byte for byte in range(256) if byte not in spelt]
-    spelt |= {byte: chr(256 + index) for index, byte in enumerate(others)}
-    make_chain_model(folder, tokenizer, chain(*(ids[spelt[byte]] for byte in "Wärme ☀".encode()), END))
+    spelled = {byte: chr(byte) for byte in (*range(33, 127), *range(161, 173), *range(174, 256))}
+    others = [byte for byte in range(256) if byte not in spelled]
+    spelled |= {byte: chr(256 + index) for index, byte in enumerate(others)}
+    make_chain_model(folder, tokenizer, chain(*(ids[spelled[byte]] for byte in "Wärme ☀".encode()), END))
     return folder
 
 
@@ -307,7 +307,7 @@ def spaced_words(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def test_usage_counts_what_the_cache_held(tmp_path: Path, warm_words: Path) -> None:
-    """Of the account's own requests: what others asked is no cache, and is told to nobody."""
+    """Of the account's own requests: what others asked is not cached, and is told to nobody."""
     add_model(tmp_path, "words", folder=warm_words, stop=["<|end|>"])
     async with serving(tmp_path) as service:
         cached = []

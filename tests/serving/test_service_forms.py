@@ -74,7 +74,9 @@ async def answer(service: Service, request: TextRequest) -> Answer:
     deltas = [delta async for delta in service.generate(request)]
     last = deltas[-1]
     assert last.usage == request.usage
-    assert all(delta.text or delta.tool_calls for delta in deltas[1:-1]), "but for the first, which says it has begun"
+    assert all(delta.text or delta.tool_calls for delta in deltas[1:-1]), (
+        "except for the first, which says it has begun"
+    )
     calls = [call for delta in deltas for call in delta.tool_calls]
     return Answer("".join(delta.text for delta in deltas), calls, last.finish_reason, last.usage)
 

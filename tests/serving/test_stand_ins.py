@@ -79,7 +79,12 @@ def test_the_first_rule_that_fits_counts() -> None:
 
 @pytest.mark.parametrize(
     ("setting", "why"),
-    [("@hf/a/none", "No such model"), ("x=family,y=", "no rule"), ("=family", "no rule"), ("big", "Invalid model id")],
+    [
+        ("@hf/a/none", "No such model"),
+        ("x=family,y=", "not a rule"),
+        ("=family", "not a rule"),
+        ("big", "Invalid model id"),
+    ],
 )
 def test_a_rule_that_names_no_model(setting: str, why: str) -> None:
     with pytest.raises(ConfigError, match=rf"stand_in \(FIRESIDE_STAND_IN\): .*{why}"):

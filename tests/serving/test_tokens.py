@@ -35,14 +35,14 @@ def read(text: str, *, finish: str = "stop", **fields: Any) -> tuple[list[Delta]
     return deltas, [scored for delta in deltas if delta.tokens for scored in delta.tokens.scored]
 
 
-def spelt(scored: list[ScoredToken]) -> str:
+def spelled(scored: list[ScoredToken]) -> str:
     return b"".join(token.text for token in scored).decode()
 
 
 @given(st.text(max_size=30))
 def test_they_spell_the_text_token_by_token(text: str) -> None:
     deltas, scored = read(text)
-    assert spelt(scored) == "".join(delta.text for delta in deltas) == text
+    assert spelled(scored) == "".join(delta.text for delta in deltas) == text
     starts = [place for place, character in enumerate(text) for _ in character.encode()]
     assert [token.start for token in scored] == starts
     assert all(token.best == (Likely(65, b"A", -0.25),) and token.logprob == -0.5 for token in scored)
@@ -51,9 +51,9 @@ def test_they_spell_the_text_token_by_token(text: str) -> None:
 @given(st.text(alphabet="abü", max_size=30), st.lists(st.text(alphabet="abü", min_size=1, max_size=4), max_size=3))
 def test_a_stop_text_has_no_scores(text: str, stops: list[str]) -> None:
     deltas, scored = read(text, stop=tuple(stops))
-    assert spelt(scored) == "".join(delta.text for delta in deltas)
+    assert spelled(scored) == "".join(delta.text for delta in deltas)
     deltas, scored = read(text, stop=tuple(stops), keep_stop=True)
-    assert spelt(scored) == "".join(delta.text for delta in deltas) == text[: len(spelt(scored))]
+    assert spelled(scored) == "".join(delta.text for delta in deltas) == text[: len(spelled(scored))]
 
 
 def test_no_piece_has_scores_of_text_that_is_held_back() -> None:
@@ -76,13 +76,13 @@ def test_a_thought_has_no_scores() -> None:
 def test_a_call_has_no_scores() -> None:
     call = '<tool_call>\n{"name": "now", "arguments": {}}\n</tool_call>'
     deltas, scored = read(f"Well. {call}", tools=(Tool("now", "", {}),))
-    assert spelt(scored) == "Well. "
+    assert spelled(scored) == "Well. "
     assert deltas[-1].finish_reason == "tool_calls"
 
 
 def test_an_answer_that_is_cut_keeps_its_scores() -> None:
     _, scored = read("ab", finish="length")
-    assert spelt(scored) == "ab."
+    assert spelled(scored) == "ab."
 
 
 def test_ids_are_those_of_all_tokens() -> None:

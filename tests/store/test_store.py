@@ -226,7 +226,7 @@ def test_newer_database_is_refused_untouched(path: Path) -> None:
 def test_not_a_database(tmp_path: Path) -> None:
     path = tmp_path / "fireside.db"
     path.write_text(
-        "This is no database, but a text of more than a hundred bytes, as anyone who reads it can see. " * 10
+        "This is not a database, but a text of more than a hundred bytes, as anyone who reads it can see. " * 10
     )
     with pytest.raises(ConfigError, match=r"fireside\.db cannot be opened: file is not a database"):
         Store(path)

@@ -18,7 +18,7 @@ def outside_make() -> dict[str, str]:
 
 
 def environment(data_dir: Path, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment, but for the settings, which are the defaults and this data folder."""
+    """This process's environment, except for the settings, which are the defaults and this data folder."""
     kept = {name: value for name, value in outside_make().items() if not name.startswith(("FIRESIDE_", "HF_"))}
     return {**kept, "FIRESIDE_DATA_DIR": str(data_dir), "NO_PROXY": "127.0.0.1", **(extra or {})}
 

@@ -25,7 +25,7 @@ W4A16: dict[str, Any] = {"num_bits": 4, "type": "int", "symmetric": True, "strat
 
 
 def group(*targets: str, **changes: Any) -> dict[str, Any]:
-    """A config group: weights as in W4A16, but for the changes."""
+    """A config group: weights as in W4A16, except for the changes."""
     return {"targets": list(targets or ("Linear",)), "weights": W4A16 | changes}
 
 

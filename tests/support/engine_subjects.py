@@ -1,6 +1,6 @@
 """The engines under test: each registered one, with the smallest model that it runs.
 
-Whoever adds an engine adds it here, and mends it until the suite passes. What it cannot do stands in its `lacks`.
+Whoever adds an engine adds it here, and corrects it until the suite passes. What it cannot do stands in its `lacks`.
 """
 
 import asyncio

@@ -61,7 +61,7 @@ def tokens_of(made: Sequence[Outcome]) -> list[Token]:
 def answers(
     runner: Runner, requests: Sequence[GenerationRequest], *, stagger: int = 0
 ) -> list[list[tuple[int, str | None]]]:
-    """What `run` gives, but for what the cache had to do with it."""
+    """What `run` gives, except for what the cache had to do with it."""
     made = run(runner, requests, stagger=stagger)
     return [[(token.id, token.finish_reason) for token in tokens] for tokens in made]
 

@@ -1,4 +1,4 @@
-"""The lock files and what checks them. The index is a list made here, but for one test that asks the public one."""
+"""The lock files and what checks them. The index is a list made here, except for one test that asks the public one."""
 
 import os
 import subprocess

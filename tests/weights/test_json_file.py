@@ -17,7 +17,7 @@ from support.tiny_tokenizers import tiny_byte_level
 from support.user_models import add_model
 
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
-"""Those without an ending have a byte order mark, but for UTF-8."""
+"""Those without an ending have a byte order mark, except for UTF-8."""
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 MAX_LOGPROBS = 1 << 18
-"""That an answer tells which is no stream, over all its choices."""
+"""That an answer tells which is not a stream, over all its choices."""
 
 LOGPROB_BYTES = 400
 """Memory that one of them takes until it is sent, as far as can be said."""

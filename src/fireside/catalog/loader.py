@@ -115,7 +115,7 @@ def load_file(path: Path) -> ModelSpec:
     """Read one catalog file; a relative `source.path` becomes absolute, from the file's folder. Raises CatalogError."""
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
-            raise CatalogError(f"{path}: larger than {_MAX_FILE_BYTES:,} bytes; this is no catalog file.")
+            raise CatalogError(f"{path}: larger than {_MAX_FILE_BYTES:,} bytes; this is not a catalog file.")
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise CatalogError(f"{path}: not valid TOML: {error}") from error

@@ -66,7 +66,7 @@ def to_json(value: object, indent: int | None = None) -> str:
 
 
 def normal_json(text: str) -> str:
-    """A JSON text with the usual spaces. What is no JSON stays as it is."""
+    """A JSON text with the usual spaces. What is not JSON stays as it is."""
     try:
         return to_json(json.loads(text))
     except (ValueError, RecursionError):

@@ -22,7 +22,7 @@ class Piece:
 
 
 def control(text: str) -> Piece:
-    """The special token spelt `text`."""
+    """The special token spelled `text`."""
     return Piece(text, control=True)
 
 

@@ -23,7 +23,7 @@ class PromptSpec(BaseModel):
         default_system: system message put before an unscoped prompt, and, where the model's own template does so
             (`always_system`), before messages that bring none. None: what the format says.
         stop: texts of special tokens that end an answer, beside the format's own and those that the model's files name.
-        thinking: whether a model that can think before it answers does. What it thinks is no part of the answer.
+        thinking: whether a model that can think before it answers does. What it thinks is not part of the answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

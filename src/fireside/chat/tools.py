@@ -53,7 +53,7 @@ HERMES = ToolDialect(
 )
 
 
-def spelt_out(messages: Iterable[Message]) -> list[Message]:
+def as_plain_text(messages: Iterable[Message]) -> list[Message]:
     """The same conversation with calls and results as plain content.
 
     A tool's turn of which nobody says what it answers stays as it is.

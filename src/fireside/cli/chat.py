@@ -113,7 +113,7 @@ class Chat:
             elif name:
                 self.options.pop(name, None)
         except ValueError:
-            typer.echo(f"{name}: {value} is no number of the right kind.")
+            typer.echo(f"{name}: {value} is not a number of the right kind.")
         except RequestError as error:
             typer.echo(str(error))
         shown = {"max_tokens": self._most, **self.options}

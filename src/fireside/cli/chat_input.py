@@ -10,7 +10,7 @@ QUOTES = '"""'
 
 
 def read_message(ask: Callable[[str], str] = input) -> str:
-    """One message: a line; lines that end in a backslash, but for the last; or all between two times three quotes.
+    """One message: a line; lines that end in a backslash, except for the last; or all between two times three quotes.
 
     Args:
         ask: shows a prompt and reads a line, as `input` does.

@@ -51,7 +51,7 @@ def find_model(catalog: "Catalog", name: str) -> "ModelSpec":
 
 
 def _close_to(wanted: str, specs: "list[ModelSpec]") -> list[str]:
-    """Ids of the models with a name, or a word of one, that is spelt nearly so."""
+    """Ids of the models with a name, or a word of one, that is spelled nearly so."""
     words = {spec.id: {word for own in spec.names for word in (own.lower(), *_parts(own))} for spec in specs}
     close = difflib.get_close_matches(wanted[:200], set().union(*words.values()), n=3, cutoff=0.7)
     return [model for model, its in words.items() if its.intersection(close)]

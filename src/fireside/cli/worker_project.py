@@ -103,7 +103,7 @@ def check_unchanged(files: dict[Path, bytes]) -> None:
 
 
 def old_server(folder: Path) -> Server | None:
-    """What a folder says that an earlier Fireside has made, with a Worker of its own; None where it is no such folder.
+    """What a folder says that an earlier Fireside has made, with a Worker of its own; None for any other folder.
 
     Raises ConfigError when its configuration cannot be read.
     """

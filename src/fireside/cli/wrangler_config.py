@@ -1,7 +1,7 @@
 """A Worker's wrangler configuration: another module as its `main`, its `ai` binding gone, and all else left as it is.
 
 An edit changes only the text it must, comments and layout stay; and it counts only if the changed text, read again,
-says what it said before but for those two. TOML is edited by tomlkit. For JSON with comments nothing of the kind is
+says what it said before except for those two. TOML is edited by tomlkit. For JSON with comments nothing of the kind is
 kept: the edits are of characters, at places that the standard library's decoder finds.
 """
 
@@ -57,7 +57,7 @@ def parse(text: str, is_toml: bool) -> dict[str, Any]:
     text = text.removeprefix(_MARK)
     data = tomllib.loads(text) if is_toml else json.loads(_as_json(text))
     if not isinstance(data, dict):
-        raise ValueError("it is no object")
+        raise ValueError("it is not an object")
     return data
 
 

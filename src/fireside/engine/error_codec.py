@@ -90,7 +90,7 @@ def decode_error(data: ErrorData) -> FiresideError:
 
 
 def copy_error(error: FiresideError) -> FiresideError:
-    """The same error anew: raising an exception writes into it, so that each request needs one of its own."""
+    """The same error again: raising an exception writes into it, so that each request needs one of its own."""
     return decode_error(encode_error(error))
 
 

@@ -188,7 +188,7 @@ class ProcessEngine:
         except (asyncio.IncompleteReadError, ConnectionResetError):
             pass
         except Exception:
-            # Bytes that are no message, or a fault in what listens to progress: nobody may wait for ever because of it.
+            # Bytes that are no message, or a fault in what listens to progress: nobody may wait forever because of it.
             logger.exception("the engine process cannot be understood; it is stopped")
             broken = True
             _kill(process)

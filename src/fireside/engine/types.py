@@ -15,7 +15,7 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
     and answer count), `frequency_penalty` and `presence_penalty` are OpenAI's (0 is none; only the answer counts).
     `logit_bias` is added to the logits of single tokens, by id; with `allowed_ids`, no others are chosen; nothing
     ends the answer before it has `min_tokens`, but a grammar that allows no more. With a `seed` the answer is the
-    same each time, whatever else runs in the batch; without, it is drawn anew.
+    same each time, whatever else runs in the batch; without, it is drawn again.
     """
 
     temperature: float = 0.6
@@ -65,7 +65,7 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
             others asked (CVE-2025-46570).
         grammar: the answer fits this grammar (llguidance's dialect of Lark), or the generation fails with BadGrammar
             (the grammar cannot be used) or ConstraintNotMet (max_tokens came first). None: anything goes.
-        keep_cut: an answer that max_tokens cuts before it fits its grammar is no failure, but ends with "length".
+        keep_cut: an answer that max_tokens cuts before it fits its grammar is not a failure, but ends with "length".
         scores: tell how likely each token of the answer was, and so many of the likeliest; None: nothing.
         score_prompt: tell the same of the prompt's tokens; nothing of the prompt is then reused.
     """
@@ -117,7 +117,7 @@ class Token(msgspec.Struct, frozen=True, omit_defaults=True):
     `finish_reason` is "stop". With "length" the `id` is text like any other.
 
     Args:
-        reused: of an answer's first token: how many of the prompt's tokens were not computed anew.
+        reused: of an answer's first token: how many of the prompt's tokens were not computed again.
         scores: where they were asked for; a stop token that no model chose has none.
         prompt: of an answer's first token: the packed scores of the prompt's tokens but the first, where asked for.
     """

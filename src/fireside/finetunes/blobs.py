@@ -39,7 +39,7 @@ def open_blobs(url: str, folder: Path) -> BlobStore:
     if not url:
         return FolderBlobs(folder)
     if urlsplit(url).scheme != "s3":
-        raise ConfigError(f"blob_url (FIRESIDE_BLOB_URL): {_shown(url)} is no URL such as s3://bucket/prefix.")
+        raise ConfigError(f"blob_url (FIRESIDE_BLOB_URL): {_shown(url)} is not a URL such as s3://bucket/prefix.")
     try:
         from obstore.store import from_url
     except ImportError as error:

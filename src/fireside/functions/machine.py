@@ -121,7 +121,7 @@ class Machine:
             nameless = "function name expected" in str(stopped)
             if not nameless:
                 raise
-        # A function with the name of a builtin, like escape, is found only when the code itself is no other function.
+        # A function with the name of a builtin, like escape, is found only when the code is not a function itself.
         named = self._named(name)
         for candidate in (value, named) if builtin else (named, value):
             if self._is_function(candidate):
@@ -140,7 +140,7 @@ class Machine:
         return value is not None and self._call("qjs_is_function", value) != 0
 
     def _named(self, name: str) -> Value | None:
-        """What has this name in the global scope: `const f = …` too, which is no property of the global object."""
+        """What has this name in the global scope: `const f = …` too, which is not a property of the global object."""
         if not _IDENTIFIER.fullmatch(name):
             return None
         try:

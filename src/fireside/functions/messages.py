@@ -46,8 +46,8 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     """There is no result.
 
     Args:
-        reason: "exception", the code threw, is no function, or returned what is no JSON; "limit", it wanted more time,
-            memory, stack or output than it may have; "crash", the sandbox broke down.
+        reason: "exception", the code threw, is not a function, or returned what is not JSON; "limit", it wanted more
+            time, memory, stack or output than it may have; "crash", the sandbox broke down.
         message: for the model and the user to read.
     """
 

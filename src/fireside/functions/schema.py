@@ -30,7 +30,7 @@ _PARAM_NAME = re.compile(r"[\w$]{1,128}(?:\.[\w$]{1,128}){0,4}")
 
 
 class CodeError(ValueError):
-    """The code is no function whose parameters can be told; `str(error)` says why."""
+    """The code is not a function whose parameters can be told; `str(error)` says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +117,14 @@ def _override(text: str) -> dict[str, Any]:
     try:
         value, _ = json.JSONDecoder(parse_constant=_refuse).raw_decode(text)
     except (ValueError, RecursionError) as error:
-        raise CodeError(f"what follows @schema is no JSON: {error}") from None
+        raise CodeError(f"what follows @schema is not JSON: {error}") from None
     if not isinstance(value, dict) or not isinstance(value.get("properties", {}), dict):
         raise CodeError("what follows @schema should be a JSON object, and so should its properties")
     return value
 
 
 def _refuse(constant: str) -> object:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _merged(schema: Schema, override: Schema) -> Schema:

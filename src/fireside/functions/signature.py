@@ -49,6 +49,6 @@ class Signature(msgspec.Struct, frozen=True, tag=True):
 
 
 class Unreadable(msgspec.Struct, frozen=True, tag=True):
-    """The code is no function whose parameters can be told; `error` says why."""
+    """The code is not a function whose parameters can be told; `error` says why."""
 
     error: str

@@ -15,7 +15,7 @@ from fireside.prompting.prompt import (
     prompt_pieces,
     prompt_text,
     render,
-    spelt_tokens,
+    spelled_tokens,
 )
 from fireside.prompting.tokenizer import Tokenizer
 from fireside.prompting.vocabulary import Vocabulary
@@ -37,6 +37,6 @@ __all__ = [
     "prompt_pieces",
     "prompt_text",
     "render",
-    "spelt_tokens",
+    "spelled_tokens",
     "stop_ids",
 ]

@@ -30,7 +30,7 @@ class Detokenizer:
         strip_leading_space: True for an answer that stands by itself (scoped or unscoped prompt): where the tokenizer's
             decoder does so, one leading space is dropped. False for raw continuations, whose first space counts.
         special: write special tokens out, rather than leave them away.
-        spelt: tokens that are written out even so, and how.
+        spelled: tokens that are written out even so, and how.
     """
 
     def __init__(
@@ -39,18 +39,18 @@ class Detokenizer:
         strip_leading_space: bool,
         *,
         special: bool = False,
-        spelt: Mapping[int, bytes] | None = None,
+        spelled: Mapping[int, bytes] | None = None,
     ) -> None:
         self._bytes_of = tokenizer.spelling if special else tokenizer.token_bytes
-        self._spelt = spelt or {}
+        self._spelled = spelled or {}
         self._strip = strip_leading_space and tokenizer.strips_leading_space
         errors = "fireside.one-mark-per-byte" if tokenizer.byte_fallback else "replace"
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
 
     def push(self, token_id: int) -> str:
         """The text that is certain with this token; may be empty."""
-        spelt = self._spelt.get(token_id)
-        return self._stripped(self._decoder.decode(self._bytes_of(token_id) if spelt is None else spelt))
+        spelled = self._spelled.get(token_id)
+        return self._stripped(self._decoder.decode(self._bytes_of(token_id) if spelled is None else spelled))
 
     def finish(self) -> str:
         """The rest of the text, which is always empty: an incomplete last character is dropped."""

@@ -25,7 +25,7 @@ def _cut_by(pattern: str) -> Json:
 
 
 def _words(numbers: str) -> Json:
-    """Llama 3's way to cut texts, which Qwen's shares but for how it cuts numbers."""
+    """Llama 3's way to cut texts, which Qwen's shares except for how it cuts numbers."""
     return _cut_by(
         rf"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{numbers}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*"
         r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -75,7 +75,7 @@ def from_gguf_metadata(metadata: Mapping[str, object], name: str) -> Json:
     if len(types) != len(tokens):
         raise BadWeights(f"{name} is corrupt: {len(tokens)} tokens, but {len(types)} token types. Fetch it again.")
     kinds = [int(kind) for kind in types]
-    # sentencepiece's unknown token is no text's, so it is special as well.
+    # sentencepiece's unknown token is not any text's, so it is special as well.
     special = (_CONTROL, _UNKNOWN) if sentencepiece else (_CONTROL,)
     content: Json = {
         "version": "1.0",

@@ -10,12 +10,12 @@ from fireside.chat.pieces import Piece, joined
 from fireside.chat.spec import PromptSpec
 from fireside.chat.templates.format import template_format
 from fireside.chat.templates.renderer import TemplateRenderer
-from fireside.chat.tools import spelt_out
+from fireside.chat.tools import as_plain_text
 from fireside.errors import InvalidInput, UnsupportedWeights
 from fireside.prompting.vocabulary import Lead, Vocabulary
 
 _LIKE_A_TOKEN = re.compile(r"<[^<>\s]{1,64}>|\[/?[A-Z_]{2,32}\]")
-"""How special tokens are spelt: which of the candidates are any, the tokenizer knows."""
+"""How special tokens are spelled: which of the candidates are any, the tokenizer knows."""
 
 
 class PromptTooLong(Exception):
@@ -60,7 +60,7 @@ def build_prompt(
         renderer: for models whose prompts their own template makes; None: one is opened for this prompt.
 
     Raises:
-        PromptTooLong: more than `most` tokens. A prompt that comes back may have some more all the same.
+        PromptTooLong: more than `most` tokens. A prompt that comes back may have some more anyway.
         InvalidInput: there is nothing to say to the model.
         UnsupportedWeights: the tokenizer lacks a control token of the format; the model's template cannot be used.
         EngineFailed: there is no process to render the model's template.
@@ -93,7 +93,7 @@ def prompt_text(
     spec: PromptSpec,
     tokenizer: Vocabulary,
 ) -> str:
-    """The exact text the model sees, control tokens spelt out. Arguments and InvalidInput as in `build_prompt`."""
+    """The exact text the model sees, control tokens spelled out. Arguments and InvalidInput as in `build_prompt`."""
     pieces = prompt_pieces(
         prompt=prompt, messages=messages, raw=raw, note=note, offer=offer, spec=spec, tokenizer=tokenizer
     )
@@ -156,7 +156,7 @@ def format_of(
     return template_format(tokenizer.chat_template, tokenizer.added_tokens, renderer)
 
 
-def spelt_tokens(chat: ChatFormat, tokenizer: Vocabulary) -> dict[int, bytes]:
+def spelled_tokens(chat: ChatFormat, tokenizer: Vocabulary) -> dict[int, bytes]:
     """Tokens that answers spell out although they may be special: ids, and UTF-8 text. Grammars and the detokenizer
     have to agree on them."""
     texts = (*chat.dialect.tokens, *(chat.thinking or ()))
@@ -167,7 +167,7 @@ def spelt_tokens(chat: ChatFormat, tokenizer: Vocabulary) -> dict[int, bytes]:
 def answer_bytes(spec: PromptSpec, tokenizer: Vocabulary) -> list[bytes]:
     """What each token stands for in an answer that is held to a grammar, by id."""
     table = [tokenizer.token_bytes(token) for token in range(tokenizer.vocab_size)]
-    for token, text in spelt_tokens(format_of(spec, tokenizer), tokenizer).items():
+    for token, text in spelled_tokens(format_of(spec, tokenizer), tokenizer).items():
         table[token] = text
     return table
 
@@ -244,7 +244,7 @@ def _raw_text(prompt: str | None, messages: Sequence[Message] | None) -> str:
         return _given(prompt)
     if not messages:
         raise InvalidInput(["messages: must hold at least one message, got none"])
-    return "\n".join(message.content for message in spelt_out(messages))
+    return "\n".join(message.content for message in as_plain_text(messages))
 
 
 def _given(prompt: str | None) -> str:
@@ -262,7 +262,7 @@ def _check_length(before: int, text: str, tokenizer: Vocabulary, most: int | Non
 
 
 def _known(pieces: Sequence[Piece], tokenizer: Vocabulary) -> list[Piece]:
-    """The same, with what is no token in this vocabulary and need not be one as text."""
+    """The same, with what is not a token in this vocabulary and need not be one as text."""
     if not any(piece.optional for piece in pieces):
         return list(pieces)
     return joined(

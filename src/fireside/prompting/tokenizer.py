@@ -11,7 +11,7 @@ from fireside.chat.templates.source import CheckpointTemplate, template_of_folde
 from fireside.errors import BadWeights
 from fireside.prompting.ends import ends_of_folder, ends_of_gguf, token_text
 from fireside.prompting.gguf_tokenizer import begins_with_bos, from_gguf_metadata
-from fireside.prompting.tokenizer_json import MARK, TokenizerParts, take_apart
+from fireside.prompting.tokenizer_json import MARK, TokenizerParts, parse_tokenizer
 from fireside.prompting.vocabulary import Lead
 from fireside.weights.json_file import read_json, read_json_object
 
@@ -33,7 +33,7 @@ class Tokenizer:
     marked special.)
 
     Args:
-        parts: the tokenizer's file, taken apart.
+        parts: the tokenizer's file, parsed.
         name: the file, for messages.
         bos_token: text of the token that begins a text, or None.
         ends: tokens that end a text, by id or text; those that the vocabulary does not have are left out.
@@ -92,7 +92,7 @@ class Tokenizer:
         """
         data = read_json(path, MAX_TOKENIZER_BYTES)
         try:
-            parts = take_apart(data, path.name)
+            parts = parse_tokenizer(data, path.name)
         except RecursionError as error:
             raise BadWeights(f"{path.name} is corrupt: its parts are nested too deep. Fetch it again.") from error
         config_path = path.with_name("tokenizer_config.json")
@@ -113,7 +113,7 @@ class Tokenizer:
 
         Raises BadWeights, UnsupportedWeights; `name` is the file's, for messages.
         """
-        parts = take_apart(from_gguf_metadata(metadata, name), name)
+        parts = parse_tokenizer(from_gguf_metadata(metadata, name), name)
         bos = metadata.get("tokenizer.ggml.bos_token_id")
         return cls(
             parts,
@@ -138,13 +138,13 @@ class Tokenizer:
         return _encode(self._bare, " " + text if marked else text)
 
     def _longest_token(self) -> int | None:
-        spelt = set(self._bytes.values())
-        if self._parts.shrinks or not all(bytes([byte]) in spelt for byte in range(256)):
+        spelled = set(self._bytes.values())
+        if self._parts.shrinks or not all(bytes([byte]) in spelled for byte in range(256)):
             return None  # one unknown token may stand for any stretch of text
-        return max(map(len, [*spelt, *(token.encode() for token in self._parts.added)]))
+        return max(map(len, [*spelled, *(token.encode() for token in self._parts.added)]))
 
     def special_id(self, text: str | None) -> int | None:
-        """Id of the special or added token spelt `text`, or None."""
+        """Id of the special or added token spelled `text`, or None."""
         return None if text is None else self._parts.added.get(text)
 
     def token_bytes(self, token_id: int) -> bytes:

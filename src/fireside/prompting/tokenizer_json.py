@@ -1,4 +1,4 @@
-"""The JSON form of a tokenizer (the `tokenizers` library's): checked and taken apart.
+"""The JSON form of a tokenizer (the `tokenizers` library's): checked and parsed.
 
 Only what the models need is read: BPE over bytes (GPT-2, SmolLM2, Llama 3, Qwen) or over sentencepiece's "▁" (Mistral,
 Llama 2, Gemma).
@@ -57,10 +57,10 @@ class TokenizerParts:
     shrinks: bool
 
 
-def take_apart(data: object, name: str) -> TokenizerParts:
+def parse_tokenizer(data: object, name: str) -> TokenizerParts:
     """Check the content of a tokenizer.json and derive its parts. `name` is the file's, for messages.
 
-    Raises BadWeights for what is no sound tokenizer, UnsupportedWeights for kinds Fireside does not run.
+    Raises BadWeights for what is not a valid tokenizer, UnsupportedWeights for kinds Fireside does not run.
     """
     if not isinstance(data, dict) or not isinstance(data.get("model"), dict):
         raise BadWeights(f"{name} is not a tokenizer file: it has no object 'model'. Fetch it again.")
@@ -167,7 +167,7 @@ def _without_control_tokens(data: Json, added: Mapping[str, int], plain: Sequenc
     for merge in model["merges"]:
         pair = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(pair, list) or len(pair) != 2 or not all(isinstance(side, str) for side in pair):
-            raise BadWeights(f"{name} is corrupt: {merge!r} in 'model.merges' is no pair. Fetch it again.")
+            raise BadWeights(f"{name} is corrupt: {merge!r} in 'model.merges' is not a pair. Fetch it again.")
         left, right = pair
         if left not in control and right not in control and left + right not in control:
             merges.append(merge)

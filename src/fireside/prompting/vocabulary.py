@@ -48,7 +48,7 @@ class Vocabulary(Protocol):
 
     @property
     def byte_fallback(self) -> bool:
-        """Whether characters outside the vocabulary are spelt in tokens of one byte (sentencepiece)."""
+        """Whether characters outside the vocabulary are spelled in tokens of one byte (sentencepiece)."""
         ...
 
     @property
@@ -75,7 +75,7 @@ class Vocabulary(Protocol):
         ...
 
     def special_id(self, text: str) -> int | None:
-        """Id of the special or added token spelt `text`, or None."""
+        """Id of the special or added token spelled `text`, or None."""
         ...
 
     def token_bytes(self, token_id: int) -> bytes:
@@ -83,5 +83,5 @@ class Vocabulary(Protocol):
         ...
 
     def spelling(self, token_id: int) -> bytes:
-        """The same, but special tokens as they are spelt."""
+        """The same, but special tokens as they are spelled."""
         ...

@@ -33,7 +33,7 @@ class CallReader:
         self._held = ""
         self._calling = False
         self._text_only = False
-        """Whether the answer has begun with what is no call, in a dialect that only knows calls at the beginning."""
+        """Whether the answer has begun with what is not a call, in a dialect that only knows calls at the beginning."""
         self._object = _ObjectEnd()
         name = re.escape(dialect.before_name) + r'("(?:[^"\\]|\\.)*")' + re.escape(dialect.before_arguments)
         begins = "|".join(map(re.escape, sorted(dialect.begins, key=len, reverse=True)))

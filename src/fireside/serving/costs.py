@@ -107,7 +107,7 @@ def cost_text(cost: Cost) -> str:
 def check_fits(spec: ModelSpec, settings: Settings) -> None:
     """Raises DownloadFailed when the machine has too little memory or disk for a model that is not here yet."""
     if not is_downloaded(settings.data_dir, spec) and (problem := problem_of(spec, settings)):
-        error = DownloadFailed(f"{problem} To fetch it all the same: fireside pull {spec.id} --force")
+        error = DownloadFailed(f"{problem} To fetch it anyway: fireside pull {spec.id} --force")
         error.add_note(f"Models are kept in {settings.data_dir}.")
         raise error
 

@@ -166,10 +166,10 @@ def _either(rule: str, tools: int) -> str:
 
 
 def _begin(dialect: ToolDialect) -> str:
-    spelt = [_text(begin) for begin in dialect.begins if begin]
-    if not spelt:
+    spelled = [_text(begin) for begin in dialect.begins if begin]
+    if not spelled:
         return ""
-    return f"({' | '.join(spelt)}){'?' if '' in dialect.begins else ''} "
+    return f"({' | '.join(spelled)}){'?' if '' in dialect.begins else ''} "
 
 
 def _end(dialect: ToolDialect) -> str:

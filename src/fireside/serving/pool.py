@@ -189,7 +189,7 @@ class ModelPool:
                 error.add_note(f"Its files: {path}")
             logger.error("%s cannot be loaded: %s", spec.id, for_operators(error))
             self._failures[spec.id] = _told(error)
-            # The entry is not kept: once the operator has mended it, the next request must find it well.
+            # The entry is not kept: once the operator has fixed it, the next request must find it well.
             asyncio.get_running_loop().call_later(FAILURE_SECONDS, self._forget_failed, spec.id)
             raise
         share = max(1, info.max_num_seqs - spare_seqs(spec.engine.max_num_seqs))

@@ -2,7 +2,7 @@
 
 from fireside.chat.messages import ToolCall
 from fireside.engine.types import Token
-from fireside.prompting import ChatFormat, Detokenizer, Vocabulary, spelt_tokens
+from fireside.prompting import ChatFormat, Detokenizer, Vocabulary, spelled_tokens
 from fireside.serving.calls import CallReader, check_numbers
 from fireside.serving.grammars import has_grammar
 from fireside.serving.stops import StopTexts
@@ -25,11 +25,11 @@ class AnswerReader:
         self._request = request
         has_thoughts = chat.thinking is not None and not request.raw and request.structured_output is None
         self._thoughts = ThoughtFilter(chat.thinking, begun=thinks) if chat.thinking and has_thoughts else None
-        spelt = spelt_tokens(chat, tokenizer) if has_thoughts or has_grammar(request) else {}
+        spelled = spelled_tokens(chat, tokenizer) if has_thoughts or has_grammar(request) else {}
         # A grammar of the client's own says itself with what the answer begins.
         keeps_space = request.goes_on or isinstance(request.structured_output, GrammarOutput)
         self._detokenizer = Detokenizer(
-            tokenizer, strip_leading_space=not keeps_space, special=request.write_special, spelt=spelt
+            tokenizer, strip_leading_space=not keeps_space, special=request.write_special, spelled=spelled
         )
         self._calls = (
             CallReader(chat.dialect, nothing_else=request.tool_choice != "auto") if request.offered_tools else None

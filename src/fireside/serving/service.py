@@ -30,7 +30,7 @@ from fireside.shares import Lanes
 from fireside.weights.locate import is_downloaded
 
 _PROMPT_THREADS = 2
-"""One for each of two accounts: tokenizing is quick, but for what nobody should send."""
+"""One for each of two accounts: tokenizing is quick, except for what nobody should send."""
 
 _PROMPT_QUEUE = 1024
 

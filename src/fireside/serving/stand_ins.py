@@ -72,5 +72,5 @@ def stand_in_rules(setting: str | None) -> Iterator[tuple[str, str]]:
     for rule in filter(None, map(str.strip, (setting or "").split(","))):
         pattern, equals, target = rule.rpartition("=")
         if not target or (equals and not pattern):
-            raise ConfigError(f"stand_in (FIRESIDE_STAND_IN): {rule!r} is no rule. Write PATTERN=MODEL, or a model.")
+            raise ConfigError(f"stand_in (FIRESIDE_STAND_IN): {rule!r} is not a rule. Write PATTERN=MODEL, or a model.")
         yield pattern or "*", target

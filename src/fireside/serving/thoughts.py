@@ -1,4 +1,4 @@
-"""What a model thinks before it answers is no part of the answer."""
+"""What a model thinks before it answers is not part of the answer."""
 
 
 class ThoughtFilter:
@@ -43,7 +43,7 @@ class ThoughtFilter:
         return self.finish()
 
     def finish(self) -> str:
-        """What was held back at the end of the answer and is no thought."""
+        """What was held back at the end of the answer and is not a thought."""
         held, self._held = self._held, ""
         return "" if self._thinking else held
 

@@ -13,7 +13,7 @@ class Likely:
     """A token that could have come.
 
     Args:
-        text: UTF-8 bytes, perhaps part of a character; special tokens as they are spelt.
+        text: UTF-8 bytes, perhaps part of a character; special tokens as they are spelled.
         logprob: see `fireside.engine.types.Scores`.
     """
 
@@ -105,7 +105,7 @@ def prompt_report(tokenizer: Vocabulary, ids: Sequence[int], text: str | None, s
     """
     told = None if scores is None else unpack_scores(scores)
     detokenizer = Detokenizer(tokenizer, strip_leading_space=text is not None, special=True)
-    # A beginning of text that the server added is no part of the text that was given.
+    # A beginning of text that the server added is not part of the text that was given.
     added = text is not None and ids[:1] == [tokenizer.bos_id] and not text.startswith(tokenizer.bos_token or "")
     scored: list[ScoredToken] = []
     written: list[str] = []

@@ -13,7 +13,7 @@ from fireside.serving.tokens import TokenReport
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens of one request. `cached_tokens` are those of the prompt that were not computed anew.
+    """Tokens of one request. `cached_tokens` are those of the prompt that were not computed again.
 
     The service counts up while they come, from the first token on, so that an answer which is cut short is counted,
     too; whoever made the request reads.

@@ -21,7 +21,7 @@ def open_database(place: Path | str) -> Engine:
     Args:
         place: path of an SQLite file, or a URL: sqlite:///…, postgresql://…
 
-    Raises ConfigError when it cannot be opened, is no database, or was made by a newer Fireside.
+    Raises ConfigError when it cannot be opened, is not a database, or was made by a newer Fireside.
     """
     try:
         url = _url(place) if isinstance(place, str) else URL.create("sqlite", database=str(place))

@@ -52,7 +52,7 @@ def new_token() -> tuple[str, str]:
 
 
 def public_id(token: str) -> str | None:
-    """The public id in a token's text, or None when the text is no token."""
+    """The public id in a token's text, or None when the text is not a token."""
     match = _TOKEN.fullmatch(token) if len(token) <= _MAX_LENGTH else None
     return match and match.group(1)
 

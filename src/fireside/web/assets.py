@@ -2,7 +2,7 @@
 
 There is no build step: what lies in `static/` is what browsers get. Three things are filled in when the files are read.
 In pages, `{{head}}` is what all of them begin with (`head.part`). `{{static}}` is the path of all other files, which
-has a digest of them all in it, so that browsers may keep them for ever. `{{preload}}` names the modules that a page's
+has a digest of them all in it, so that browsers may keep them forever. `{{preload}}` names the modules that a page's
 own one imports, so that they are fetched at once rather than one after the other.
 """
 

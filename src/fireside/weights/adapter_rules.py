@@ -1,7 +1,7 @@
 """Which modules an adapter changes, and with which rank and scale: PEFT's rules over the modules' names.
 
 The rules are peft 0.21's, `check_target_module_exists` (tuners/tuners_utils.py) and `get_pattern_key` (utils/other.py).
-Their regular expressions come from whoever uploads the adapter, and Python's engine may take for ever over one. So they
+Their regular expressions come from whoever uploads the adapter, and Python's engine may take forever over one. So they
 run in pydantic's, Rust's `regex`, whose time grows with the name alone; it knows no lookaround and no back-references.
 """
 
@@ -33,7 +33,7 @@ class NamePattern:
         try:
             self._validator = SchemaValidator(core_schema.str_schema(pattern=rf"\A(?:{pattern})\z"))
         except SchemaError as error:
-            raise BadPattern("which is no regular expression that can be run here") from error
+            raise BadPattern("which is not a regular expression that can be run here") from error
 
     def matches(self, name: str) -> bool:
         """Whether it matches all of the name."""

@@ -81,7 +81,7 @@ class CompressedTensors:
         """The inputs that share one of the linear's scales."""
         for scheme in self.schemes:
             group = scheme.group or inputs
-            # A symmetric linear may have zero points all the same: old files keep the zeros.
+            # A symmetric linear may have zero points anyway: old files keep the zeros.
             if (scheme.symmetric or not symmetric) and group * scales.shape[-1] == inputs:
                 return group
         raise BadWeights(

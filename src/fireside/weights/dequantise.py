@@ -1,6 +1,6 @@
 """The storage types of ggml: their sizes, their values as float32, and which of them are integers times a scale.
 
-The arithmetic of the block formats is the `gguf` package's, which ggml's authors maintain, but for the newest ones.
+The arithmetic of the block formats is the `gguf` package's, which ggml's authors maintain, except for the newest ones.
 """
 
 from collections.abc import Callable

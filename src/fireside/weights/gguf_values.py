@@ -26,7 +26,7 @@ class GgufValues:
         return f"{self.prefix}.{name}"
 
     def single(self, name: str, default: object) -> object:
-        """Any value that is no list. Raises BadWeights for a list."""
+        """Any value that is not a list. Raises BadWeights for a list."""
         return single(self.file, self.key(name), default)
 
     def whole_number(self, name: str, default: int | None = None) -> int:

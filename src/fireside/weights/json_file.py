@@ -13,7 +13,7 @@ MAX_BYTES = 1 << 20
 def parse_json(content: bytes) -> Any:
     """What the bytes of a JSON file say: UTF-8, UTF-16 or UTF-32, with or without a byte order mark (RFC 4627, 3).
 
-    Windows' editors write marks, and its shell UTF-16. Raises ValueError for what is no text, no JSON, or has a key
+    Windows' editors write marks, and its shell UTF-16. Raises ValueError for what is not a text, no JSON, or has a key
     that occurs twice or a lone surrogate, and RecursionError.
     """
     text = content.decode(json.detect_encoding(content))

@@ -77,7 +77,7 @@ class Quantisation(Protocol):
         ...
 
     def is_spare(self, tensor: str) -> bool:
-        """Whether a tensor that no linear consists of may be there all the same."""
+        """Whether a tensor that no linear consists of may be there anyway."""
         ...
 
 

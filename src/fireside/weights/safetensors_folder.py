@@ -90,7 +90,7 @@ def _check_tensors(
         else:
             known.add(tensors.floats(_tensor_name(name), shape).name)
     for stored in sorted(tensors.tensors.keys() - known):
-        # Files of old transformers keep the rotary frequencies, and a tied head may be stored all the same.
+        # Files of old transformers keep the rotary frequencies, and a tied head may be stored anyway.
         spare = stored.endswith("rotary_emb.inv_freq") or (stored == "lm_head.weight" and config.tie_embeddings)
         if not spare and not (quantisation and quantisation.is_spare(stored)):
             raise UnsupportedWeights(

@@ -1,4 +1,4 @@
-"""How many connections there may be, and who makes way."""
+"""How many connections there may be, and which is closed when there are more."""
 
 import logging
 import socket

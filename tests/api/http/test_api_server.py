@@ -35,7 +35,7 @@ class ServerProcess:
         self.process.send_signal(number)
 
     def end(self) -> None:
-        """Assert that it ends in peace, having closed everything."""
+        """Assert that it ends without an error, having closed everything."""
         output, errors = self.process.communicate(timeout=30)
         assert (self.process.returncode, output) == (0, "ended\n"), errors
 

@@ -549,11 +549,11 @@ FORM = "multipart/form-data; boundary=b"
     [
         ("multipart/form-data", b"x", 400, 3003, "without its boundary"),
         ("multipart/form-data; boundary=", b"x", 400, 3003, "without its boundary"),
-        ("multipart/form-data; boundary=" + "b" * 2000, b"x", 400, 3003, "no sound multipart"),
+        ("multipart/form-data; boundary=" + "b" * 2000, b"x", 400, 3003, "not valid multipart"),
         ("application/json", b"{}", 400, 3003, "curl"),
         ("", b"", 400, 3003, "curl"),
         (FORM, b"", 400, 3003, "cut short"),
-        (FORM, b"garbage", 400, 3003, "no sound multipart"),
+        (FORM, b"garbage", 400, 3003, "not valid multipart"),
         (FORM, b'--b\r\ncontent-disposition: form-data; name="file"\r\n\r\nabc', 400, 3003, "cut short"),
         (FORM, b'--b\r\ncontent-disposition: form-data; name="file"\r\n\r\nabc\r\n--b--\r\n', 400, 5006, "file_name"),
         (FORM, b'--b\r\ncontent-disposition: form-data; name="file_name"\r\n\r\nx\r\n--b--\r\n', 400, 5006, "file:"),
@@ -565,7 +565,7 @@ FORM = "multipart/form-data; boundary=b"
             5006,
             "1000",
         ),
-        (FORM, b"--b\r\n" + b"h" * 100_000 + b": y\r\n\r\na\r\n--b--\r\n", 400, 3003, "no sound multipart"),
+        (FORM, b"--b\r\n" + b"h" * 100_000 + b": y\r\n\r\na\r\n--b--\r\n", 400, 3003, "not valid multipart"),
     ],
 )
 def test_broken_forms(

@@ -167,7 +167,7 @@ def test_only_models_of_the_catalog_are_fetched(shared_server: LiveServer, model
 
 def test_only_an_admins_token_starts_downloads(tmp_path: Path) -> None:
     with fetching_server(tmp_path) as server:
-        token, _ = server.store.create_token("acc", "tenant", ["run", "finetunes"])
+        token, _ = server.store.create_token("acc", "user", ["run", "finetunes"])
         wait_until(server.store.has_tokens)
         headers = {"authorization": f"Bearer {token}"}
         assert server.client.get("/api/models", headers=headers).status_code == 200

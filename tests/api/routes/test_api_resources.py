@@ -152,7 +152,7 @@ def test_schema_needs_a_model_that_is_there(shared_server: LiveServer) -> None:
 
 
 def _leaves(kind: type[Exception]) -> list[type[Exception]]:
-    # Other rooms may refine an error for themselves; on the wire theirs is the one of the tree.
+    # Other packages may refine an error for themselves; on the wire theirs is the one of the tree.
     below = [child for child in kind.__subclasses__() if child.__module__ == errors.__name__]
     return [leaf for child in below for leaf in _leaves(child)] if below else [kind]
 
@@ -177,7 +177,7 @@ def test_a_long_message_keeps_its_beginning_and_its_advice() -> None:
     assert str(errors.BadAdapter("x" * 2000)) == "x" * 2000
 
 
-def test_request_errors_are_the_callers_to_mend() -> None:
+def test_request_errors_are_the_callers_to_correct() -> None:
     assert all(entry.status < 500 for kind, entry in WIRE_ERRORS.items() if issubclass(kind, RequestError))
 
 

@@ -60,7 +60,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveSe
 
 
 def accepts_what_fits(context: Any, response: Any, case: Any) -> bool | None:
-    """schemathesis' own check, but for refusals that no schema of single fields can foresee: each says what it is."""
+    """schemathesis' own check, except for refusals that no schema of single fields can foresee: each says why."""
     if response.status_code == 400:
         [error] = response.json()["errors"]
         if error["code"] in (NOT_OFFERED, CONTEXT_OVERFLOW):

@@ -33,7 +33,7 @@ await serve({
       return ask.result;
     };
     const tools = { [name]: tool({ description, inputSchema: jsonSchema(parameters), execute }) };
-    // Echo would say its prompt, a call, for ever.
+    // Echo would say its prompt, a call, forever.
     const prepareStep = ({ stepNumber }) => ({ toolChoice: stepNumber ? "none" : "auto" });
     const asked = { ...settings(ask), tools, prepareStep, stopWhen: stepCountIs(2) };
     const { text } = await generateText(asked);

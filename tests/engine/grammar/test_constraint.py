@@ -33,7 +33,7 @@ def test_every_token_that_fits_may_come_and_the_end_where_the_answer_fits() -> N
     assert after("start: /(ab)*/", 3) == [2, 3, 9, END]
 
 
-def test_a_character_may_be_spelt_in_pieces_but_not_left_in_the_middle() -> None:
+def test_a_character_may_be_spelled_in_pieces_but_not_left_in_the_middle() -> None:
     assert after("start: /é?/") == [6, 8, END]
     assert after("start: /é?/", 6) == [7]
     assert after("start: /./", 6) == [7]

@@ -170,15 +170,15 @@ def test_the_second_start_maps_what_the_first_one_packed(tmp_path: Path) -> None
     assert worth["model.norm.weight"] == pytest.approx(again.file.tensors["norm"])
 
 
-def test_another_form_or_changed_weights_are_packed_anew(tmp_path: Path) -> None:
+def test_another_form_or_changed_weights_are_packed_again(tmp_path: Path) -> None:
     folder, cache = tmp_path / "model", tmp_path / "cache"
     make_tiny_checkpoint(folder)
     packed(folder, "int8", cache).file.finish()
     assert not packed(folder, "int4", cache).file.warm
     worth = make_tiny_checkpoint(folder, seed=1)
-    anew = packed(folder, "int8", cache)
-    assert not anew.file.warm
-    np.testing.assert_array_equal(anew.file.tensors["norm"], worth["model.norm.weight"])
+    again = packed(folder, "int8", cache)
+    assert not again.file.warm
+    np.testing.assert_array_equal(again.file.tensors["norm"], worth["model.norm.weight"])
 
 
 def test_progress_goes_up_to_its_total(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def make_at(path: Path) -> Path:
 
 
 @pytest.mark.parametrize("damage", [other_key, truncated, longer, empty, damaged_header, other_tensors])
-def test_what_is_not_this_is_made_anew(path: Path, damage: Callable[[Path], None]) -> None:
+def test_what_is_not_this_is_made_again(path: Path, damage: Callable[[Path], None]) -> None:
     damage(path)
     file = make(path)
     assert_filled(file)

@@ -79,7 +79,7 @@ def test_scores_change_no_answer(folder: Path) -> None:
     assert answers(open_runner(folder), mixed, stagger=2) == expected
 
 
-def test_a_scored_prompt_is_computed_anew_and_can_be_reused(folder: Path) -> None:
+def test_a_scored_prompt_is_computed_again_and_can_be_reused(folder: Path) -> None:
     runner = open_runner(folder)
     scoring = replace(PLAIN, scores=0, score_prompt=True)
     [first], [second], [third] = (run(runner, [request]) for request in (PLAIN, scoring, PLAIN))

@@ -151,7 +151,7 @@ def check_answers(schema: Any) -> list[str]:
     grammar = json_grammar(schema)
     open_constraint(grammar)
     answers = [ramble(grammar, seed, most=60) for seed in range(3)]
-    understood = spelt_out(schema)
+    understood = as_plain_text(schema)
     drafts = (jsonschema.Draft202012Validator, jsonschema.Draft7Validator, jsonschema.Draft4Validator)
     validator = next(draft for draft in drafts if draft(draft.META_SCHEMA).is_valid(understood))
     for said in answers:
@@ -159,13 +159,13 @@ def check_answers(schema: Any) -> list[str]:
     return answers
 
 
-def spelt_out(schema: Any) -> Any:
+def as_plain_text(schema: Any) -> Any:
     """The same with OpenAPI's `nullable`, which validators do not know, as a type."""
     if isinstance(schema, list):
-        return [spelt_out(item) for item in schema]
+        return [as_plain_text(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {key: spelt_out(value) for key, value in schema.items() if key != "nullable"}
+    made = {key: as_plain_text(value) for key, value in schema.items() if key != "nullable"}
     if schema.get("nullable") is True and "type" in made:
         made["type"] = [made["type"], "null"]
     return made

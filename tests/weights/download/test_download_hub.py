@@ -91,7 +91,7 @@ def test_other_content_of_the_same_size_is_refused(hub: FileServer, tmp_path: Pa
     assert is_downloaded(tmp_path, SPEC)
 
 
-def test_a_part_damaged_on_disk_is_fetched_anew(hub: FileServer, tmp_path: Path) -> None:
+def test_a_part_damaged_on_disk_is_fetched_again(hub: FileServer, tmp_path: Path) -> None:
     serve_repository(hub, FILES)
     folder = pull(SPEC, tmp_path)
     (folder / "model.safetensors").unlink()
@@ -99,7 +99,7 @@ def test_a_part_damaged_on_disk_is_fetched_anew(hub: FileServer, tmp_path: Path)
     assert (pull(SPEC, tmp_path) / "model.safetensors").read_bytes() == FILES["model.safetensors"]
 
 
-def test_a_file_damaged_on_disk_is_fetched_anew(hub: FileServer, tmp_path: Path) -> None:
+def test_a_file_damaged_on_disk_is_fetched_again(hub: FileServer, tmp_path: Path) -> None:
     serve_repository(hub, FILES)
     folder = pull(SPEC, tmp_path)
     (folder / "model.safetensors").write_bytes(b"cut")

@@ -63,7 +63,7 @@ def test_a_killed_run_is_taken_up(index: FileServer, tmp_path: Path) -> None:
     assert set(index.ranges_of(WHEEL)) == wanted
 
 
-def test_a_damaged_part_is_fetched_anew(index: FileServer, tmp_path: Path) -> None:
+def test_a_damaged_part_is_fetched_again(index: FileServer, tmp_path: Path) -> None:
     serve_wheel(index, CONTENT)
     with pytest.raises(KeyboardInterrupt):
         pull(SPEC, tmp_path, kill)

@@ -30,7 +30,7 @@ SMALL_VALUES = 1000
 """A body up to these sizes is read in the event loop, where a thread would cost more than it saves."""
 
 _SURROGATES_BYTES = 1 << 20
-"""In a larger body nobody looks for the reason why it is no JSON."""
+"""In a larger body nobody looks for the reason why it is not JSON."""
 
 Parsed = TypeVar("Parsed")
 
@@ -164,7 +164,7 @@ def _count(text: bytes) -> int:
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body. Raises as `parse_json` does, and BadBody for what is no object."""
+    """The JSON object in a body. Raises as `parse_json` does, and BadBody for what is not an object."""
     value = parse_json(body)
     if not isinstance(value, dict):
         raise BadBody('The JSON body must be an object, like {"prompt": "…"}.')

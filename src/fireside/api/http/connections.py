@@ -1,6 +1,6 @@
-"""How many connections there may be, in all and of one peer, and who makes way when there are more.
+"""How many connections there may be, in all and of one peer, and which is closed when there are more.
 
-A connection that is idle, or still at its headers, makes way for a new one: first of the peer that has the most. Where
+A connection that is idle, or still at its headers, is closed for a new one: first of the peer that has the most. Where
 none is, the new one is answered only if it asks whether the server lives.
 """
 

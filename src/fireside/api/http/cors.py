@@ -1,6 +1,6 @@
 """Web pages of other origins, as the operator allows them (CORS).
 
-A page that may call still needs a token where there are tokens: an origin is no proof of who asks.
+A page that may call still needs a token where there are tokens: an origin does not prove who asks.
 """
 
 from starlette.datastructures import MutableHeaders

@@ -18,7 +18,7 @@ class ValueCount:
         self._in_string = False
 
     def add(self, text: bytes) -> Iterator[int]:
-        """Count on, slice by slice; `found` after each. What is no JSON may be counted wrongly."""
+        """Count on, slice by slice; `found` after each. What is not JSON may be counted wrongly."""
         start = 0
         while start < len(text):
             end = min(start + SLICE, len(text))

@@ -12,7 +12,7 @@ httptools itself limits neither size nor time of a request's head, and uvicorn h
 - a refused request gets the API's error envelope;
 - when a connection ends, every request on it learns of it (uvicorn tells only the last of several pipelined ones);
 - a connection may stay idle between two requests for `idle_timeout` seconds;
-- connections are counted (`fireside.api.http.connections`): one that is idle makes way for others;
+- connections are counted (`fireside.api.http.connections`): one that is idle is closed for others;
 - an HTTP/1.0 client never gets chunks, which it could not read: the connection's end is the answer's.
 
 Not covered here: a body's time and size (`fireside.api.http.body`), streams (`fireside.api.http.sse`).
@@ -111,7 +111,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_fields += 1
         self._count(len(name) + len(value))
-        if self._in_head:  # a trailer is no header: nobody looks at it
+        if self._in_head:  # a trailer is not a header: nobody looks at it
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -119,7 +119,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = False
         self._disarm()
         if self.parser.get_method() == b"CONNECT":
-            raise self._refuse(BadHttp("This server is no proxy."))
+            raise self._refuse(BadHttp("This server is not a proxy."))
         if self.parser.get_http_version() not in ("1.0", "1.1"):
             raise self._refuse(BadHttp("This server speaks HTTP/1.1 and HTTP/1.0."))
         if not self._is_welcome and self.url.partition(b"?")[0].decode("latin-1") not in PROBE_PATHS:

@@ -72,7 +72,7 @@ def url_of(sock: socket.socket) -> str:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which ends in peace: `serve` returns after a signal, rather than raise it once more.
+    """uvicorn's server, whose `serve` returns after a signal, rather than raise it once more.
 
     The first SIGINT or SIGTERM stops accepting and lets running answers end, for at most `drain_seconds`; then, or at a
     second signal, each of those that are left gets its error and ends.

@@ -197,7 +197,7 @@ class _MultipartForm:
 
 
 def _broken(error: FormParserError) -> BadBody:
-    return BadBody(f"The body is no sound multipart/form-data: {error}.")
+    return BadBody(f"The body is not valid multipart/form-data: {error}.")
 
 
 def _too_large(max_bytes: int) -> BodyTooLarge:

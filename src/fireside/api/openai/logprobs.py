@@ -10,7 +10,7 @@ TokenName = Callable[[int, bytes], str]
 
 
 def chat_name(token: int, text: bytes) -> str:
-    """Its text, or its bytes where that is no UTF-8: "\\xf0\\x9f"."""
+    """Its text, or its bytes where that is not UTF-8: "\\xf0\\x9f"."""
     try:
         return text.decode()
     except UnicodeDecodeError:
@@ -18,7 +18,7 @@ def chat_name(token: int, text: bytes) -> str:
 
 
 def text_name(token: int, text: bytes) -> str:
-    """Its text, or its bytes where that is no UTF-8: "bytes:\\xf0\\x9f"."""
+    """Its text, or its bytes where that is not UTF-8: "bytes:\\xf0\\x9f"."""
     try:
         return text.decode()
     except UnicodeDecodeError:

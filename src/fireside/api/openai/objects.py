@@ -36,7 +36,7 @@ class TokenLogprob:
     """How likely a token was: the natural logarithm of its probability, -9999.0 for as good as impossible.
 
     Args:
-        token: its text; where that is no UTF-8, its bytes as `\\xHH`.
+        token: its text; where that is not UTF-8, its bytes as `\\xHH`.
     """
 
     token: str
@@ -64,7 +64,7 @@ class TextLogprobs:
     """Of the tokens of which `text` consists, in four lists of one length. Values as in `TokenLogprob`.
 
     Args:
-        tokens: their texts; where that is no UTF-8, their bytes as `bytes:\\xHH`.
+        tokens: their texts; where that is not UTF-8, their bytes as `bytes:\\xHH`.
         token_logprobs: null for the first token of a prompt.
         top_logprobs: of the likeliest at each place, and of the token itself.
         text_offset: where in `text` each begins, in characters.
@@ -130,7 +130,7 @@ class ChunkChoice:
 class ChatCompletionChunk:
     """A frame of a stream of chat/completions.
 
-    Where include_usage was asked for, every frame has a usage: null, but for the last, which has no choices.
+    Where include_usage was asked for, every frame has a usage: null, except for the last, which has no choices.
     """
 
     id: str

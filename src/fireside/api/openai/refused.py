@@ -1,7 +1,7 @@
 """Fields of OpenAI's and vLLM's APIs that are not offered here, and would change the answer: refused by name.
 
 A value that asks for nothing passes. Fields that do something, or change no answer, are in
-`fireside.api.openai.fields`; what is in neither place is no field of this API.
+`fireside.api.openai.fields`; what is in neither place is not a field of this API.
 """
 
 from collections.abc import Mapping

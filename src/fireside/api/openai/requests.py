@@ -65,7 +65,7 @@ def _request(parsed: ChatInput | CompletionInput, model: str, account: str) -> T
 
 
 def _seeded(request: TextRequest, count: int) -> tuple[TextRequest, ...]:
-    """So many times the same, but for the seed: the first keeps it, each further one has the next, as in vLLM."""
+    """So many times the same, except for the seed: the first keeps it, each further one has the next, as in vLLM."""
     seed = request.sampling.seed
     return tuple(
         replace(

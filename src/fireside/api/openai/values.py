@@ -39,7 +39,7 @@ def _prompt(given: object) -> OnePrompt:
         if not given:
             raise PydanticCustomError("prompt_empty", "each should have at least one token")
         ids = tuple(whole(token) for token in given)
-        # type(True) is no int, which isinstance would take it for.
+        # type(True) is not an int, which isinstance would take it for.
         if all(type(token) is int and 0 <= token <= _MAX_ID for token in ids):
             return cast("tuple[int, ...]", ids)
     raise PydanticCustomError("prompt", "should be a text, a list of token ids, or a list of either")

@@ -13,7 +13,7 @@ _DROPPED = ("title", "$defs")
 
 
 class PublishedSchema(GenerateJsonSchema):
-    """An answer has all its fields, with defaults or without, but for those that may be `Unset`."""
+    """An answer has all its fields, with defaults or without, except for those that may be `Unset`."""
 
     def field_is_required(
         self,

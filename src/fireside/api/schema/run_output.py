@@ -88,7 +88,7 @@ class FunctionCallObject:
 
 
 def function_call_object(call: FunctionCall) -> FunctionCallObject:
-    """The object of one call; arguments that are no JSON are a string."""
+    """The object of one call; arguments that are not JSON are a string."""
     result = UNSET if call.result is None else msgspec.Raw(call.result.encode())
     error = UNSET if call.error is None else call.error
     return FunctionCallObject(call.name, _arguments(call.arguments), call.milliseconds, result, error)

@@ -41,7 +41,7 @@ class ChatFormat:
         always_system: put it before conversations that bring none, too.
         has_system: whether there is a place for what the system says of tools and JSON.
         dialect: how tools are told to the model and how it calls them.
-        thinking: the tags of what a model thinks before it answers, which is no part of the answer.
+        thinking: the tags of what a model thinks before it answers, which is not part of the answer.
     """
 
     name: str

@@ -3,14 +3,14 @@ order of roles, then the opening of the assistant's turn, where that is not open
 
 from fireside.chat.formats.base import ChatFormat, Conversation
 from fireside.chat.pieces import Piece, control, words
-from fireside.chat.tools import spelt_out
+from fireside.chat.tools import as_plain_text
 
 IM_START = "<|im_start|>"
 IM_END = "<|im_end|>"
 
 
 def _render(conversation: Conversation) -> list[Piece]:
-    messages = spelt_out(conversation.messages)
+    messages = as_plain_text(conversation.messages)
     pieces: list[Piece] = []
     for message in messages:
         pieces += [control(IM_START), *words(f"{message.role}\n{message.content}"), control(IM_END), *words("\n")]

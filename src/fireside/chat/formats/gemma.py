@@ -13,14 +13,14 @@ told of them in Hermes' words, and a tool's answer is the user's.
 
 from fireside.chat.formats.base import BLANK_LINE, ChatFormat, Conversation, two_sides
 from fireside.chat.pieces import Piece, control, words
-from fireside.chat.tools import spelt_out
+from fireside.chat.tools import as_plain_text
 
 BOS = "<bos>"
 START, END = "<start_of_turn>", "<end_of_turn>"
 
 
 def _render(conversation: Conversation) -> list[Piece]:
-    system, turns = two_sides(spelt_out(conversation.messages))
+    system, turns = two_sides(as_plain_text(conversation.messages))
     prefix = system + BLANK_LINE if system else ""
     if (prefix or not turns) and all(assistant for assistant, _ in turns):
         turns.insert(0, (False, ""))

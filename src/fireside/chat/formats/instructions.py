@@ -22,7 +22,7 @@ A tool's answer is the user's.
 
 from fireside.chat.formats.base import ChatFormat, Conversation
 from fireside.chat.pieces import Piece, control, words
-from fireside.chat.tools import spelt_out
+from fireside.chat.tools import as_plain_text
 
 EOT = "<|EOT|>"
 CODER_SYSTEM = (
@@ -33,7 +33,7 @@ CODER_SYSTEM = (
 
 
 def _deepseek_coder(conversation: Conversation) -> list[Piece]:
-    messages = spelt_out(conversation.messages)
+    messages = as_plain_text(conversation.messages)
     pieces: list[Piece] = []
     for index, message in enumerate(messages):
         if message.role == "system":
@@ -49,7 +49,7 @@ def _deepseek_coder(conversation: Conversation) -> list[Piece]:
 
 def _neural_chat(conversation: Conversation) -> list[Piece]:
     headings = {"system": "System", "assistant": "Assistant"}
-    messages = spelt_out(conversation.messages)
+    messages = as_plain_text(conversation.messages)
     turns = [f"### {headings.get(message.role, 'User')}:\n{message.content}" for message in messages]
     if messages[-1].role != "assistant":
         turns.append("### Assistant:\n")

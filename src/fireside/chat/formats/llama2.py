@@ -12,14 +12,14 @@ that raises on roles that do not alternate, neighbouring turns of one side are j
 
 from fireside.chat.formats.base import ChatFormat, Conversation, two_sides
 from fireside.chat.pieces import Piece, control, sentence
-from fireside.chat.tools import spelt_out
+from fireside.chat.tools import as_plain_text
 
 BOS = "<s>"
 EOS = "</s>"
 
 
 def _render(conversation: Conversation) -> list[Piece]:
-    system, turns = two_sides(spelt_out(conversation.messages))
+    system, turns = two_sides(as_plain_text(conversation.messages))
     if system or not turns:
         first = next((index for index, (assistant, _) in enumerate(turns) if not assistant), None)
         if first is None:

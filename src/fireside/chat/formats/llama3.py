@@ -15,7 +15,7 @@ from fireside.chat.dialects import ToolDialect, openai_tool, to_json
 from fireside.chat.formats.base import BLANK_LINE, ChatFormat, Conversation
 from fireside.chat.messages import Message, ToolOffer
 from fireside.chat.pieces import Piece, control, words
-from fireside.chat.tools import spelt_out
+from fireside.chat.tools import as_plain_text
 
 BOS = "<|begin_of_text|>"
 END = "<|eot_id|>"
@@ -56,7 +56,7 @@ def _said(message: Message, *, last: bool) -> list[Piece]:
 
 
 def _render_3(conversation: Conversation) -> list[Piece]:
-    messages = spelt_out(conversation.messages)
+    messages = as_plain_text(conversation.messages)
     pieces = [control(BOS)]
     for index, message in enumerate(messages):
         pieces += _turn(message.role, _said(message, last=index == len(messages) - 1))

@@ -10,7 +10,7 @@ template raises on roles that do not alternate, neighbouring turns of one side a
 
 from fireside.chat.formats.base import ChatFormat, Conversation, blank_lined, two_sides
 from fireside.chat.pieces import Piece, control, sentence
-from fireside.chat.tools import spelt_out
+from fireside.chat.tools import as_plain_text
 
 BOS = "<s>"
 EOS = "</s>"
@@ -18,7 +18,7 @@ EOS = "</s>"
 
 def _render(conversation: Conversation) -> list[Piece]:
     pieces = [control(BOS)]
-    turns = _turns(*two_sides(spelt_out(conversation.messages)))
+    turns = _turns(*two_sides(as_plain_text(conversation.messages)))
     said = ""
     for index, (assistant, content) in enumerate(turns):
         # A space parts this turn from the one before; after a control token the mark of a fresh sentence does.

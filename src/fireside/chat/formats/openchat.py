@@ -7,13 +7,13 @@ A tool's answer is the user's.
 
 from fireside.chat.formats.base import ChatFormat, Conversation
 from fireside.chat.pieces import Piece, control, words
-from fireside.chat.tools import spelt_out
+from fireside.chat.tools import as_plain_text
 
 END_OF_TURN = "<|end_of_turn|>"
 
 
 def _render(conversation: Conversation) -> list[Piece]:
-    messages = spelt_out(conversation.messages)
+    messages = as_plain_text(conversation.messages)
     pieces: list[Piece] = []
     for message in messages:
         role = "user" if message.role == "tool" else message.role

@@ -10,13 +10,13 @@
 
 from fireside.chat.formats.base import ChatFormat, Conversation
 from fireside.chat.pieces import Piece, control, words
-from fireside.chat.tools import spelt_out
+from fireside.chat.tools import as_plain_text
 
 EOS = "</s>"
 
 
 def _render(conversation: Conversation) -> list[Piece]:
-    messages = spelt_out(conversation.messages)
+    messages = as_plain_text(conversation.messages)
     pieces: list[Piece] = []
     for message in messages:
         role = "user" if message.role == "tool" else message.role

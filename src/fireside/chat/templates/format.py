@@ -15,7 +15,7 @@ from fireside.chat.pieces import Piece, control, words
 from fireside.chat.templates.messages import Job, JobCall, JobMessage, JobTool, Rendered
 from fireside.chat.templates.renderer import TemplateRenderer
 from fireside.chat.templates.source import CheckpointTemplate
-from fireside.chat.tools import HERMES, spelt_out
+from fireside.chat.tools import HERMES, as_plain_text
 from fireside.errors import InvalidInput, UnsupportedWeights
 
 _THOUGHT = ("<think>", "</think>")
@@ -70,7 +70,7 @@ def _job(conversation: Conversation, template: CheckpointTemplate, dialect: Tool
     messages, offer = list(conversation.messages), conversation.offer
     if dialect is HERMES:
         # The template knows no tools: what is called and answered are words of the assistant and the user.
-        messages = [replace(one, role="user") if one.role == "tool" else one for one in spelt_out(messages)]
+        messages = [replace(one, role="user") if one.role == "tool" else one for one in as_plain_text(messages)]
         offer = None
     last = messages[-1]
     open_turn = last.role == "assistant" and not last.tool_calls and bool(last.content.strip())
@@ -112,7 +112,7 @@ def _ask(job: Job, renderer: TemplateRenderer | None) -> Rendered:
 
 
 def _check(answer: Rendered, job: Job) -> None:
-    """Raises InvalidInput, UnsupportedWeights for what is no prompt."""
+    """Raises InvalidInput, UnsupportedWeights for what is not a prompt."""
     if answer.refused is not None:
         raise InvalidInput([f"messages: the model's chat template refuses them: {answer.refused}"])
     if answer.lost is not None:

@@ -84,7 +84,7 @@ def answer_ids(request: GenerationRequest) -> list[int]:
     if sampling.seed is None or sampling.temperature == 0:
         return ids
     words = bytes(ids).split(b" ")
-    random.Random(sampling.seed).shuffle(words)  # noqa: S311 - this is no secret
+    random.Random(sampling.seed).shuffle(words)  # noqa: S311 - this is not a secret
     return list(b" ".join(words))
 
 

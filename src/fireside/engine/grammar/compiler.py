@@ -52,5 +52,5 @@ class GrammarCompiler:
             return Constraint(open_matcher(self._vocabulary.result(), grammar), vocab_size)
         except BadGrammar:
             raise
-        except BaseException as error:  # a panic of llguidance's is no Exception
+        except BaseException as error:  # a panic of llguidance's is not an Exception
             raise EngineFailed(f"The JSON schema, pattern or tools cannot be compiled: {error!r}") from error

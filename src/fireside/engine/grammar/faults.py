@@ -176,7 +176,7 @@ def _smallest(schema: dict[str, Any], own: str, reason: Reason, deadline: float)
             if said and plain(said) == plain(own):
                 found = there, child, said
                 break
-            # A part that nothing fits is no fault of its own where it need not be there.
+            # A part that nothing fits is not a fault of its own where it need not be there.
             if said and not found and "unsatisfiable" in own:
                 found = there, child, said
         if found is None:

@@ -31,7 +31,7 @@ _OPTIONS = '%llguidance {"no_forcing": true}\n'
 
 
 class _Words(TokenizerWrapper):
-    """What llguidance asks of a tokenizer, but for tokenizing."""
+    """What llguidance asks of a tokenizer, except for tokenizing."""
 
     def __init__(self, table: TokenTable) -> None:
         self.tokens = list(table.bytes_of)

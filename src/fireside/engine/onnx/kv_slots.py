@@ -128,7 +128,7 @@ class KvSlots:
 
     def _make_room(self, reserve: int, target: int, keep: int) -> bool:
         """Whether `reserve` positions fit into slot `target`, after giving back other idle slots, the least recently
-        used first, but for `keep`."""
+        used first, except for `keep`."""
         free = self.capacity - self._used() + self.slots[target].touched
         held = [
             index for index, slot in enumerate(self.slots) if slot.idle and slot.touched and index not in (target, keep)

@@ -29,7 +29,7 @@ from fireside.weights.checkpoint import AwqLinear, BlockLinear, Checkpoint, Codi
 from fireside.weights.nbits import choose_block_size, dense_blocks, pack_awq, pack_blocks, quantize, unpack_awq
 
 PACK_VERSION = 2
-"""Raise it whenever the packed bytes change meaning: old cache files are then made anew."""
+"""Raise it whenever the packed bytes change meaning: old cache files are then made again."""
 
 SMALL_MODEL = 250_000_000
 """Parameters up to which "auto" means f32. Rounding hurts a small model most (8-bit arithmetic changes SmolLM2-135M's
@@ -141,7 +141,7 @@ def _chooser(checkpoint: Planned, mode: WeightsMode) -> Choose:
         block = min(coding.block for coding in coded)
         if codings == coded and all(coding.bits == 4 for coding in coded):
             return "int4", block
-        # Eight bits hold any of these codes; four would round those of eight anew.
+        # Eight bits hold any of these codes; four would round those of eight again.
         return ("int8" if any(coding.only for coding in coded) else rounded), block
 
     return choose

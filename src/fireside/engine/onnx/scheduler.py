@@ -179,7 +179,7 @@ class Scheduler:
         slot = self._slots.place(
             request.prompt_ids,
             len(request.prompt_ids) + request.max_tokens,
-            # An adapter changes keys and values: what one computed is no prefix for another.
+            # An adapter changes keys and values: what one computed is not a prefix for another.
             (request.account, request.cache_salt, request.adapter.id if request.adapter else ""),
             exact=is_reproducible(request.sampling),
             fresh=request.score_prompt,

@@ -7,7 +7,7 @@ const MAX_PARAMETERS = 128; // of a function, and properties of one pattern
 const MAX_TAGS = 256; // @param tags of one comment
 const MAX_NUMBER = 2 ** 53; // beyond it JSON's readers differ
 
-/** The code is no function whose parameters can be told. */
+/** The code is not a function whose parameters can be told. */
 class CodeError extends Error {}
 
 /** What is found in each function. `sources` are pairs of name and code. */

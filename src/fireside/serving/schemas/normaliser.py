@@ -57,7 +57,7 @@ class _Normaliser:
         if isinstance(given, bool):
             return given
         if not isinstance(given, Mapping):
-            raise SchemaFault(place, f"{shown(given)} is no schema: that is an object, true or false.")
+            raise SchemaFault(place, f"{shown(given)} is not a schema: that is an object, true or false.")
         base = self._references.base(given, inherited)
         node = modern(given, place, lambda schema: self._resolved(schema, base, place), single=self._references.single)
         if "not" in node and says_nothing(node["not"]):

@@ -24,7 +24,7 @@ _OBJECT = ("properties", "required", "additionalProperties", "patternProperties"
 
 
 def prepare(schema: Mapping[str, Any] | bool, title: str, layout: Mapping[str, Any] = LAID_OUT) -> Node:
-    """The schema for llguidance's `%json`; every answer that fits it fits `schema`. It is JSON already, but for depth.
+    """The schema for llguidance's `%json`; every answer that fits it fits `schema`. It is JSON, except for depth.
 
     Args:
         title: what the schema is, for messages.

@@ -61,7 +61,7 @@ class References:
         fragment = unquote(fragment)
         found = self._walk(resource, fragment) if fragment[:1] in ("", "/") else self._anchors.get((uri, fragment))
         if found is None:
-            raise SchemaFault(place, f"{shown(reference)} is not in the schema. Add it to $defs, or mend its name.")
+            raise SchemaFault(place, f"{shown(reference)} is not in the schema. Add it to $defs, or correct its name.")
         return found
 
     def _walk(self, resource: Target, fragment: str) -> Target | None:
@@ -96,7 +96,7 @@ class References:
 
 
 def _joined(base: str, reference: str) -> tuple[str, str]:
-    """A URI and its fragment; what is no URI at all stands for itself."""
+    """A URI and its fragment; what is not a URI stands for itself."""
     try:
         uri, fragment = urldefrag(urljoin(base, reference))
     except ValueError:

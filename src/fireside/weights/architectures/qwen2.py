@@ -11,7 +11,7 @@ ARCHITECTURE = Architecture(
     model_type="qwen2",
     gguf="qwen2",
     block=Block(biases=QKV),
-    # The key does not switch the biases, which are always there; some files have it all the same.
+    # The key does not switch the biases, which are always there; some files have it anyway.
     accepted={**PLAIN, "attention_bias": (True,)},
     defaults={"sliding_window": 4096, "max_window_layers": 28},
     from_hf=with_qwen_window,

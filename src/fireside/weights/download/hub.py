@@ -146,7 +146,7 @@ def _fetch_file(
                 f"{file.name} arrived damaged: its checksum is not the expected one. Try again; if it stays so, "
                 "something on the way changes it."
             )
-        # What an earlier run left may be damaged; what this one brings anew is not.
+        # What an earlier run left may be damaged; what this one brings again is not.
         _fetch_file(client, url, file, path, progress, headers)
         return
     rename_durably(part, path)

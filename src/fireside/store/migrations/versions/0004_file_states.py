@@ -8,7 +8,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Make the table anew, as its key changes, and bring its rows over."""
+    """Make the table again, as its key changes, and bring its rows over."""
     old = sa.table("finetune_files", *map(sa.column, (*_KEPT, "dropped_at")))
     op.rename_table("finetune_files", "finetune_files_0003")
     old.name = "finetune_files_0003"

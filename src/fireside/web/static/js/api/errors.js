@@ -70,7 +70,7 @@ export async function readError(response) {
 }
 
 /**
- * Whether somebody asked for it: a request that was stopped is no fault.
+ * Whether somebody asked for it: a request that was stopped is not a fault.
  *
  * @param {unknown} error
  */

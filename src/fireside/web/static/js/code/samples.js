@@ -28,7 +28,7 @@ import { pythonSample } from "./python.js";
  * @param {Record<string, any>} body
  * @param {{needsToken: boolean, preface?: string | null}} more
  * @returns {CodeRequest}
- * @throws {import("../api/errors.js").ApiError} for a name that is no model's id
+ * @throws {import("../api/errors.js").ApiError} for a name that is not a model's id
  */
 export function codeRequest(account, model, body, { needsToken, preface }) {
   const { origin } = location;

@@ -1,7 +1,7 @@
 // @ts-check
 /** Where there is math in Markdown: `$…$`, `\(…\)`, and on lines of its own `$$…$$` and `\[…\]`. */
 
-/** Longer than this is no formula. */
+/** Longer than this is not a formula. */
 const MAX_LENGTH = 4000;
 
 const INLINE = [

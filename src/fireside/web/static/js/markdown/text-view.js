@@ -81,7 +81,7 @@ export class TextView {
         if (this.#growing) await this.#rest((performance.now() - began) / SHARE);
       }
     } catch {
-      // Without it the text stays as it is, which is no harm.
+      // Without it the text stays as it is, which does no harm.
       this.#tooMuch = true;
     }
     this.#setBusy(false);

@@ -51,7 +51,7 @@ class ModelState extends HTMLElement {
     else announce(`${name}: ${LABELS[now.state]}.`);
   }
 
-  /** Changes what is there rather than make it anew: a click may be half done. */
+  /** Changes what is there rather than make it again: a click may be half done. */
   #draw() {
     const model = /** @type {Model} */ (this.#model);
     if (!this.firstChild) fill(this, this.#line, this.#progress, this.#detail, this.#action);

@@ -5,7 +5,7 @@ import { fill, freshId, h } from "../lib/dom.js";
 
 /**
  * @typedef {object} Tab
- * @property {string} id what stays the same when the tabs are made anew
+ * @property {string} id what stays the same when the tabs are made again
  * @property {string} label
  * @property {() => Node} content made when the tab is shown
  */

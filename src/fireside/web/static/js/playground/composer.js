@@ -98,7 +98,7 @@ class Composer extends HTMLElement {
   }
 
   /**
-   * Say why nothing was sent, and lead to the place where that can be mended.
+   * Say why nothing was sent, and lead to the place where that can be fixed.
    *
    * @param {{text: string, name?: string}} why
    */

@@ -141,7 +141,7 @@ export function shortened(text) {
 
 /**
  * Whether more can come of an answer: the model was cut off, or somebody or something else ended it. What was held to
- * a form is not among them: a grammar begins anew with each request.
+ * a form is not among them: a grammar begins again with each request.
  *
  * @param {Answer} answer
  */

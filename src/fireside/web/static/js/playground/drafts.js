@@ -1,5 +1,5 @@
 // @ts-check
-/** What is typed into a parameter's field and is no value (yet): it is shown, told, and keeps a request from being sent. */
+/** What is typed into a parameter's field and is not a value (yet): it is shown, told, and keeps a request from being sent. */
 
 export class Drafts extends EventTarget {
   /** @type {Map<string, {problem: string, local: boolean}>} by the parameter's name */

@@ -35,7 +35,7 @@ class ParameterControl extends HTMLElement {
     playground.drafts.removeEventListener("change", this.#showProblem);
   }
 
-  /** Whether the field holds something that is no value. */
+  /** Whether the field holds something that is not a value. */
   get #drafted() {
     return this.#epoch === playground.drafts.epoch && this.#field.getAttribute("aria-invalid") === "true";
   }

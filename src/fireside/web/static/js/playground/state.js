@@ -111,7 +111,7 @@ export class PlaygroundState extends EventTarget {
   }
 
   /**
-   * Begin anew, with the settings of now.
+   * Begin again, with the settings of now.
    *
    * @param {{written?: boolean}} [address] whether it says so already
    */

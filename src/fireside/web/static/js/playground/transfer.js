@@ -57,7 +57,7 @@ export async function imported(file) {
  * @returns {Conversation}
  */
 function conversation(data) {
-  need(isObject(data), "is no object");
+  need(isObject(data), "is not an object");
   const lanes = list(data.lanes, "lanes", MAX_LANES).map((lane) => ({
     model: modelId(lane?.model),
     lora: text(lane?.lora, "lora"),
@@ -118,7 +118,7 @@ const result = (data) => ({ id: text(data?.id, "id"), name: text(data.name, "nam
  * @returns {import("./conversation.js").Answer}
  */
 function answer(data) {
-  need(isObject(data), "an answer is no object");
+  need(isObject(data), "an answer is not an object");
   const state = oneOf(data.state, ["running", "done", "stopped", "failed", "interrupted"], "state");
   return {
     text: text(data.text, "text"),
@@ -184,7 +184,7 @@ const isObject = (value) => typeof value === "object" && value !== null && !Arra
  * @returns {string}
  */
 function text(value, name) {
-  need(typeof value === "string", `has a ${name} that is no text`);
+  need(typeof value === "string", `has a ${name} that is not a text`);
   return value;
 }
 
