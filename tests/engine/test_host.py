@@ -132,7 +132,7 @@ def test_it_ends_with_its_input() -> None:
 def test_what_it_cannot_read_ends_it_with_a_status_and_a_trace(junk: bytes) -> None:
     done = host_after(LOAD + junk)
     assert done.returncode == host.UNREADABLE
-    assert b"what the server sent cannot be read" in done.stderr
+    assert b"invalid message from the server" in done.stderr
     assert b"Traceback" in done.stderr
 
 

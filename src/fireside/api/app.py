@@ -1,4 +1,4 @@
-"""Puts the routes together."""
+"""Assembles the application from its routes."""
 
 from importlib.util import find_spec
 
@@ -28,14 +28,14 @@ from fireside.web import pages
 
 
 def all_routes(context: Context) -> list[Route]:
-    """Every route there is, one for each path and method."""
+    """All routes, one for each path and method."""
     resources = (health, account, models, finetune_files, binding, run, endpoints, page_data, control)
     routes = [route for resource in resources for route in resource.routes(context)]
     return [*pages.routes(), *routes, *openapi.routes(routes)]
 
 
 def create_router(context: Context) -> Router:
-    """All routes, with neither guard nor error handling."""
+    """All routes, without authentication or error handling."""
     by_path: dict[str, list[Route]] = {}
     for route in all_routes(context):
         by_path.setdefault(route.path, []).append(route)
@@ -95,7 +95,7 @@ def _check_sandbox() -> None:
         raise missing_extra("Functions (FIRESIDE_FUNCTIONS)", "functions")
     if not can_lock_down():
         raise ConfigError(
-            "Functions run only where the kernel filters system calls (seccomp, on x86-64 or ARM64), and this one "
+            "Functions require a kernel that filters system calls (seccomp, on x86-64 or ARM64), and this one "
             "refuses. Allow it in the container's profile, or turn FIRESIDE_FUNCTIONS off."
         )
 

@@ -1,4 +1,4 @@
-"""What every route works with."""
+"""The shared context of all routes."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,12 +17,12 @@ from fireside.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """What whoever runs the server offers.
+    """Control over the running server, offered by the process that runs it.
 
     Args:
-        secret: of the server's own file.
-        stop: begins the server's end; returns at once.
-        load: returns once a model is in memory. Raises what loading it does.
+        secret: the secret in the server's own file.
+        stop: begins the shutdown and returns immediately.
+        load: returns once a model is in memory. Raises the errors of loading it.
         unload: ends a model's engine, and says whether there was one. Raises Busy while it is at work.
     """
 
@@ -34,7 +34,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Made once, in `create_app`."""
+    """Created once, in `create_app`."""
 
     settings: Settings
     service: TextService
@@ -47,7 +47,7 @@ class Context:
     control: Control | None = None
 
     def exact_model(self, model: str) -> ModelSpec:
-        """The very model of this id or alias, and no stand-in for it. Raises UnknownModel, InvalidModelId."""
+        """The model with this id or alias itself, never its stand-in. Raises UnknownModel, InvalidModelId."""
         for spec in self.service.models():
             if model in spec.names:
                 return spec

@@ -1,4 +1,4 @@
-"""Text generation, whatever route asked for it: adapter, answers (whole or as a stream), usage."""
+"""Text generation for all routes: adapter, answers (whole or streamed), usage."""
 
 import asyncio
 import logging
@@ -37,7 +37,7 @@ LOGPROB_BYTES = 400
 
 
 class AnswerWriter(Frames, Protocol):
-    """How a route writes its answer."""
+    """Writes answers in the format of a route."""
 
     def whole(self, answers: Sequence[Delta], headers: Mapping[str, str]) -> Response:
         """What a request gets that asked for no stream: each choice in one piece, and each with the usage of all."""
@@ -46,7 +46,7 @@ class AnswerWriter(Frames, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """What is to be generated.
+    """A generation to run.
 
     Args:
         spec: the model that answers, as the requests' own was resolved.
@@ -64,7 +64,7 @@ class Generation:
 
     @property
     def request(self) -> TextRequest:
-        """The first of them; the others differ in prompt and seed alone."""
+        """The first request; the others differ only in prompt and seed."""
         return self.choices.requests[0]
 
 
@@ -97,7 +97,7 @@ class GenerationResponse:
 
 
 async def complete(context: Context, generation: Generation) -> Delta:
-    """Generate the whole answer of one request, with nobody waiting on a connection.
+    """Generate the whole answer of one request that has no waiting connection.
 
     Raises as `GenerationResponse` does.
     """
@@ -137,7 +137,7 @@ async def _generated(context: Context, asked: Generation) -> AsyncIterator[Async
 
 
 async def _record(context: Context, spec: ModelSpec, choices: Choices) -> None:
-    """Add to the account's usage. The client has its answer by now: a failure here is for the log alone."""
+    """Add to the account's usage. The client already has its answer, so a failure is only logged."""
     account, usage = choices.requests[0].account, choices.usage()
     if not usage.prompt_tokens:
         return
@@ -151,7 +151,7 @@ async def _record(context: Context, spec: ModelSpec, choices: Choices) -> None:
 
 @dataclass(slots=True)
 class _Pieces:
-    """What has come of a choice."""
+    """The answer of one choice so far."""
 
     texts: list[str] = field(default_factory=list)
     calls: list[ToolCall] = field(default_factory=list)
@@ -207,7 +207,7 @@ async def _collect(
                     logprobs += more
                     if logprobs > MAX_LOGPROBS:
                         raise InvalidInput(
-                            [f"logprobs: these are more than {MAX_LOGPROBS}: ask for fewer at once, or for a stream"]
+                            [f"logprobs: the answer has more than {MAX_LOGPROBS} of them: request fewer, or a stream"]
                         )
                     if hold is not None:
                         hold(more * LOGPROB_BYTES)

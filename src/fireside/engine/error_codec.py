@@ -67,7 +67,7 @@ def encode_error(error: BaseException) -> ErrorData:
     """An error as data: as the leaf that it is or inherits from. Any other becomes EngineFailed, and is logged here."""
     leaf = next((name for kind in type(error).__mro__ if LEAVES.get(name := kind.__name__) is kind), None)
     if leaf is None:
-        logger.error("a fault in the engine", exc_info=error)
+        logger.error("unexpected error in the engine", exc_info=error)
         # What is said of a wrong value is meant to be read; what a library says of itself could name anything.
         is_clear = isinstance(error, FiresideError | ValueError)
         leaf = EngineFailed.__name__
@@ -82,7 +82,7 @@ def decode_error(data: ErrorData) -> FiresideError:
         parameters = msgspec.convert(data.arguments, _PARAMETERS[data.leaf])
         error = LEAVES[data.leaf](**msgspec.structs.asdict(parameters))
     except (KeyError, msgspec.ValidationError) as fault:
-        logger.error("the engine reported an error that is none of Fireside's: %r (%s)", data, fault)
+        logger.error("the engine reported an unknown error: %r (%s)", data, fault)
         return EngineFailed("The engine reported an error that cannot be read. The server's log says more.")
     for note in data.notes[:MAX_NOTES]:
         error.add_note(note)

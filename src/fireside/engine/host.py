@@ -85,7 +85,7 @@ def _pump(channel: Channel, inbox: "queue.SimpleQueue[ToEngine]") -> None:
         while (message := channel.read()) is not None:
             inbox.put(message)
     except Exception:
-        logger.exception("what the server sent cannot be read; the engine ends")
+        logger.exception("invalid message from the server; the engine exits")
         os._exit(UNREADABLE)
     os._exit(0)
 

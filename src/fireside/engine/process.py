@@ -178,7 +178,7 @@ class ProcessEngine:
         except OSError as error:
             return errors.EngineFailed(f"The engine process cannot be started: {error.strerror}.")
         except Exception:
-            logger.exception("the engine's command cannot be made")
+            logger.exception("the engine's command cannot be built")
             return errors.EngineFailed("The engine process cannot be started. The server's log says more.")
         self._send(Load(self._engine.kind, msgspec.Raw(msgspec.msgpack.encode(self._options))))
         broken = False
@@ -188,8 +188,8 @@ class ProcessEngine:
         except (asyncio.IncompleteReadError, ConnectionResetError):
             pass
         except Exception:
-            # Bytes that are no message, or a fault in what listens to progress: nobody may wait forever because of it.
-            logger.exception("the engine process cannot be understood; it is stopped")
+            # Invalid bytes, or an error in the progress callback: no request may wait forever because of it.
+            logger.exception("invalid message from the engine process; stopping it")
             broken = True
             _kill(process)
         finally:

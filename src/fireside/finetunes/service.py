@@ -212,7 +212,7 @@ class FineTunes:
         try:
             self._sweep(grace)
         except (StoreUnavailable, OSError) as error:  # it will be tried again, and nobody waits for it
-            logger.warning("What fine-tunes left behind could not be removed: %s", error)
+            logger.warning("Leftover files of fine-tunes could not be removed: %s", error)
 
     def _sweep(self, grace: float) -> None:
         self._readers.remove_ended()
@@ -257,7 +257,7 @@ class FineTunes:
             path = locate(data_dir, spec)
             return None if path is None else open_checkpoint(path)
         except ModelError as error:
-            logger.warning("A fine-tune is not compared with %s, whose files cannot be read: %s", spec.id, error)
+            logger.warning("Cannot check a fine-tune against %s, whose files cannot be read: %s", spec.id, error)
             return None
 
     def _activate(self, finetune: FineTune, base: Base) -> None:

@@ -90,7 +90,7 @@ class Downloads:
         except FiresideError as failure:
             error = str(failure)
         except Exception:
-            logger.exception("The download of %s broke off", spec.id)
+            logger.exception("The download of %s failed", spec.id)
             error = "The download broke off because of a fault in Fireside; the server's log says more."
         with self._lock:
             if self._running.get(spec.id) is not download:

@@ -142,7 +142,7 @@ def test_an_account_has_so_many_requests_under_way_and_others_have_theirs(bounde
             )
         headers = {"authorization": f"Bearer {tokens['acc']}"}
         wait_until(lambda: under_way(bounded)._requests["acc"] == 2)
-        assert "2 requests under way" in check_error(bounded.run({"prompt": "hi"}, headers=headers), 429, 3040)
+        assert "limit of 2 running requests" in check_error(bounded.run({"prompt": "hi"}, headers=headers), 429, 3040)
         other = bounded.client.post(
             bounded.run_path(account="other"),
             json={"prompt": "hi"},
@@ -160,7 +160,7 @@ def test_bodies_under_way_take_so_much_memory(bounded: LiveServer) -> None:
         first.sendall(bounded.post_bytes(b"", "Content-Length: 900000", length=False) + b" " * 800_000)
         body = {"prompt": "x" * 100_000, "unknown": "x" * 300_000}
         wait_until(lambda: under_way(bounded)._bytes.total() == 800_000)
-        assert "as much memory as they may, 1 MB" in check_error(bounded.run(body), 429, 3040)
+        assert "memory limit of 1 MB" in check_error(bounded.run(body), 429, 3040)
         assert bounded.run({"prompt": "hi"}).status_code == 200
     wait_until(lambda: bounded.run(body).status_code == 200)
     # One alone is always taken.
@@ -248,7 +248,7 @@ def test_refusals_take_longer_and_longer_but_lock_nobody_out(
     began = time.monotonic()
     assert fresh_server.run({"prompt": "hi"}, headers={"authorization": f"Bearer {token}"}).status_code == 200
     assert len(slept) == count, time.monotonic() - began
-    lines = [line for line in caplog.messages if line.startswith("Refused a request from 127.0.0.1")]
+    lines = [line for line in caplog.messages if line.startswith("Rejected a request from 127.0.0.1")]
     assert len(lines) == 1
 
 

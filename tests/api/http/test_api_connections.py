@@ -95,7 +95,7 @@ def test_the_log_has_one_line_for_many(caplog: pytest.LogCaptureFixture) -> None
     with caplog.at_level(logging.WARNING):
         added(connections, A, 50)
     [line] = caplog.messages
-    assert f"1 connections are open, 1 of them from {A}: idle ones are closed" in line
+    assert f"1 connections are open, 1 of them from {A}: closing idle ones" in line
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_stream_options_without_a_stream(shared_server: LiveServer, place: str) 
     for fields in ({}, {"stream": False}, {"stream": None}):
         response = post(shared_server, place, {**body, "stream_options": {"include_usage": True}, **fields})
         said = error(response, 400)
-        assert (said["param"], said["message"]) == ("stream_options", "stream_options: goes with stream: true only")
+        assert (said["param"], said["message"]) == ("stream_options", "stream_options: requires stream: true")
     assert post(shared_server, place, {**body, "stream_options": None}).status_code == 200
 
 
@@ -219,7 +219,7 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
     ({"tools": [{"type": "function", "function": {"name": "f"}}] * 2}, "tools: two have the name 'f'", "tools"),
     ({"n": 0}, "n: should be greater than or equal to 1", "n"),
     ({"n": 129}, "n: should be less than or equal to 128", "n"),
-    ({"top_logprobs": 3}, "top_logprobs: goes with logprobs: true only", "top_logprobs"),
+    ({"top_logprobs": 3}, "top_logprobs: requires logprobs: true", "top_logprobs"),
     ({"logprobs": True, "top_logprobs": 21}, "top_logprobs: should be less than or equal to 20", "top_logprobs"),
     ({"logprobs": 1}, "logprobs: should be a valid boolean", "logprobs"),
     ({"logit_bias": {"a": 1}}, "logit_bias: should map token ids to numbers from -100 to 100", "logit_bias"),
@@ -237,13 +237,13 @@ WRONG: list[tuple[dict[str, Any], str, str | None]] = [
     ({"structured_outputs": {"structural_tag": "{}"}}, "structural_tag is not offered", "structured_outputs"),
     ({"metadata": 5}, "metadata: should be a valid dictionary", "metadata"),
     ({"user": 5}, "user: should be a valid string", "user"),
-    ({"continue_final_message": True}, "the last message is not the assistant's", "continue_final_message"),
+    ({"continue_final_message": True}, "the last message must be the assistant's", "continue_final_message"),
     ({"add_generation_prompt": False}, "the assistant's turn always begins", "add_generation_prompt"),
     ({"request_id": "a b"}, "request_id: String should match pattern", "request_id"),
     ({"modalities": ["text", "audio"]}, "modalities: this server reads and writes text only", "modalities"),
-    ({"no_such_field": None, "nor this one": 1}, "nor this one: this API has no such field: leave it out", None),
-    ({"no_such_field": 0}, "no_such_field: this API has no such field: leave it out", "no_such_field"),
-    ({"messages": [{"role": "assistant", "content": "", "refusal": "no"}]}, "refusal is not read", "messages"),
+    ({"no_such_field": None, "nor this one": 1}, "nor this one: unknown field: leave it out", None),
+    ({"no_such_field": 0}, "no_such_field: unknown field: leave it out", "no_such_field"),
+    ({"messages": [{"role": "assistant", "content": "", "refusal": "no"}]}, "refusal is not supported", "messages"),
     ({"functions": [{"name": "f"}]}, "functions: OpenAI has replaced this field", "functions"),
 ]
 
@@ -269,12 +269,12 @@ def test_wrong_fields_are_named(
         ({"prompt": [-1]}, "prompt: should be a text, a list of token ids, or a list of either"),
         ({"prompt": [True]}, "prompt: should be a text, a list of token ids, or a list of either"),
         ({"prompt": ["a"] * 129}, "prompt: should be at most 128 prompts"),
-        ({"prompt": ["a"] * 65, "n": 2}, "prompt: 65 prompts with 2 answers each are more than 128 answers"),
+        ({"prompt": ["a"] * 65, "n": 2}, "prompt: 65 prompts with 2 answers each exceed the limit of 128 answers"),
         ({"suffix": "end"}, "suffix: this server does not fill in"),
         ({"best_of": 2, "n": 3}, "best_of: should be at least n"),
-        ({"best_of": 2, "stream": True}, "best_of: above n it does not go with stream"),
+        ({"best_of": 2, "stream": True}, "best_of: cannot exceed n when streaming"),
         ({"min_tokens": 17}, "min_tokens: should be at most max_tokens, which is 16"),
-        ({"max_tokens": 0}, "max_tokens: 0 goes with echo: true only"),
+        ({"max_tokens": 0}, "max_tokens: 0 requires echo: true"),
         ({"logprobs": 21}, "logprobs: should be less than or equal to 20"),
         ({"prompt_logprobs": 1}, "prompt_logprobs: not offered: ask for logprobs"),
     ],

@@ -258,7 +258,7 @@ def test_a_token_that_there_is_not(client: OpenAI) -> None:
 def test_more_logprobs_than_one_answer_holds(client: OpenAI) -> None:
     prompts = ["x" * 1000] * 16
     fields: dict[str, Any] = {"echo": True, "max_tokens": 0, "logprobs": 20}
-    with pytest.raises(BadRequestError, match="logprobs: these are more than 262144") as raised:
+    with pytest.raises(BadRequestError, match="logprobs: the answer has more than 262144") as raised:
         complete(client, prompts, **fields)
     assert raised.value.param == "logprobs"
     tokens = [0] * len(prompts)

@@ -64,7 +64,7 @@ def test_turns_with_calls() -> None:
         Message("assistant", "", (ToolCall("call_1", "weather", "{}"),)),
         Message("tool", "sunny", tool_call_id="call_1"),
     )
-    with pytest.raises(InvalidInput, match="tool_calls go with the role assistant"):
+    with pytest.raises(InvalidInput, match="tool_calls is allowed only with the role assistant"):
         request(messages=[{**TURNS[0], "role": "user", "content": "hi"}])
 
 

@@ -547,14 +547,14 @@ FORM = "multipart/form-data; boundary=b"
 @pytest.mark.parametrize(
     ("content_type", "body", "status", "code", "reason"),
     [
-        ("multipart/form-data", b"x", 400, 3003, "without its boundary"),
-        ("multipart/form-data; boundary=", b"x", 400, 3003, "without its boundary"),
+        ("multipart/form-data", b"x", 400, 3003, "has no boundary"),
+        ("multipart/form-data; boundary=", b"x", 400, 3003, "has no boundary"),
         ("multipart/form-data; boundary=" + "b" * 2000, b"x", 400, 3003, "not valid multipart"),
         ("application/json", b"{}", 400, 3003, "curl"),
         ("", b"", 400, 3003, "curl"),
-        (FORM, b"", 400, 3003, "cut short"),
+        (FORM, b"", 400, 3003, "truncated"),
         (FORM, b"garbage", 400, 3003, "not valid multipart"),
-        (FORM, b'--b\r\ncontent-disposition: form-data; name="file"\r\n\r\nabc', 400, 3003, "cut short"),
+        (FORM, b'--b\r\ncontent-disposition: form-data; name="file"\r\n\r\nabc', 400, 3003, "truncated"),
         (FORM, b'--b\r\ncontent-disposition: form-data; name="file"\r\n\r\nabc\r\n--b--\r\n', 400, 5006, "file_name"),
         (FORM, b'--b\r\ncontent-disposition: form-data; name="file_name"\r\n\r\nx\r\n--b--\r\n', 400, 5006, "file:"),
         (FORM, b"--b\r\nx: y\r\n\r\na\r\n" * 20 + b"--b--\r\n", 400, 5006, "more than once"),

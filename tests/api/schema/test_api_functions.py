@@ -136,7 +136,7 @@ def test_hostile_functions_leave_the_server_well(server: LiveServer) -> None:
         ({"functions": [ADD, ADD]}, "functions.1.name: add is the name of another function"),
         ({"functions": [{"name": "a b", "code": "() => 1"}]}, "functions.0.name: should be"),
         ({"functions": [{"name": "f", "code": "/** @schema [] */ a => 1"}]}, "functions.0.code: what follows @schema"),
-        ({"raw": True}, "functions: not with raw"),
+        ({"raw": True}, "functions: cannot be combined with raw"),
     ],
 )
 def test_functions_that_cannot_be_run_are_refused(server: LiveServer, changed: dict[str, object], problem: str) -> None:

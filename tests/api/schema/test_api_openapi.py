@@ -24,8 +24,9 @@ from support.live_server import LiveServer, live_server, wait_until
 KNOWN = {"account_id": "acc", "model": LORA}
 NOT_OFFERED, CONTEXT_OVERFLOW, SCHEMA_VIOLATED = 5100, 5021, 5006
 BETWEEN_FIELDS = re.compile(
-    "content is missing|tool_call_id is missing|tool_calls go with|tool_choice: |goes with messages|printable character"
-    "|two have the name|is required with the type|not with |goes with stream|or the JSON text of one"
+    "content is missing|tool_call_id is missing|tool_calls is allowed|tool_choice: |goes with messages"
+    "|printable character|two have the name|is required with the type|not with |cannot be combined with "
+    "|requires stream|or the JSON text of one"
 )
 ROUTES = all_routes(Context(Settings(), EchoService(), None, None, None, None, None, None))  # type: ignore[arg-type]
 DOCUMENT = document([route for route in ROUTES if isinstance(route, Operation)])

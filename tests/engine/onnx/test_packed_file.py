@@ -282,5 +282,5 @@ def test_the_folder_goes_while_it_is_packed(path: Path, caplog: pytest.LogCaptur
         entry.unlink()
     path.parent.rmdir()
     file.finish()
-    assert "could not be kept" in caplog.text
+    assert "cannot save the repacked weights" in caplog.text
     assert_filled(file)

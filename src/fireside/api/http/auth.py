@@ -1,4 +1,4 @@
-"""Who may call what.
+"""Authentication and authorization.
 
 While no token was ever made (only possible on loopback) everybody on this machine may use every account id. But what
 comes from this machine is not always its user's: a web page in the browser may be anybody's, also one that another
@@ -42,7 +42,7 @@ LOCAL_ID = "local"
 """Stands for token, user and account while the server has no tokens. Any other account id works just as well then."""
 
 COMMAND = TokenGrant("command", LOCAL_ID, frozenset(SCOPES))
-"""The grant of whoever has the secret of the server's own file."""
+"""The grant for the secret in the server's own file."""
 
 _AUTHENTICATION_ERROR = "Authentication error"
 _ACCOUNT = re.compile(r"/client/v4/accounts/([^/]*)(?:/.*)?", re.DOTALL)
@@ -101,8 +101,8 @@ def check_exposure(settings: Settings, store: Store) -> None:
     """Raises ConfigError for an address that others can reach, while no token protects the server."""
     if not is_loopback(settings.host) and not store.has_tokens():
         raise ConfigError(
-            f"Whoever reaches {settings.host or 'every address'} could use this server, as it has no tokens. Make one "
-            "first: fireside token create. Or listen on 127.0.0.1."
+            f"Anyone who reaches {settings.host or 'any address'} could use this server, as it has no tokens. Create "
+            "one first: fireside token create. Or listen on 127.0.0.1."
         )
 
 
@@ -112,7 +112,7 @@ _THREADS = 2
 
 
 class Guard:
-    """Admits or refuses a request before it is routed."""
+    """Admits or rejects a request before it is routed."""
 
     def __init__(self, settings: Settings, store: Store, secret: str | None = None) -> None:
         """`secret` is what the commands on this machine bring; without it they are nobody special."""
@@ -187,8 +187,8 @@ def _check_account(account_id: str, grant: TokenGrant | None) -> None:
         raise NotPermitted(_AUTHENTICATION_ERROR)
     if not _ACCOUNT_ID.fullmatch(account_id):
         raise NoSuchRoute(
-            "Could not route to this account, perhaps its id is invalid? It has 1 to 64 letters, digits, '-' or '_', "
-            "and an unset shell variable leaves it empty."
+            "Could not route to this account, perhaps its id is invalid? It must be 1 to 64 letters, digits, '-' or "
+            "'_'; an unset shell variable leaves it empty."
         )
 
 
@@ -197,13 +197,13 @@ def _check_local(headers: Headers) -> None:
     if len(hosts) != 1 or not is_loopback(_host_name(f"//{hosts[0]}")):
         raise NotPermitted(
             "This server has no tokens and answers only requests to a loopback host such as 127.0.0.1 or localhost. "
-            "To reach it by another name, make a token first."
+            "To reach it by another name, create a token first (fireside token create)."
         )
     for name in _HANDED_ON:
         if name in headers:
             raise NotPermitted(
-                f"This request came through a proxy (header {name}), and this server has no tokens to tell who may: "
-                "make a token first (fireside token create)."
+                f"This request came through a proxy (header {name}), and this server has no tokens to authenticate it: "
+                "create a token first (fireside token create)."
             )
 
 
@@ -223,8 +223,8 @@ def _check_page(headers: Headers, allowed: frozenset[str], *, navigates: bool) -
         foreign += [site for site in headers.getlist("sec-fetch-site") if site not in ("same-origin", "none")]
     if foreign:
         raise NotPermitted(
-            "This server has no tokens and does not answer web pages of other origins. Its operator can allow some: "
-            "FIRESIDE_ALLOWED_ORIGINS."
+            "This server has no tokens and rejects requests from web pages of other origins. Its operator can allow "
+            "origins: FIRESIDE_ALLOWED_ORIGINS."
         )
 
 

@@ -1,4 +1,4 @@
-"""From the bytes of a request to a JSON object: bounded in size, in time and in depth."""
+"""Reads the JSON body of a request, bounded in size, time and depth."""
 
 import asyncio
 import json
@@ -141,13 +141,13 @@ def _decompress(body: bytes, coding: str, max_bytes: int, stop: int | None = Non
         # One byte more than allowed is enough to know; the rest of a bomb is never inflated.
         plain = inflate.decompress(body, most + 1)
     except zlib.error as error:
-        raise BadBody(f"The body says it is gzip, but it cannot be read as such: {error}.") from error
+        raise BadBody(f"The body is not valid gzip, although Content-Encoding says so: {error}.") from error
     if len(plain) > max_bytes:
         raise _too_large(max_bytes)
     if len(plain) > most:
         return None
     if not inflate.eof or inflate.unused_data:
-        raise BadBody("The body says it is gzip, but it is cut short or something follows its end.")
+        raise BadBody("The gzip body is truncated, or has data after its end.")
     return plain
 
 
@@ -157,8 +157,8 @@ def _count(text: bytes) -> int:
     for found in count.add(text):
         if found > MAX_VALUES:
             raise BodyTooLarge(
-                f"The request body holds more than {MAX_VALUES} values (texts, numbers, lists and maps): send less at "
-                "once."
+                f"The request body has more than {MAX_VALUES} values (strings, numbers, arrays and objects): send a "
+                "smaller one."
             )
     return count.found
 
@@ -190,10 +190,10 @@ def parse_json(body: bytes) -> Any:
     except UnicodeDecodeError:
         raise InvalidDataType("The JSON body is not valid UTF-8.") from None
     except msgspec.ValidationError:
-        raise InvalidDataType("The JSON body holds a number that is out of range.") from None
+        raise InvalidDataType("The JSON body has a number that is out of range.") from None
     except msgspec.DecodeError as error:
         if _has_lone_surrogate(body):
-            raise InvalidDataType("The JSON body holds a lone surrogate (half of a \\uD8xx\\uDCxx pair).") from None
+            raise InvalidDataType("The JSON body has a lone surrogate (half of a \\uD8xx\\uDCxx pair).") from None
         raise BadBody(f"The body is not JSON: {error}.") from None
 
 

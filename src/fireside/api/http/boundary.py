@@ -1,4 +1,4 @@
-"""The outermost layer: request id, guard, and every error as one envelope."""
+"""The outermost layer: assigns the request id, authenticates, and renders errors."""
 
 import asyncio
 import logging

@@ -99,11 +99,11 @@ class Connections:
         idle = self._idle.get(peer)
         if (kept_back := self._seldom.due()) is not None:
             logger.warning(
-                "%d connections are open, %d of them from %s: %s (this happened %d times since the last such line)",
+                "%d connections are open, %d of them from %s: %s (%d times since the last such line)",
                 self._count,
                 len(self._open.get(peer, ())),
                 peer,
-                "idle ones are closed to make room" if idle else "new ones are only told whether the server lives",
+                "closing idle ones" if idle else "new ones may only ask for health",
                 kept_back + 1,
             )
         if not idle:

@@ -119,15 +119,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head = False
         self._disarm()
         if self.parser.get_method() == b"CONNECT":
-            raise self._refuse(BadHttp("This server is not a proxy."))
+            raise self._refuse(BadHttp("CONNECT is not supported: this server is not a proxy."))
         if self.parser.get_http_version() not in ("1.0", "1.1"):
             raise self._refuse(BadHttp("This server speaks HTTP/1.1 and HTTP/1.0."))
         if not self._is_welcome and self.url.partition(b"?")[0].decode("latin-1") not in PROBE_PATHS:
-            raise self._refuse(Busy("The server has as many connections as it can have. Try again later."))
+            raise self._refuse(Busy("The server has reached its limit of connections. Try again later."))
         if self.parser.should_upgrade():
             return  # on to _unsupported_upgrade_warning
         if len(self.pipeline) >= MAX_PIPELINED:
-            raise self._refuse(BadHttp(f"More than {MAX_PIPELINED} requests wait on this connection."))
+            raise self._refuse(
+                BadHttp(f"This connection has more than {MAX_PIPELINED} pipelined requests: wait for their answers.")
+            )
         if self.parser.get_http_version() == "1.0":
             self.expect_100_continue = False  # it would take "100 Continue" for the answer (RFC 9110, 10.1.1)
         self.scope["extensions"] = {ABORT: {"abort": self.transport.abort}}

@@ -1,6 +1,6 @@
-"""Refused requests cost their sender time: so that guessing, and asking for what is refused, cannot be done quickly.
+"""Rejected requests are answered slowly, so that tokens cannot be guessed quickly.
 
-Nobody else is slowed, and nobody is locked out: a good request of the same sender is answered at once.
+No other sender is slowed, and none is locked out: a valid request of the same sender is answered immediately.
 """
 
 import logging
@@ -86,5 +86,5 @@ class Slowdown:
         """Say in the log that a token was refused."""
         if (kept_back := self._seldom.due()) is not None:
             logger.warning(
-                "Refused a request from %s: %s (%d more since the last such line)", address, reason, kept_back
+                "Rejected a request from %s: %s (%d more since the last such line)", address, reason, kept_back
             )

@@ -1,4 +1,4 @@
-"""An answer as server-sent events.
+"""Answers as server-sent events.
 
 The response starts with the first token or the first keep-alive comment, whichever comes first. An error before that is
 an ordinary error answer; after it, a frame with the error, and the end. `data: [DONE]` is sent exactly once.
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 KEEP_ALIVE = b": keep-alive\n\n"
 DONE = b"data: [DONE]\n\n"
 ABORT = "fireside.abort"
-"""ASGI extension of Fireside's own server: its "abort" drops the connection at once, unsent bytes and all."""
+"""ASGI extension of Fireside's own server: its "abort" closes the connection immediately and discards unsent bytes."""
 
 _PADDING = "abdefghijklmnopqrstuvwxyz0123456789"
 
@@ -54,7 +54,7 @@ def frame(data: object) -> bytes:
 
 
 def padding() -> str:
-    """Text of random length, so that who watches the line cannot tell tokens by their lengths."""
+    """Text of random length, which hides token lengths from observers of the connection."""
     return _PADDING[: random.randrange(len(_PADDING))]  # noqa: S311  (a length, not a secret)
 
 
@@ -123,15 +123,15 @@ class EventStream:
                     if body:
                         await self._write(body)
         except TimeoutError:
-            raise RequestTimeout(f"The answer was not done within {self._timeout:g} seconds.") from None
+            raise RequestTimeout(f"The answer did not finish within {self._timeout:g} seconds.") from None
         raise EngineFailed("The answer broke off without an end.")
 
     async def _break_off(self, error: BaseException) -> None:
-        """Once bytes are sent there is no error answer any more: a last frame says what happened."""
+        """Report an error after bytes were sent, when an error response is no longer possible: as the last frame."""
         if isinstance(error, asyncio.CancelledError):
             error = why_cancelled(self._scope)
         elif not isinstance(error, FiresideError):
-            logger.error("A stream broke off", exc_info=error)
+            logger.error("A stream failed", exc_info=error)
         await self._write(self._frames.error(error) + DONE, more=False)
 
     async def _write(self, body: bytes, *, more: bool = True) -> None:
@@ -163,7 +163,7 @@ class EventStream:
         if self._writing_since is not None:
             due = self._writing_since + self._write_timeout
             if now >= due:
-                logger.warning("Dropped a client that had read nothing for %g seconds", self._write_timeout)
+                logger.warning("Disconnected a client that read nothing for %g seconds", self._write_timeout)
                 self._abort()
                 return
         else:

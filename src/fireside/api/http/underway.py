@@ -101,8 +101,8 @@ class UnderWay:
         account = OPEN if grant is None else grant.account_id
         if self._requests[account] >= self.settings.account_requests:
             raise Busy(
-                f"The account has {self.settings.account_requests} requests under way, as many as it may. "
-                "Try again when some of them have ended."
+                f"The account has reached its limit of {self.settings.account_requests} running requests. "
+                "Try again when some have finished."
             )
         lease = Lease(account, None if grant is None else grant.token_id, asyncio.current_task(), self)
         self._requests[account] += 1
@@ -129,8 +129,8 @@ class UnderWay:
         held, most = self._bytes[lease.account], self.settings.account_body_mb * 1024 * 1024
         if held > lease.size and held + size > most:
             raise Busy(
-                f"The bodies of the account's requests under way take as much memory as they may, "
-                f"{self.settings.account_body_mb} MB. Try again when some of them have ended."
+                f"The bodies of the account's running requests have reached their memory limit of "
+                f"{self.settings.account_body_mb} MB. Try again when some have finished."
             )
         self._bytes[lease.account] += size
         lease.size += size
@@ -148,7 +148,7 @@ class UnderWay:
             try:
                 revoked = await asyncio.to_thread(self.store.revoked_among, tokens)
             except StoreUnavailable:
-                logger.warning("The database does not tell which tokens were revoked; the next look may")
+                logger.warning("Cannot read revoked tokens from the database; retrying at the next check")
                 continue
             for lease in [lease for lease in self._leases if lease.token_id in revoked and lease.task is not None]:
                 lease.cut_off = NotAuthenticated("The token of this request was revoked while it ran.")

@@ -44,7 +44,7 @@ async def receive_file(
         StoreUnavailable: the file cannot be written, as the disk is full, say.
     """
     if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
-        raise FeatureUnavailable("Compressed uploads are not supported: send the form plain.")
+        raise FeatureUnavailable("Compressed uploads are not supported: send the form uncompressed.")
     boundary = _boundary(headers.get("content-type", ""))
     declared = headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > max_bytes + _FORM_BYTES:
@@ -56,7 +56,7 @@ async def receive_file(
                 async with asyncio.timeout(timeout):
                     await _read_all(form, receive, idle_timeout)
             except TimeoutError:
-                raise RequestTimeout(f"The upload was not done within {timeout:g} seconds.") from None
+                raise RequestTimeout(f"The upload did not finish within {timeout:g} seconds.") from None
             await form.write_rest()
     except OSError as error:
         raise StoreUnavailable(f"The server cannot write the file: {error.strerror}.") from error
@@ -70,7 +70,7 @@ async def _read_all(form: "_MultipartForm", receive: Receive, idle_timeout: floa
             async with asyncio.timeout(idle_timeout):
                 message = await receive()
         except TimeoutError:
-            raise RequestTimeout(f"Nothing of the upload arrived for {idle_timeout:g} seconds.") from None
+            raise RequestTimeout(f"No data of the upload arrived for {idle_timeout:g} seconds.") from None
         if message["type"] == "http.disconnect":
             raise ClientGone
         more = message.get("more_body", False)
@@ -86,7 +86,7 @@ def _boundary(content_type: str) -> bytes:
         )
     if not options.get(b"boundary"):
         raise BadBody(
-            "The content type multipart/form-data came without its boundary. Do not set this header yourself: curl -F, "
+            "The content type multipart/form-data has no boundary. Do not set this header yourself: curl -F, "
             "fetch with FormData, and the SDKs set it, boundary included."
         )
     return options[b"boundary"]
@@ -146,7 +146,7 @@ class _MultipartForm:
     def result(self) -> dict[str, str]:
         """The fields, when the form is complete. Raises BadBody, InvalidInput."""
         if not self._ended:
-            raise BadBody("The form is cut short: its closing boundary is missing.")
+            raise BadBody("The form is truncated: its closing boundary is missing.")
         if self._files != 1:
             raise InvalidInput(["file: the form needs exactly one part of this name"])
         return {name: bytes(value).decode("utf-8", "replace") for name, value in self._fields.items()}

@@ -64,13 +64,13 @@ class StreamOptions(NullIsUnset):
     @classmethod
     def _is_offered(cls, value: object) -> object:
         if isinstance(value, dict) and value.get("continuous_usage_stats"):
-            raise PydanticCustomError("not_offered", "continuous_usage_stats is not offered: ask for include_usage")
+            raise PydanticCustomError("not_offered", "continuous_usage_stats is not supported: use include_usage")
         return value
 
 
 def _with_stream(options: StreamOptions, info: ValidationInfo) -> StreamOptions:
     if not info.data.get("stream", True):
-        raise PydanticCustomError("no_stream", "goes with stream: true only")
+        raise PydanticCustomError("no_stream", "requires stream: true")
     return options
 
 
@@ -164,7 +164,7 @@ class ChatInput(_Common):
     @model_validator(mode="after")
     def _scores_go_together(self) -> Self:
         if self.top_logprobs and not self.logprobs:
-            raise PydanticCustomError("top_logprobs", "top_logprobs: goes with logprobs: true only")
+            raise PydanticCustomError("top_logprobs", "top_logprobs: requires logprobs: true")
         return self
 
     @model_validator(mode="after")
@@ -175,11 +175,11 @@ class ChatInput(_Common):
             name = "add_generation_prompt" if self.add_generation_prompt else "continue_final_message"
             raise PydanticCustomError(
                 "goes_on",
-                "{name}: a last message of the assistant is always continued; for another answer leave it out",
+                "{name}: a last message of the assistant is always continued; for a new answer, leave it out",
                 {"name": name},
             )
         if not goes_on and self.continue_final_message is True:
-            raise PydanticCustomError("begins", "continue_final_message: the last message is not the assistant's")
+            raise PydanticCustomError("begins", "continue_final_message: the last message must be the assistant's")
         if not goes_on and self.add_generation_prompt is False:
             raise PydanticCustomError(
                 "begins", "add_generation_prompt: the assistant's turn always begins after a message of another role"
@@ -209,15 +209,15 @@ class CompletionInput(_Common):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.max_tokens == 0 and not self.echo:
-            raise PydanticCustomError("nothing", "max_tokens: 0 goes with echo: true only")
+            raise PydanticCustomError("nothing", "max_tokens: 0 requires echo: true")
         if self.each < self.n:
             raise PydanticCustomError("best_of", "best_of: should be at least n")
         if self.each > self.n and self.stream:
-            raise PydanticCustomError("best_of", "best_of: above n it does not go with stream")
+            raise PydanticCustomError("best_of", "best_of: cannot exceed n when streaming")
         if self.each * len(self.prompt) > MAX_CHOICES:
             raise PydanticCustomError(
                 "choices",
-                "prompt: {prompts} prompts with {each} answers each are more than {most} answers: send fewer at once",
+                "prompt: {prompts} prompts with {each} answers each exceed the limit of {most} answers: send fewer",
                 {"prompts": len(self.prompt), "each": self.each, "most": MAX_CHOICES},
             )
         return self
@@ -235,7 +235,7 @@ def parse(kind: type[Body], body: dict[str, Any]) -> Body:
     """
     left = refuse(body, kind.refused)
     if unknown := [name for name, value in left.items() if value is not None and name not in kind.model_fields]:
-        raise InvalidInput([f"{name[:_MAX_NAME]}: this API has no such field: leave it out" for name in unknown[:8]])
+        raise InvalidInput([f"{name[:_MAX_NAME]}: unknown field: leave it out" for name in unknown[:8]])
     try:
         return kind.model_validate(left)
     except ValidationError as error:

@@ -49,7 +49,7 @@ class Turn(NullIsUnset):
     def _is_read_whole(cls, value: object) -> object:
         for name, why in _UNREAD.items():
             if isinstance(value, dict) and value.get(name) is not None:
-                raise PydanticCustomError("unread", "{name} is not read: {why}", {"name": name, "why": why})
+                raise PydanticCustomError("unread", "{name} is not supported: {why}", {"name": name, "why": why})
         return value
 
     @model_validator(mode="after")
@@ -57,9 +57,11 @@ class Turn(NullIsUnset):
         if "content" not in self.model_fields_set and not (self.role == "assistant" and self.tool_calls):
             raise PydanticCustomError("content_missing", "content is missing")
         if self.tool_calls and self.role != "assistant":
-            raise PydanticCustomError("stray_calls", "tool_calls go with the role assistant")
+            raise PydanticCustomError("stray_calls", "tool_calls is allowed only with the role assistant")
         if self.role == "tool" and self.tool_call_id is None:
-            raise PydanticCustomError("tool_call_id_missing", "tool_call_id is missing: say which call this answers")
+            raise PydanticCustomError(
+                "tool_call_id_missing", "tool_call_id is missing: it names the call that this message answers"
+            )
         return self
 
     def typed(self) -> Message:

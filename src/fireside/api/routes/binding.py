@@ -1,4 +1,4 @@
-"""What a Worker's `env.AI` speaks: the binding's own HTTP calls, and the two protocols that carry them here.
+"""The HTTP calls of a Worker's `env.AI` binding, and the two protocols that carry them here.
 
 The binding (workerd's `ai-api.ts`) sends its calls to `https://workers-binding.ai`, an address of Cloudflare's own:
 
@@ -108,18 +108,18 @@ class _BindingRun:
 def _check_is_json(scope: Scope) -> None:
     """Refuse, by its name, what the binding sends otherwise than as JSON. Raises FeatureUnavailable."""
     if scope["method"] == "GET":  # the only call that has the input in its URL
-        raise FeatureUnavailable("options.websocket: this server answers over HTTP only; leave it out, or say stream.")
+        raise FeatureUnavailable("options.websocket: this server answers over HTTP only; leave it out, or use stream.")
     if "userInputs" in QueryParams(scope["query_string"]):
         raise FeatureUnavailable(
-            "inputs: a stream of bytes or a form, such as audio or an image, is for models of other kinds; the models "
-            "here take text: prompt or messages."
+            "inputs: binary streams and forms, such as audio or images, are not supported; the models here accept "
+            "text only: prompt or messages."
         )
 
 
 async def _not_offered(scope: Scope, receive: Receive, send: Send) -> None:
     raise NoSuchRoute(
-        f"The binding's call {scope['path'][:200]} is not there: this server has env.AI.run, models and gateway, and "
-        "nothing for toMarkdown, autorag or aiSearch."
+        f"The binding's call {scope['path'][:200]} is not supported: this server has env.AI.run, models and gateway, "
+        "but not toMarkdown, autorag or aiSearch."
     )
 
 
@@ -151,8 +151,8 @@ def _from_miniflare(scope: Scope) -> dict[str, Any]:
     url = Headers(scope=scope).get("mf-url")
     if url is None:
         raise BadHttp(
-            "This is the URL for miniflare's ai.remoteProxyConnectionString. It takes HTTP requests that name the "
-            "binding's own URL in the header mf-url; there is no WebSocket here."
+            "This is the URL for miniflare's ai.remoteProxyConnectionString. It accepts HTTP requests that name the "
+            "binding's own URL in the header mf-url; WebSockets are not supported."
         )
     own = [(name, value) for name, value in scope["headers"] if not name.startswith(_PROXIED)]
     original = [(name.removeprefix(_PROXIED), value) for name, value in scope["headers"] if name.startswith(_PROXIED)]

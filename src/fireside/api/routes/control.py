@@ -1,7 +1,7 @@
-"""What the commands on this machine ask of a running server: what is loaded, load, unload, end. `/api/server…`.
+"""Routes for commands on this machine, at `/api/server…`: state, load, unload, stop.
 
-Only with the secret in the server's own file (`fireside.running`): tokens do not reach here, whatever their scopes, and
-neither does everybody on a server without tokens.
+They require the secret in the server's own file (`fireside.running`): no token grants access, and neither does a server
+without tokens.
 """
 
 import time
@@ -25,7 +25,7 @@ _Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def routes(context: Context) -> list[Route]:
-    """State, load, unload, stop; none for a server that nobody can control."""
+    """State, load, unload, stop; none if the server cannot be controlled."""
     control = context.control
     if control is None:
         return []
@@ -70,7 +70,7 @@ def routes(context: Context) -> list[Route]:
 
 
 def _for_commands(endpoint: _Endpoint) -> _Endpoint:
-    """The endpoint for whoever has the secret. Raises NotPermitted for everybody else."""
+    """The endpoint, restricted to the secret. Raises NotPermitted for all other callers."""
 
     async def checked(request: Request) -> Response:
         if request.state.grant is not COMMAND:

@@ -65,8 +65,7 @@ class Universal:
     async def _make(self, step: Step, scope: Scope, receive: Receive, send: Send) -> None:
         if step.provider != _PROVIDER:
             raise FeatureUnavailable(
-                f"provider {step.provider[:40]!r}: this server generates text itself, and calls no other provider than "
-                f"{_PROVIDER}."
+                f"provider {step.provider[:40]!r}: this server generates text itself; the only provider is {_PROVIDER}."
             )
         unread = [msgspec.json.encode(step.query)]
 
@@ -99,14 +98,14 @@ def _read_steps(given: Any) -> list[Step]:
     try:
         steps = msgspec.convert(given if isinstance(given, list) else [given], list[Step])
     except msgspec.ValidationError as error:
-        raise InvalidInput([f"a request of the gateway has provider, endpoint and query: {error}"]) from None
+        raise InvalidInput([f"a gateway request needs provider, endpoint and query: {error}"]) from None
     if not 1 <= len(steps) <= MAX_STEPS:
-        raise InvalidInput([f"the gateway takes 1 to {MAX_STEPS} requests at once, not {len(steps)}"])
+        raise InvalidInput([f"a gateway call needs 1 to {MAX_STEPS} requests, got {len(steps)}"])
     return steps
 
 
 async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    raise NoSuchRoute("endpoint: there is @cf/author/name (or @hf), run/@cf/author/name, and v1/chat/completions.")
+    raise NoSuchRoute("endpoint: should be @cf/author/name (or @hf), run/@cf/author/name, or v1/chat/completions.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ class TextRuns:
     async def response(
         self, account: str, model: str, read: Callable[[], Awaitable[TextInput | NewBatch | BatchLookup]]
     ) -> ASGIApp:
-        """What answers a request, and generates the answer first.
+        """The response to a request; generates the answer first.
 
         Args:
             model: id as the client wrote it.
@@ -134,14 +134,14 @@ async def _functions(context: Context, account: str, given: TextInput) -> tuple[
             "FIRESIDE_FUNCTIONS=true."
         )
     if given.raw:
-        raise InvalidInput(["functions: not with raw, which leaves no place to tell the model of them"])
+        raise InvalidInput(["functions: cannot be combined with raw, which has no place to describe them to the model"])
     if given.response_format is not None or given.guided_json is not None:
-        raise InvalidInput(["response_format: not with functions; leave one out"])
+        raise InvalidInput(["response_format: cannot be combined with functions; leave one out"])
     code = [(function.name, function.code) for function in given.functions]
     functions = await context.function_reader.functions_of(account, code)
     tools = {tool.name for tool in given.tools}
     if taken := [function.name for function in functions if function.name in tools]:
-        raise InvalidInput([f"functions: {taken[0]} is the name of a tool"])
+        raise InvalidInput([f"functions: {taken[0]} is also the name of a tool"])
     return functions
 
 

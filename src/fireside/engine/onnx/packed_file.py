@@ -58,7 +58,9 @@ class PackedFile:
             try:
                 return self._create_file(self._path)
             except OSError as error:
-                logger.warning("weights are repacked in memory, and again at the next start: %s", error)
+                logger.warning(
+                    "cannot write the repacked weights; they stay in memory and are repacked at every start: %s", error
+                )
                 self.discard()
         return mmap.mmap(-1, self._size)
 
@@ -84,7 +86,7 @@ class PackedFile:
             self._memory.flush()
             os.replace(self._temporary, self._path)
         except OSError as error:
-            logger.warning("the repacked weights could not be kept for the next start: %s", error)
+            logger.warning("cannot save the repacked weights for the next start: %s", error)
 
     def discard(self) -> None:
         """Give up what is not finished: its contents are not wanted."""
