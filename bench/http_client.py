@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +22,11 @@ class Answer:
     tokens: int
 
 
-async def ask(port: int, path: str, body: dict[str, Any]) -> Answer:
+async def ask(port: int, path: str, body: dict[str, Any], on_first: Callable[[], None] | None = None) -> Answer:
     """POST to a server on this machine and read its events to the end.
+
+    Args:
+        on_first: called when the first piece has come.
 
     Raises OSError when it does not listen, Unavailable for any answer but a stream of events that tells its tokens.
     """
@@ -38,6 +42,8 @@ async def ask(port: int, path: str, body: dict[str, Any]) -> Answer:
             received += piece
             if not first and b"data: {" in received:
                 first = time.perf_counter()
+                if on_first is not None:
+                    on_first()
         ended = time.perf_counter()
     finally:
         writer.close()
@@ -45,6 +51,20 @@ async def ask(port: int, path: str, body: dict[str, Any]) -> Answer:
     if status != 200:
         raise Unavailable(f"HTTP status {status}: {body_bytes[:300].decode(errors='replace')}")
     return Answer(began, first, ended, count_tokens(body_bytes))
+
+
+async def get_json(port: int, path: str) -> Any:
+    """GET from a server on this machine. Raises OSError when it does not listen, Unavailable for any status but 200."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
+        received = await reader.read(-1)
+    finally:
+        writer.close()
+    status, body = read_response(received)
+    if status != 200:
+        raise Unavailable(f"HTTP status {status}: {body[:300].decode(errors='replace')}")
+    return json.loads(body)
 
 
 def read_response(received: bytes) -> tuple[int, bytes]:

@@ -4,13 +4,13 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from bench.fireside_engine import SAMPLING, running_engine
-from bench.http_client import Answer, ask
+from bench.http_client import Answer, ask, get_json
 from bench.peers.command import end_of
 from bench.server_process import free_port, running_server
 from bench.workload import Unavailable
@@ -20,6 +20,7 @@ from fireside.engine.types import GenerationRequest
 from fireside.prompting import open_tokenizer
 
 _START_SECONDS = 300.0
+_IDLE_SECONDS = 120.0
 _MODEL_ID = "@hf/bench/model"
 
 
@@ -29,6 +30,9 @@ class Session(Protocol):
     async def ask(self, prompt: str, tokens: int) -> Answer:
         """Continue the text greedily for this many tokens."""
         ...
+
+
+S = TypeVar("S", bound=Session)
 
 
 class Endpoint(Protocol):
@@ -89,31 +93,60 @@ class _Firesides:
 
 
 class LlamaServer:
-    """llama.cpp's server, with a slot for each stream and continuous batching (its default)."""
+    """llama.cpp's server, with a slot for each stream and continuous batching (its default).
+
+    Args:
+        users_caches: its caches of prompts are as they are unless told otherwise, instead of off.
+        log_name: tells servers apart that run side by side.
+    """
 
     name = "llama-server"
 
     def __init__(
-        self, work: Path, program: Path, model: Path, max_num_seqs: int, context_length: int, threads: int
+        self,
+        work: Path,
+        program: Path,
+        model: Path,
+        max_num_seqs: int,
+        context_length: int,
+        threads: int,
+        *,
+        users_caches: bool = False,
+        log_name: str = "llama-server",
     ) -> None:
-        self._log = work / "logs" / "llama-server.log"
+        self._log = work / "logs" / f"{log_name}.log"
+        self._users_caches = users_caches
         self._arguments = [str(program), "-m", str(model), "-t", str(threads), "-np", str(max_num_seqs)]
-        self._arguments += ["-c", str(max_num_seqs * context_length), "--no-kv-unified", "--cache-ram", "0"]
+        self._arguments += ["-c", str(max_num_seqs * context_length), "--no-kv-unified"]
+        self._arguments += [] if users_caches else ["--cache-ram", "0"]
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Session]:
+    async def open(self) -> AsyncIterator["LlamaSession"]:
         port = free_port()
         async with running_server([*self._arguments, "--port", str(port)], self._log):
-            yield await _answering(_LlamaCpps(port), self._log)
+            yield await _answering(LlamaSession(port, cache_prompt=self._users_caches), self._log)
 
 
-class _LlamaCpps:
-    def __init__(self, port: int) -> None:
+class LlamaSession:
+    """A `Session` with llama.cpp's server, which takes token ids, too."""
+
+    def __init__(self, port: int, *, cache_prompt: bool) -> None:
         self._port = port
+        self._cache_prompt = cache_prompt
 
-    async def ask(self, prompt: str, tokens: int) -> Answer:
+    async def ask(self, prompt: str | Sequence[int], tokens: int, on_first: Callable[[], None] | None = None) -> Answer:
         body = {"prompt": prompt, "n_predict": tokens, "temperature": SAMPLING.temperature, "stream": True}
-        return await ask(self._port, "/completion", {**body, "ignore_eos": True, "cache_prompt": False})
+        body |= {"ignore_eos": True, "cache_prompt": self._cache_prompt}
+        return await ask(self._port, "/completion", body, on_first)
+
+    async def until_idle(self) -> None:
+        """Wait until the server has noticed that nobody waits for its answers any more. Raises Unavailable if never."""
+        deadline = time.monotonic() + _IDLE_SECONDS
+        while time.monotonic() < deadline:
+            if not any(slot["is_processing"] for slot in await get_json(self._port, "/slots")):
+                return
+            await asyncio.sleep(0.05)
+        raise Unavailable(f"llama-server was still busy {_IDLE_SECONDS:.0f} s after its last request")
 
 
 class FiresideEngine:
@@ -162,7 +195,7 @@ engine = {{ kind = "onnx", max_num_seqs = {max_num_seqs} }}
 """
 
 
-async def _answering(session: Session, log: Path) -> Session:
+async def _answering(session: S, log: Path) -> S:
     """The session, once it has answered a first request. Raises Unavailable when that takes too long."""
     deadline = time.monotonic() + _START_SECONDS
     while True:

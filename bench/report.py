@@ -1,6 +1,7 @@
 """The tables."""
 
-from collections.abc import Iterable, Sequence
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.table import Table
 
@@ -64,6 +65,22 @@ def overhead_table(title: str, overheads: Iterable[tuple[str, float | None, floa
         table.add_column(heading, justify="right" if heading else "left")
     for model, alone, through, percent in overheads:
         table.add_row(model, number(alone), number(through), _NONE if percent is None else f"{percent:.1f} %")
+    return table
+
+
+def spread(values: Iterable[float]) -> str:
+    """The median and, in brackets, least and most, as in "12 (11 to 14)"; "-" for no values."""
+    found = list(values)
+    if not found:
+        return _NONE
+    return f"{number(statistics.median(found))} ({number(min(found))} to {number(max(found))})"
+
+
+def spread_table(title: str, headings: Sequence[str], absent: Mapping[str, str]) -> Table:
+    """A table with no rows yet: the first column says whose they are, the others have values."""
+    table = Table(title=title, caption=_caption(absent.items()))
+    for index, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if index else "left")
     return table
 
 

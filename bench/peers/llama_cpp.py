@@ -119,7 +119,11 @@ class LlamaCpp:
     def prepare(self) -> None:
         self._binaries = find_binaries(self._work, self._given)
         self.server = self._binaries / BINARIES[1]
-        self.model = make_once(
+        self.model = self.model_path()
+
+    def model_path(self) -> Path:
+        """The GGUF file, made when it is not there."""
+        return make_once(
             self._work / f"{self._config.layers}-layers-{self._quant}.gguf",
             gguf_bytes(self._config, self._quant),
             lambda path: write_gguf(path, self._config, self._quant),
