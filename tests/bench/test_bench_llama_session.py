@@ -31,6 +31,7 @@ async def serving(*bodies: bytes, status: str = "200 OK") -> AsyncIterator[tuple
         yield server.sockets[0].getsockname()[1], asked
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("cached", [True, False])
 async def test_token_ids_are_sent_as_they_are(cached: bool) -> None:
     begun = asyncio.Event()
@@ -42,6 +43,7 @@ async def test_token_ids_are_sent_as_they_are(cached: bool) -> None:
     assert begun.is_set()
 
 
+@pytest.mark.anyio
 async def test_a_server_is_idle_when_no_slot_works() -> None:
     busy, idle = (json.dumps([{"is_processing": False}, {"is_processing": flag}]).encode() for flag in (True, False))
     async with serving(busy, idle) as (port, asked):
@@ -49,6 +51,7 @@ async def test_a_server_is_idle_when_no_slot_works() -> None:
     assert [head.split()[1] for head in asked] == [b"/slots", b"/slots"]
 
 
+@pytest.mark.anyio
 async def test_a_refusal_is_told() -> None:
     async with serving(b"no slots here", status="501 Not Implemented") as (port, _):
         with pytest.raises(Unavailable, match="501: no slots here"):
