@@ -29,7 +29,7 @@ SMOLLM2 = "@hf/huggingfacetb/smollm2-135m-instruct"
 
 
 def card(page: Page, name: str) -> Locator:
-    return page.get_by_role("listitem").filter(has=page.get_by_role("heading", name=name))
+    return page.get_by_role("listitem").filter(has=page.get_by_role("heading", name=name, exact=True))
 
 
 def test_the_catalogue_shows_every_model(visit: Visit, real_url: str) -> None:
