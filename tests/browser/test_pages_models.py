@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from fireside.api.routes import page_data as console
-from fireside.api.schema.model_schemas import INPUT_SCHEMA, OUTPUT_SCHEMA
+from fireside.api.routes.models import INPUT_SCHEMA, OUTPUT_SCHEMA
 from fireside.catalog.loader import Catalog
 from fireside.serving.types import ModelState
 from support.echo_service import AWQ, LORA, PLAIN, EchoService

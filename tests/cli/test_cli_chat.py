@@ -8,8 +8,7 @@ import pytest
 
 from fireside.catalog.loader import Catalog
 from fireside.cli.answerers import Body
-from fireside.cli.chat import Chat, converse
-from fireside.cli.chat_input import read_message
+from fireside.cli.chat import Chat, converse, read_message
 from fireside.errors import BadWeights, ContextOverflow, EngineLost
 from fireside.running import running_servers
 from fireside.serving.types import Delta, ModelStatus

@@ -15,8 +15,8 @@ from fireside.weights.checkpoint import ModelConfig
 from fireside.weights.compressed_tensors import CompressedTensors
 from fireside.weights.config import read_hf_config
 from fireside.weights.gptq import Gptq
-from fireside.weights.quantisation import read_quantisation
 from fireside.weights.rope import LinearScaling, Llama3Scaling
+from fireside.weights.safetensors_folder import read_quantisation
 
 MISTRAL: dict[str, Any] = {
     "architectures": ["MistralForCausalLM"],

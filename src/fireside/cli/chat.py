@@ -1,6 +1,7 @@
 """A conversation in the terminal."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Callable
 
@@ -10,10 +11,41 @@ from fireside.api.schema.run_input import parse_input
 from fireside.catalog.spec import ModelSpec
 from fireside.cli.answer import Written, write_answer
 from fireside.cli.answerers import Answerer, is_overflow
-from fireside.cli.chat_input import read_message
 from fireside.cli.loading import load_shown
 from fireside.errors import FiresideError, RequestError
 from fireside.prompting.prompt import default_system
+
+with contextlib.suppress(ImportError):
+    import readline  # noqa: F401  (gives `input` editing and history; Windows has its own)
+
+QUOTES = '"""'
+
+
+def read_message(ask: Callable[[str], str] = input) -> str:
+    """One message: a line; lines that end in a backslash, except for the last; or all between two times three quotes.
+
+    Args:
+        ask: shows a prompt and reads a line, as `input` does.
+
+    Raises EOFError at the end of input, KeyboardInterrupt.
+    """
+    line = ask(">>> ")
+    if line.lstrip().startswith(QUOTES):
+        return _quoted(line.lstrip().removeprefix(QUOTES), ask)
+    lines = [line]
+    while lines[-1].endswith("\\"):
+        lines[-1] = lines[-1][:-1]
+        lines.append(ask("... "))
+    return "\n".join(lines)
+
+
+def _quoted(line: str, ask: Callable[[str], str]) -> str:
+    lines = [line]
+    while not lines[-1].rstrip().endswith(QUOTES):
+        lines.append(ask("... "))
+    lines[-1] = lines[-1].rstrip().removesuffix(QUOTES)
+    return "\n".join(lines).strip("\n")
+
 
 MAX_TOKENS = 1024
 """Of an answer, where nobody says otherwise and the context window is not too small for that."""

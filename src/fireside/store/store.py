@@ -2,19 +2,20 @@
 
 import hmac
 import re
+import threading
+import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from sqlalchemy import Connection, Row, exists, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError
 
 from fireside.errors import InvalidInput, StoreUnavailable
-from fireside.store.cache import TimedCache
 from fireside.store.database import open_database
 from fireside.store.finetunes import FineTuneTable
 from fireside.store.rows import ensure_account, now, to_time
@@ -30,6 +31,46 @@ from fireside.store.tokens import (
     scopes_of,
     scopes_text,
 )
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class TimedCache(Generic[K, V]):
+    """Safe for many threads.
+
+    Args:
+        seconds: how long an entry is good.
+        limit: most entries held; the oldest go first.
+    """
+
+    def __init__(self, seconds: float, limit: int) -> None:
+        self._seconds = seconds
+        self._limit = limit
+        self._entries: dict[K, tuple[float, V]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: K) -> V | None:
+        """The entry, or None when there is none or it is too old."""
+        with self._lock:
+            found = self._entries.get(key)
+            if found is None or time.monotonic() - found[0] > self._seconds:
+                return None
+            return found[1]
+
+    def put(self, key: K, value: V) -> None:
+        """Set an entry that is good from now on."""
+        with self._lock:
+            self._entries.pop(key, None)
+            while len(self._entries) >= self._limit:
+                del self._entries[next(iter(self._entries))]
+            self._entries[key] = (time.monotonic(), value)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+
 
 # A revoked token may work this much longer: the price of not asking the database at every request.
 CACHE_SECONDS = 0.5

@@ -1,23 +1,49 @@
 """A folder as transformers saves it (config.json and safetensors files, plain or quantised) as a `Checkpoint`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fireside.errors import BadWeights, UnsupportedWeights
 from fireside.weights.architectures.architecture import Architecture
+from fireside.weights.awq import read_awq
 from fireside.weights.checkpoint import AwqLinear, BlockLinear, Coding, ModelConfig
+from fireside.weights.compressed_tensors import read_compressed_tensors
 from fireside.weights.config import read_architecture
 from fireside.weights.fingerprint import fingerprint_files
+from fireside.weights.gptq import read_gptq
 from fireside.weights.json_file import read_json_object
-from fireside.weights.quantisation import read_quantisation
-from fireside.weights.quantisation_config import quantisation_files
-from fireside.weights.quantised import Quantisation, QuantisedLinear, TensorSet
+from fireside.weights.quantisation_config import quantisation_files, read_quantisation_config
+from fireside.weights.quantised import REMEDY, Quantisation, QuantisedLinear, TensorSet
 from fireside.weights.safetensors_file import SafetensorsFile, StoredTensor, read_safetensors
 from fireside.weights.shapes import tensor_shapes
+
+_METHODS: dict[str, Callable[[Path, dict[str, Any]], Quantisation]] = {
+    "awq": read_awq,
+    "gptq": read_gptq,
+    "compressed-tensors": read_compressed_tensors,
+}
+
+
+def read_quantisation(folder: Path) -> Quantisation | None:
+    """By the folder's configs; None when they name no quantisation.
+
+    Raises BadWeights for what makes no sense, and UnsupportedWeights, with the name of it, for what Fireside does not
+    read.
+    """
+    said = read_quantisation_config(folder)
+    if said is None:
+        return None
+    file, values = said
+    method = values.get("quant_method")
+    if not isinstance(method, str) or method not in _METHODS:
+        raise UnsupportedWeights(f"{file.name}: the weights are quantised with {repr(method)[:100]}. {REMEDY}")
+    return _METHODS[method](file, values)
+
 
 _SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _MAX_INDEX_BYTES = 1 << 26

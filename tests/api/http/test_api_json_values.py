@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fireside.api.http import json_values
-from fireside.api.http.json_values import ValueCount
+from fireside.api.http import body
+from fireside.api.http.body import ValueCount
 
 LEAVES = st.none() | st.integers() | st.text('a"\\,[{é', max_size=9)
 VALUES = st.recursive(
@@ -35,7 +35,7 @@ def expected(value: Any) -> int:
 def test_counts_what_stands_outside_strings(value: Any, slices: int, ascii_only: bool) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(json_values, "SLICE", slices)
+        patch.setattr(body, "SLICE", slices)
         assert counted(text) == expected(value)
 
 

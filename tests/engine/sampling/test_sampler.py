@@ -19,8 +19,7 @@ from transformers import (
     TypicalLogitsWarper,
 )
 
-from fireside.engine.sampling.sampler import Sampler
-from fireside.engine.sampling.scores import scores
+from fireside.engine.sampling.sampler import Sampler, scores
 from fireside.engine.sampling.truncations import FIRST_CANDIDATES
 from fireside.engine.types import Sampling
 from fireside.errors import EngineFailed

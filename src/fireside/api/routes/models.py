@@ -4,18 +4,36 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from fireside.api.context import Context
 from fireside.api.http.envelope import Envelope, ResultInfo, answer
-from fireside.api.schema.model_schemas import INPUT_SCHEMA, OUTPUT_SCHEMA
+from fireside.api.schema.json_schema import PublishedSchema, tidied, written_out
 from fireside.api.schema.operation import Doc, Endpoint, Operation
-from fireside.api.schema.run_input import problem_lines
+from fireside.api.schema.run_input import TextInput, problem_lines
+from fireside.api.schema.run_output import RunResult
 from fireside.catalog.spec import ModelSpec
 from fireside.errors import InvalidInput, InvalidModelId, UnknownModel
+
+
+def _input_schema() -> dict[str, Any]:
+    schema = TypeAdapter[TextInput](TextInput).json_schema()
+    return {"type": "object", "oneOf": written_out(schema["anyOf"], schema["$defs"])}
+
+
+def _output_schema() -> dict[str, Any]:
+    schema = TypeAdapter(RunResult).json_schema(mode="serialization", schema_generator=PublishedSchema)
+    whole = tidied(written_out(schema, schema["$defs"]))
+    whole["required"] = ["response"]  # of the hosted service's own
+    stream = {"type": "string", "contentType": "text/event-stream", "format": "binary"}
+    return {"oneOf": [{"contentType": "application/json", **whole}, stream]}
+
+
+INPUT_SCHEMA = _input_schema()
+OUTPUT_SCHEMA = _output_schema()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.onnx.lora import Slot as AdapterSlot
 from fireside.engine.runner import Outcome
-from fireside.engine.sampling.sampler import Sampler, check_best, is_reproducible
-from fireside.engine.sampling.scores import scores
+from fireside.engine.sampling.sampler import Sampler, check_best, is_reproducible, scores
 from fireside.engine.types import GenerationRequest, Scores, Token, pack_scores
 from fireside.errors import FiresideError
 

@@ -10,9 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fireside.engine.sampling.processors import Setup, processors_for
-from fireside.engine.sampling.truncations import Candidates, Logits, truncations_for
-from fireside.engine.types import Sampling
+from fireside.engine.sampling.truncations import Candidates, Logits, best_ids, truncations_for
+from fireside.engine.types import MIN_LOGPROB, Sampling, Scores
 from fireside.errors import EngineFailed
+
+
+def scores(logits: Logits, token: int, count: int) -> Scores:
+    """A token's logprob and the `count` most likely tokens, from logits float32 [vocab]."""
+    shift = float(logits.max())
+    shift += float(np.log(np.exp(logits - shift).sum(dtype=np.float64)))
+    best = best_ids(logits, count).tolist() if count else []
+    return Scores(_logprob(logits, token, shift), [(one, _logprob(logits, one, shift)) for one in best])
+
+
+def _logprob(logits: Logits, token: int, shift: float) -> float:
+    return max(float(logits[token]) - shift, MIN_LOGPROB)
+
 
 MIN_TEMPERATURE = 1e-5
 """Lower temperatures are greedy, as in vLLM: a draw could not tell them from 0, but float32 overflows."""

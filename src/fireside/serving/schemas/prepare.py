@@ -1,15 +1,55 @@
 """The last steps to a schema for llguidance: closed objects, and what stands between the parts of JSON."""
 
 from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from fireside.engine.grammar.faults import unusable
-from fireside.engine.grammar.keywords import HELD, Kind, pointer, subschemas
+from fireside.engine.grammar.keywords import HELD, Kind, Place, pointer, reference, steps, subschemas
 from fireside.errors import BadGrammar
-from fireside.serving.schemas.endless import check_endless
 from fireside.serving.schemas.fault import SchemaFault
 from fireside.serving.schemas.nodes import Node
 from fireside.serving.schemas.normaliser import normalised
+
+
+def check_endless(root: Node) -> None:
+    """Raises SchemaFault where a schema cannot but hold itself. Takes what `normalised` gives."""
+    places: dict[str, Place] = {"#": ()}
+    graph = {"#": set(_musts(root))}
+    for name, schema in root.get("$defs", {}).items():
+        places[reference(name)] = steps(name)
+        graph[reference(name)] = set(_musts(schema))
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise SchemaFault(
+            places[error.args[1][0]],
+            "it always holds itself again, so that no answer ends. Let an anyOf, an optional property or an empty list "
+            "end it.",
+        ) from None
+
+
+def _musts(schema: Any) -> Iterator[str]:
+    """References that every value which fits the schema leads to."""
+    if not isinstance(schema, dict):
+        return
+    if "$ref" in schema:
+        yield schema["$ref"]
+    for child in schema.get("allOf", ()):
+        yield from _musts(child)
+    for keyword in ("anyOf", "oneOf"):
+        if len(schema.get(keyword, ())) == 1:
+            yield from _musts(schema[keyword][0])
+    if schema.get("type") == "object":
+        for name in schema.get("required", ()):
+            yield from _musts(schema.get("properties", {}).get(name))
+    if schema.get("type") == "array" and (least := schema.get("minItems", 0)):
+        tuple_part = schema.get("prefixItems", [])
+        for child in tuple_part[:least]:
+            yield from _musts(child)
+        if least > len(tuple_part):
+            yield from _musts(schema.get("items"))
+
 
 LAID_OUT = {"whitespace_pattern": r"( |\n {0,20})"}
 """Between the parts of JSON: none, one space, or a new line with its indentation. A weak model that may write as much

@@ -1,6 +1,6 @@
 import time
 
-from fireside.store.cache import TimedCache
+from fireside.store.store import TimedCache
 
 
 def test_entry_is_good_until_its_time() -> None:
