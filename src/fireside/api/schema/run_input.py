@@ -149,11 +149,11 @@ class _First(NullIsUnset):
 
     raw: Annotated[Flag, Field(description="Apply no chat template.")] = False
     stream: Annotated[bool, Field(description="Answer with server-sent events.")] = False
-    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS, description="Most tokens to generate."), WHOLE] = 256
+    max_tokens: Annotated[int, Field(ge=1, le=MAX_TOKENS, description="Maximum tokens to generate."), WHOLE] = 256
 
 
 class _Common(SamplingFields, _First):
-    top_p: Annotated[float, Field(ge=0, le=2, description="Above 1 means 1."), AT_MOST_1] | None = None
+    top_p: Annotated[float, Field(ge=0, le=2, description="Values above 1 count as 1."), AT_MOST_1] | None = None
     top_k: Annotated[int, Field(ge=1, le=50), WHOLE] | None = None
     seed: Annotated[int, Field(ge=1, le=9_999_999_999), WHOLE] | None = None
     lora: Annotated[str, Field(description="Id or name of a fine-tune.")] | None = None
