@@ -87,7 +87,7 @@ def test_it_is_asked_for(fireside: Fireside, settings: Settings, given: Path) ->
     fireside("pull", "tiny", "--from", str(given))
     result = fireside("rm", "tiny")
     assert result.exit_code == 1
-    assert "Say that you mean it: --yes" in result.stderr
+    assert "Confirm with --yes" in result.stderr
     assert is_downloaded(settings.data_dir, TINY)
 
 

@@ -213,7 +213,7 @@ def test_broken_weights(tmp_path: Path, content: bytes, reason: str) -> None:
 )
 def test_unknown_tensor_is_named(tmp_path: Path, name: str) -> None:
     tensors = adapter_tensors() | {name: np.zeros((4, 128), np.float32)}
-    with pytest.raises(BadAdapter, match="is none of a LoRA on") as caught:
+    with pytest.raises(BadAdapter, match="is not a LoRA tensor of") as caught:
         read_adapter(make_adapter(tmp_path, tensors=tensors))
     assert repr(name) in str(caught.value)
 

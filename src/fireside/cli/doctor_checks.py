@@ -148,11 +148,11 @@ def check_disk(folder: Path) -> Finding:
 def check_store(settings: Settings) -> Finding:
     """Whether the database opens, and who may call."""
     if not settings.database_url and not store_path(settings).exists():
-        return Finding("ok", "database", "none yet; on loopback everybody on this machine may call")
+        return Finding("ok", "database", "none yet; on loopback, everyone on this machine may call")
     with open_store(settings) as store:
         active = sum(record.revoked_at is None for record in store.list_tokens())
         if not store.has_tokens():
-            return Finding("ok", "database", "opens; no tokens: on loopback everybody on this machine may call")
+            return Finding("ok", "database", "opens; no tokens: on loopback, everyone on this machine may call")
     return Finding("ok", "database", f"opens; {active} active {'token' if active == 1 else 'tokens'}")
 
 

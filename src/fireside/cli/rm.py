@@ -42,6 +42,6 @@ def rm(
         return
     if not yes:
         if not sys.stdin.isatty():
-            raise ConfigError(f"This deletes {size_text(freed_bytes(files))} of {spec.id}. Say that you mean it: --yes")
+            raise ConfigError(f"This deletes {size_text(freed_bytes(files))} of {spec.id}. Confirm with --yes")
         typer.confirm(f"Delete {spec.id} ({size_text(freed_bytes(files))})?", abort=True)
     typer.echo(f"Deleted {spec.id}: {size_text(remove(spec, settings))} are free again.")

@@ -115,7 +115,8 @@ class _Preload:
             await load_shown(model, self._service.load(model), lambda: self._service.status(model))
         except FiresideError as error:
             typer.echo(
-                f"Error: {model} cannot be loaded: {for_operators(error)}\nThe server goes on without it.", err=True
+                f"Error: {model} cannot be loaded: {for_operators(error)}\nThe server runs without it.",
+                err=True,
             )
             return
         typer.echo(f"{model} is ready ({time.monotonic() - began:.1f} s).")

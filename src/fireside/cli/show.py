@@ -60,7 +60,7 @@ def _lines(facts: dict[str, Any]) -> dict[str, str]:
         "speed": "" if speed is None else f"at most about {speed:g} tokens per second on this machine",
         "context": f"{facts['context_length']:,} tokens{hosted}",
         "LoRA": "yes" if facts["lora"] else "no",
-        "engine": f"{facts['engine']}, {weights}{facts['max_num_seqs']} answers at once",
+        "engine": f"{facts['engine']}, {weights}{facts['max_num_seqs']} concurrent answers",
         "prompt style": facts["style"],
         "system": facts["default_system"] or "",
         "stops at": ", ".join(facts["stop"]),

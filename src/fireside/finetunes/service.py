@@ -246,7 +246,7 @@ class FineTunes:
     def _base(self, finetune: FineTune) -> Base:
         spec = self._models.get(finetune.model)
         if spec is None:
-            raise FineTuneMismatch(f"The model {finetune.model} of this fine-tune is not in the catalog any more.")
+            raise FineTuneMismatch(f"The model {finetune.model} of this fine-tune is no longer in the catalog.")
         return Base(spec, self._base_checkpoint(spec))
 
     def _base_checkpoint(self, spec: ModelSpec) -> Checkpoint | None:

@@ -110,7 +110,7 @@ def read_adapter_tensors(path: Path) -> Mapping[str, StoredTensor]:
         if not is_copy and (match is None or _BLOCKS.get(match["module"]) != match["block"]):
             hint = _VOCABULARY_HINT if re.search(r"(embed_tokens|lm_head)\.lora_", name) else ""
             raise _fail(
-                f"tensor {name[:200]!r} is none of a LoRA on {', '.join(TARGETS)}, such as "
+                f"tensor {name[:200]!r} is not a LoRA tensor of {', '.join(TARGETS)}, such as "
                 f"'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight'.{hint}"
             )
         if tensor.dtype not in _DTYPES:

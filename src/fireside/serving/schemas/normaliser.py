@@ -102,7 +102,7 @@ class _Normaliser:
         """Raises SchemaFault when it becomes too much."""
         self._count += 1
         if self._count > MAX_SCHEMAS:
-            raise SchemaFault((), f"it has more than {MAX_SCHEMAS} schemas and references. Ask for less at once.")
+            raise SchemaFault((), f"it has more than {MAX_SCHEMAS} schemas and references. Use a smaller schema.")
 
     def _resolved(self, schema: Any, base: str, place: Place) -> Any:
         for _ in range(100):

