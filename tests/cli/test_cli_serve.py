@@ -101,7 +101,7 @@ def test_once_there_is_a_token_the_line_asks_for_it(tmp_path: Path, fireside: Fi
 def test_elsewhere_a_token_must_exist(fireside: Fireside) -> None:
     result = fireside("serve", "echo", "--host", "0.0.0.0", "--port", "0")
     assert result.exit_code == 1
-    assert "Make one first: fireside token create" in result.stderr
+    assert "Create one first: fireside token create" in result.stderr
 
 
 @posix
@@ -113,7 +113,7 @@ def test_lines_of_the_log_have_the_requests_id(tmp_path: Path) -> None:
         printed = read_until(server, "Ctrl-C")
         answer = pasted(printed, {"TOKEN": "wrong"})
         assert answer.status_code == 401
-        line = next(line for line in server.stderr if "Refused a request" in line)
+        line = next(line for line in server.stderr if "Rejected a request" in line)
     assert f"[{answer.headers['cf-ai-req-id']}]" in line
 
 

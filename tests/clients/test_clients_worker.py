@@ -238,7 +238,7 @@ def test_a_gateway_runs(workers: Workers, any_way: str) -> None:
     assert (told["status"], told["step"], json.loads(told["text"])["result"]["response"]) == (200, "1", "hi")
     refused = workers.ask(f"{any_way}/probe", call="gatewayRun", inputs=steps[0]).json()["answer"]
     assert (refused["status"], refused["step"]) == (400, None)
-    assert "calls no other provider" in json.loads(refused["text"])["errors"][0]["message"]
+    assert "the only provider is workers-ai" in json.loads(refused["text"])["errors"][0]["message"]
 
 
 def test_a_gateway_has_an_address_and_no_logs(workers: Workers, any_way: str) -> None:

@@ -288,8 +288,9 @@ def test_each_answer_takes_a_place(server: Served, client: OpenAI) -> None:
     """The slow model has one place for an account, and here nobody may wait."""
     fields: dict[str, Any] = {"model": server.slow, "max_tokens": 5}
     assert client.completions.create(prompt="hello", **fields).choices[0].text == "hello"
+    long = fields | {"max_tokens": 400}  # so that the first is not done before the second comes
     with pytest.raises(RateLimitError, match="is at capacity"):
-        client.completions.create(prompt=["hello", "hello"], **fields)
+        client.completions.create(prompt=["hello" * 80] * 2, **long)
     assert client.completions.create(prompt="hello", **fields).choices[0].text == "hello"
 
 
