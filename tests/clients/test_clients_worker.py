@@ -216,7 +216,7 @@ def test_a_signal_ends_a_stream(workers: Workers, any_way: str) -> None:
         ({"audio": None}, {}, "Content-Type is required with ReadableStream inputs"),
         ({"audio": "bare"}, {}, "Content-Type is required with ReadableStream inputs"),
         ({"audio": "audio/wav"}, {"gateway": {"id": "mine"}}, "AI Gateway does not support ReadableStreams yet."),
-        ({"audio": "audio/wav"}, {}, "5100: inputs: a stream of bytes or a form, such as audio or an image"),
+        ({"audio": "audio/wav"}, {}, "5100: inputs: binary streams and forms, such as audio or images"),
     ],
 )
 def test_streams_as_inputs(
