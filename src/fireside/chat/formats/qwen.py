@@ -11,6 +11,7 @@ Results of tools are the user's, those of one turn together:
 `<tool_call>` and `</tool_call>` are single tokens from Qwen2.5 on.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from fireside.chat.dialects import openai_tool, to_json
@@ -65,8 +66,11 @@ def turn_pieces(message: Message, content: list[Piece], *, open_ended: bool) -> 
     return pieces if open_ended else [*pieces, control(IM_END), *words("\n")]
 
 
-def result_pieces(message: Message, *, first: bool, last: bool) -> list[Piece]:
+def result_pieces(messages: Sequence[Message], index: int) -> list[Piece]:
     """A tool's result, which shares a turn of the user with its neighbours."""
+    message = messages[index]
+    first = index == 0 or messages[index - 1].role != "tool"
+    last = index == len(messages) - 1 or messages[index + 1].role != "tool"
     opening, closing = optional("<tool_response>"), optional("</tool_response>")
     pieces = [control(IM_START), *words("user")] if first else []
     pieces += [*words("\n"), opening, *words(f"\n{message.content}\n"), closing]
@@ -79,8 +83,7 @@ def _render(conversation: Conversation) -> list[Piece]:
     for index, message in enumerate(messages):
         last = index == len(messages) - 1
         if message.role == "tool":
-            first = index == 0 or messages[index - 1].role != "tool"
-            pieces += result_pieces(message, first=first, last=last or messages[index + 1].role != "tool")
+            pieces += result_pieces(messages, index)
         elif index or message.role != "system":
             is_open = last and message.role == "assistant"
             pieces += turn_pieces(message, words(message.content), open_ended=is_open)

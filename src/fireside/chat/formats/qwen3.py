@@ -22,8 +22,7 @@ def _render(conversation: Conversation) -> list[Piece]:
     for index, message in enumerate(messages):
         last = index == len(messages) - 1
         if message.role == "tool":
-            first = index == 0 or messages[index - 1].role != "tool"
-            pieces += result_pieces(message, first=first, last=last or messages[index + 1].role != "tool")
+            pieces += result_pieces(messages, index)
         elif message.role == "assistant":
             thought, content = _parted(message.content)
             if index > asked and (last or thought):
