@@ -31,7 +31,7 @@ class StandIns:
     def __init__(self, setting: str | None, catalog: Catalog, is_here: Callable[[ModelSpec], bool]) -> None:
         self._catalog = catalog
         self._is_here = is_here
-        self._rules = [(pattern, target) for pattern, target in stand_in_rules(setting)]
+        self._rules = list(stand_in_rules(setting))
         self._told: set[tuple[str, str]] = set()
         for _, target in self._rules:
             if target != FAMILY:

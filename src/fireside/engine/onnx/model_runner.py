@@ -13,9 +13,8 @@ from fireside.engine.onnx.layout import KINDS
 from fireside.engine.onnx.lora import LoraBank
 from fireside.engine.onnx.lora import Slot as AdapterSlot
 from fireside.engine.onnx.rotary import rotary_tables
+from fireside.engine.sampling.processors import Logits
 from fireside.weights.checkpoint import ModelConfig
-
-Logits = NDArray[np.float32]
 
 
 def even(count: int) -> int:

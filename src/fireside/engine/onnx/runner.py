@@ -10,13 +10,14 @@ from fireside.engine.grammar.compiler import GrammarCompiler
 from fireside.engine.onnx.adapters import AdapterTable
 from fireside.engine.onnx.kv_slots import KvSlots
 from fireside.engine.onnx.load import load_model
-from fireside.engine.onnx.model_runner import DecodeInput, Logits
+from fireside.engine.onnx.model_runner import DecodeInput
 from fireside.engine.onnx.options import OnnxOptions
 from fireside.engine.onnx.preparation import Preparation
 from fireside.engine.onnx.scheduler import Batch, Chunk, Scheduler
 from fireside.engine.onnx.sequence import Sequence, has_ended
 from fireside.engine.protocol import Progress
 from fireside.engine.runner import Outcome
+from fireside.engine.sampling.processors import Logits
 from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest
 
 WAITING_SLEEP = 0.002

@@ -2,18 +2,15 @@
 
 from dataclasses import dataclass, field
 
-import numpy as np
 from msgspec import structs
-from numpy.typing import NDArray
 
 from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.onnx.lora import Slot as AdapterSlot
 from fireside.engine.runner import Outcome
+from fireside.engine.sampling.processors import Logits
 from fireside.engine.sampling.sampler import Sampler, check_best, is_reproducible, scores
 from fireside.engine.types import GenerationRequest, Scores, Token, pack_scores
 from fireside.errors import FiresideError
-
-Logits = NDArray[np.float32]
 
 
 @dataclass(eq=False, slots=True)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fireside.engine.sampling.processors import Setup, processors_for
-from fireside.engine.sampling.truncations import Candidates, Logits, best_ids, truncations_for
+from fireside.engine.sampling.processors import Logits, Setup, processors_for
+from fireside.engine.sampling.truncations import Candidates, best_ids, truncations_for
 from fireside.engine.types import MIN_LOGPROB, Sampling, Scores
 from fireside.errors import EngineFailed
 

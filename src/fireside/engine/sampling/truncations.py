@@ -9,9 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fireside.engine.sampling.processors import Logits
 from fireside.engine.types import Sampling
-
-Logits = NDArray[np.float32]
 
 FIRST_CANDIDATES = 256
 """top-p sorts this many of the most likely tokens before it sorts the whole vocabulary."""
