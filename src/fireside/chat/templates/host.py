@@ -1,13 +1,12 @@
 """A process that renders chat templates which may be hostile: `python -m fireside.chat.templates.host`.
 
-Reads jobs and answers each, in MessagePack behind its length in four bytes. It dies of a template that takes too long
-or too much memory; `fireside.chat.templates.renderer` makes that an answer, too. It ends when its input ends.
+Reads jobs and answers each, in MessagePack, as messages of `fireside.locked_process`. It dies of a template that takes
+too long or too much memory; `fireside.chat.templates.renderer` makes that an answer, too. It ends when its input ends.
 
 Before it reads a job it is locked down: whatever a hole in Jinja's sandbox lets a template do, it stays in here.
 """
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from typing import Any, BinaryIO
@@ -15,12 +14,12 @@ from typing import Any, BinaryIO
 import jinja2.debug  # noqa: F401 - which Jinja would want to import only when something is wrong
 import msgspec
 
+from fireside import locked_process
 from fireside.chat.templates.environment import Refused, Unusable, rendered
 from fireside.chat.templates.messages import (
     CPU_SECONDS,
-    HEADER,
+    MAX_MESSAGE,
     MEMORY,
-    NO_LOCKDOWN,
     WALL_SECONDS,
     Job,
     JobCall,
@@ -29,7 +28,7 @@ from fireside.chat.templates.messages import (
     Rendered,
 )
 from fireside.chat.templates.traced import Vault
-from fireside.lockdown import NoLockdown, end_at_time_limits, lock_down, set_time_limits
+from fireside.lockdown import end_at_time_limits
 
 
 def render(job: Job) -> Rendered:
@@ -103,18 +102,15 @@ def _parsed(text: str) -> Any:
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
     """Answer until the input ends, and with it the process."""
     _warm_up()
-    try:
-        lock_down(memory=MEMORY, also=("read", "setitimer"))
-    except NoLockdown:
-        os._exit(NO_LOCKDOWN)
-    while len(header := source.read(HEADER.size)) == HEADER.size:
-        job = msgspec.msgpack.decode(source.read(HEADER.unpack(header)[0]), type=Job)
-        set_time_limits(CPU_SECONDS, WALL_SECONDS)
-        answer = msgspec.msgpack.encode(render(job))
-        set_time_limits(0, 0)
-        sink.write(HEADER.pack(len(answer)) + answer)
-        sink.flush()
-    os._exit(0)  # no tidying up: that would want system calls which are closed by now
+    locked_process.serve(
+        source,
+        sink,
+        lambda job: msgspec.msgpack.encode(render(msgspec.msgpack.decode(job, type=Job))),
+        memory=MEMORY,
+        cpu_seconds=CPU_SECONDS,
+        wall_seconds=WALL_SECONDS,
+        limit=MAX_MESSAGE,
+    )
 
 
 def _warm_up() -> None:

@@ -1,9 +1,7 @@
 """What the server and the process that renders templates say to each other, and the bounds of that process.
 
-Each message is MessagePack behind its length in four bytes.
+Messages are MessagePack.
 """
-
-import struct
 
 import msgspec
 
@@ -16,10 +14,8 @@ WALL_SECONDS = 20
 MEMORY = 256 * 1024 * 1024
 """Bytes that prompts may take in the process."""
 
-NO_LOCKDOWN = 3
-"""Exit status where the process cannot be locked down."""
-
-HEADER = struct.Struct(">I")
+MAX_MESSAGE = 2**32 - 1
+"""Bytes of a message: as many as its length can say. `fireside.chat.templates.environment` bounds the prompts."""
 
 
 class JobCall(msgspec.Struct, array_like=True):

@@ -1,6 +1,6 @@
 """A process that compiles grammars which may be hostile: `python -m fireside.engine.grammar.check`.
 
-Reads grammars and answers each with what is wrong with it, or nothing, in the frames of `fireside.engine.messages`. It
+Reads grammars and answers each with what is wrong with it, or nothing, as messages of `fireside.locked_process`. It
 dies of a grammar that takes too long, too much memory or too much stack; `fireside.engine.grammar.checker` makes that
 an answer, too. It ends when its input ends.
 
@@ -17,12 +17,13 @@ from typing import BinaryIO
 
 from llguidance import LLTokenizer
 
+from fireside import locked_process
 from fireside.engine.grammar.faults import ANYTHING, stopped, unusable
 from fireside.engine.grammar.matcher import open_matcher, open_vocabulary
-from fireside.engine.messages import HEADER, frame_length
+from fireside.engine.messages import MAX_FRAME
 from fireside.engine.options import TokenTable
 from fireside.errors import BadGrammar
-from fireside.lockdown import NoLockdown, end_at_time_limits, lock_down, set_time_limits
+from fireside.lockdown import end_at_time_limits
 
 CPU_SECONDS = 2
 """Of computing, for one grammar, where the system can count it (not on Windows)."""
@@ -38,9 +39,6 @@ STACK = 1024 * 1024
 
 NICENESS = 5
 """Whoever waits for a check waits the longer for it on a busy machine, rather than everybody for hostile grammars."""
-
-NO_LOCKDOWN = 3
-"""Exit status where the process cannot be locked down."""
 
 
 def find_fault(vocabulary: LLTokenizer, grammar: str) -> str:
@@ -60,18 +58,15 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
     vocabulary = open_vocabulary(TokenTable(bytes_of=[*(bytes([byte]) for byte in range(256)), b""], stop_ids=[256]))
     matcher = open_matcher(vocabulary, 'start: "a"')  # brings everything in that the first one needs
     matcher.compute_bitmask()
-    try:
-        lock_down(memory=MEMORY, also=("read", "setitimer"))
-    except NoLockdown:
-        os._exit(NO_LOCKDOWN)
-    while len(header := source.read(HEADER.size)) == HEADER.size:
-        grammar = source.read(frame_length(header)).decode()
-        set_time_limits(CPU_SECONDS, WALL_SECONDS)
-        fault = find_fault(vocabulary, grammar).encode()
-        set_time_limits(0, 0)
-        sink.write(HEADER.pack(len(fault)) + fault)
-        sink.flush()
-    os._exit(0)  # no tidying up: that would want system calls which are closed by now
+    locked_process.serve(
+        source,
+        sink,
+        lambda grammar: find_fault(vocabulary, grammar.decode()).encode(),
+        memory=MEMORY,
+        cpu_seconds=CPU_SECONDS,
+        wall_seconds=WALL_SECONDS,
+        limit=MAX_FRAME,
+    )
 
 
 def main() -> None:

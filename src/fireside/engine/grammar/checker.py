@@ -1,14 +1,9 @@
 """The server's side of `fireside.engine.grammar.check`."""
 
-import contextlib
-import subprocess
-import weakref
-
-from fireside import child
-from fireside.engine.grammar.check import NO_LOCKDOWN
 from fireside.engine.grammar.faults import ANYTHING, unusable
-from fireside.engine.messages import HEADER, frame_length
+from fireside.engine.messages import MAX_FRAME
 from fireside.errors import EngineFailed
+from fireside.locked_process import NO_LOCKDOWN, LockedProcess
 
 TOO_COMPLEX = unusable(
     ANYTHING,
@@ -25,8 +20,7 @@ class GrammarChecker:
     """
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-        self._end: weakref.finalize[..., GrammarChecker] | None = None
+        self._process: LockedProcess | None = None
 
     def fault(self, grammar: str) -> str:
         """What is wrong with it, or nothing; `TOO_COMPLEX` when the process died of it.
@@ -34,45 +28,17 @@ class GrammarChecker:
         Raises EngineFailed when there is no process to find out.
         """
         asked = grammar.encode()
-        process = self._process
-        if process is None or process.poll() is not None:
-            process = self._start()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            process.stdin.write(HEADER.pack(len(asked)) + asked)
-            process.stdin.flush()
-            header = process.stdout.read(HEADER.size)
-            if len(header) == HEADER.size:
-                return process.stdout.read(frame_length(header)).decode()
-        except BrokenPipeError:
-            pass
-        self.close()
-        if process.returncode == NO_LOCKDOWN:
+        if self._process is None or not self._process.alive:
+            self.close()
+            self._process = LockedProcess("fireside.engine.grammar.check", "checks JSON schemas", limit=MAX_FRAME)
+        answer = self._process.ask(asked)
+        if answer is not None:
+            return answer.decode()
+        if self.close() == NO_LOCKDOWN:
             raise EngineFailed("JSON schemas, patterns and tools need a kernel with seccomp, which this server lacks.")
         return TOO_COMPLEX
 
-    def close(self) -> None:
-        """End the process, if there is one. It ends with the checker, too."""
-        if self._end is not None:
-            self._end()
-        self._process = None
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        self.close()
-        command, environment = child.command("fireside.engine.grammar.check"), child.environment()
-        try:
-            self._process = subprocess.Popen(  # noqa: S603
-                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
-        except OSError as error:
-            raise EngineFailed(f"The process that checks JSON schemas cannot be started: {error.strerror}.") from error
-        self._end = weakref.finalize(self, _end, self._process)
-        return self._process
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    # Closes its input, where something may still wait to be written, and waits.
-    with contextlib.suppress(BrokenPipeError), process:
-        pass
+    def close(self) -> int | None:
+        """End the process, if there is one, and return its exit status. It ends with the checker, too."""
+        process, self._process = self._process, None
+        return None if process is None else process.end()
