@@ -54,42 +54,57 @@ def serve(
 class LockedProcess:
     """The server's side. For one thread at a time. The process ends with this object.
 
+    It is started when it is first needed, and again where it has ended since: the system may kill an idle one, too.
+
     Args:
         module: of Fireside's, which calls `serve`.
         does: what the process does, for the message where it cannot be started.
         limit: the longest answer, in bytes.
-
-    Raises EngineFailed when it cannot be started.
     """
 
     def __init__(self, module: str, does: str, *, limit: int) -> None:
+        self._module = module
+        self._does = does
         self._limit = limit
-        try:
-            self._process = subprocess.Popen(  # noqa: S603
-                child.command(module), env=child.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
-        except OSError as error:
-            raise EngineFailed(f"The process that {does} cannot be started: {error.strerror}.") from error
-        self._end = weakref.finalize(self, _end, self._process)
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end: weakref.finalize[..., LockedProcess] | None = None
 
     def ask(self, message: bytes) -> bytes | None:
-        """The answer; None when the process has died. Raises ValueError for one longer than the limit."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
+        """The answer; None when the process has died of the message.
+
+        Raises EngineFailed when it cannot be started, ValueError for an answer longer than the limit.
+        """
+        process = self._process
+        if process is None or process.poll() is not None:
+            self.end()
+            process = self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
-            _write(self._process.stdin, message)
-            return _read(self._process.stdout, self._limit)
+            _write(process.stdin, message)
+            return _read(process.stdout, self._limit)
         except BrokenPipeError:
             return None
 
     def end(self) -> int | None:
-        """End it; returns its exit status."""
+        """End it, if there is one; returns its exit status."""
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        assert self._end is not None
         self._end()
-        return self._process.returncode
+        return process.returncode
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        try:
+            process = subprocess.Popen(  # noqa: S603
+                child.command(self._module), env=child.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+        except OSError as error:
+            raise EngineFailed(f"The process that {self._does} cannot be started: {error.strerror}.") from error
+        self._end = weakref.finalize(self, _end, process)
+        self._process = process
+        return process
 
 
 def _write(sink: IO[bytes], message: bytes) -> None:

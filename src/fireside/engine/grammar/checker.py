@@ -20,18 +20,14 @@ class GrammarChecker:
     """
 
     def __init__(self) -> None:
-        self._process: LockedProcess | None = None
+        self._process = LockedProcess("fireside.engine.grammar.check", "checks JSON schemas", limit=MAX_FRAME)
 
     def fault(self, grammar: str) -> str:
         """What is wrong with it, or nothing; `TOO_COMPLEX` when the process died of it.
 
         Raises EngineFailed when there is no process to find out.
         """
-        asked = grammar.encode()
-        if self._process is None or not self._process.alive:
-            self.close()
-            self._process = LockedProcess("fireside.engine.grammar.check", "checks JSON schemas", limit=MAX_FRAME)
-        answer = self._process.ask(asked)
+        answer = self._process.ask(grammar.encode())
         if answer is not None:
             return answer.decode()
         if self.close() == NO_LOCKDOWN:
@@ -40,5 +36,4 @@ class GrammarChecker:
 
     def close(self) -> int | None:
         """End the process, if there is one, and return its exit status. It ends with the checker, too."""
-        process, self._process = self._process, None
-        return None if process is None else process.end()
+        return self._process.end()
