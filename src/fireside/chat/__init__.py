@@ -1,1 +1,1 @@
-"""Conversations: what a chat format makes of them, in pieces, and how calls of tools are written."""
+"""Conversations: rendering them in a chat format as pieces, and writing tool calls."""

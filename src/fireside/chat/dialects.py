@@ -1,6 +1,6 @@
-"""How a model writes calls of tools, and how it is told of tools, in the words it was trained with.
+"""How tools are described to a model, and how it writes tool calls, in the format it was trained with.
 
-A dialect is data: prompts, grammars and the reader of answers all follow the same strings.
+A dialect is data: prompts, grammars and the answer reader all use the same strings.
 """
 
 import json
@@ -16,16 +16,18 @@ _HALVES = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolDialect:
-    """The calls of one turn are: opening, begin, call, (between, call)*, end. A call is: before_name, the name as JSON,
+    """The strings around a model's tool calls.
+
+    The calls of one turn are: opening, begin, call, (between, call)*, end. A call is: before_name, the name as JSON,
     before_arguments, a JSON object, after.
 
     Args:
-        opening: what no text of an answer holds: from there on there are only calls. Empty: calls are told by their
-            `before_name` at the very beginning of the answer.
-        begins: what may stand between the opening and the first call; prompts have the first of these.
-        tokens: parts of these strings that are single tokens for models trained with the dialect. Answers spell them
-            out even where they are special.
-        describe: what the system says of tools; None where the format tells of them elsewhere.
+        opening: never occurs in an answer's text: only calls follow it. Empty: a call is recognised by `before_name` at
+            the very beginning of the answer.
+        begins: the strings allowed between the opening and the first call; prompts use the first of these.
+        tokens: parts of these strings that are single tokens for models trained with the dialect. Answers contain
+            their text even where they are special tokens.
+        describe: writes the description of the tools for the system message; None where the format puts it elsewhere.
     """
 
     opening: str
@@ -39,7 +41,7 @@ class ToolDialect:
     describe: Callable[[Sequence[Tool], bool], str] | None = None
 
     def pieces(self, calls: Sequence[ToolCall]) -> list[Piece]:
-        """The calls of a turn, as a prompt has them: the dialect's own tokens are control tokens, nothing else is."""
+        """The calls of a turn as part of a prompt. Only the dialect's own tokens are control tokens."""
         said = self._own(self.opening + self.begins[0])
         for index, call in enumerate(calls):
             said += self._own((self.between if index else "") + self.before_name)
@@ -57,16 +59,16 @@ class ToolDialect:
 
 
 def to_json(value: object, indent: int | None = None) -> str:
-    """JSON as the models' own templates write it, characters beyond ASCII as they are.
+    """JSON as the models' own templates write it: non-ASCII characters are not escaped.
 
-    Halves of characters, which JSON can name and UTF-8 cannot, stay escaped.
+    Lone surrogates, which JSON can express and UTF-8 cannot, stay escaped.
     """
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     return _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def normal_json(text: str) -> str:
-    """A JSON text with the usual spaces. What is not JSON stays as it is."""
+    """A JSON text with the usual spaces. Text that is not valid JSON is returned unchanged."""
     try:
         return to_json(json.loads(text))
     except (ValueError, RecursionError):
@@ -74,6 +76,6 @@ def normal_json(text: str) -> str:
 
 
 def openai_tool(tool: Tool) -> dict[str, object]:
-    """A tool in OpenAI's form, which most models were trained with."""
+    """A tool in OpenAI's format, which most models were trained with."""
     function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
     return {"type": "function", "function": function}

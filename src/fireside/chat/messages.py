@@ -1,4 +1,4 @@
-"""What prompting takes: a typed conversation, and the tools that the model is offered."""
+"""The input of prompting: a typed conversation and the tools offered to the model."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """What the model may call. `parameters` is a JSON schema of type object, or empty for anything."""
+    """A function the model may call. `parameters` is a JSON schema of type object; an empty one allows anything."""
 
     name: str
     description: str
@@ -27,11 +27,11 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ToolOffer:
-    """What the model is told of and may call.
+    """The tools that are described to the model and that it may call.
 
     Args:
         tools: at least one.
-        must: whether it has no choice but to call one.
+        must: whether the model must call one.
     """
 
     tools: tuple[Tool, ...]
@@ -43,9 +43,9 @@ class Message:
     """One turn. `content` is plain text; it never becomes a control token.
 
     Args:
-        tool_calls: of an assistant's turn: what it called, beside or instead of saying something.
-        tool_call_id: of a tool's turn: which call this is the result of, when the client says so.
-        name: of a tool's turn: the tool, when the client says so.
+        tool_calls: for an assistant turn: the calls it made, with or without content.
+        tool_call_id: for a tool turn: the id of the call that this is the result of, if the client gave it.
+        name: for a tool turn: the tool's name, if the client gave it.
     """
 
     role: Role

@@ -1,4 +1,4 @@
-"""A rendered prompt in pieces, so that control tokens stay apart from text that merely looks like them."""
+"""A rendered prompt in pieces, which keep control tokens apart from text that merely looks like them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ class Piece:
     Args:
         text: the exact text, never empty.
         control: True: one special token. False: ordinary text, whatever it looks like.
-        sentence: ordinary text that a sentencepiece vocabulary encodes as a sentence of its own.
-        optional: a special token that is ordinary text for vocabularies without it.
+        sentence: ordinary text that a sentencepiece vocabulary encodes as a separate sentence.
+        optional: a special token that is ordinary text in vocabularies without it.
     """
 
     text: str
@@ -27,22 +27,22 @@ def control(text: str) -> Piece:
 
 
 def optional(text: str) -> Piece:
-    """The same, which not every model of the format has."""
+    """The special token spelled `text`, which not every model of the format has."""
     return Piece(text, control=True, optional=True)
 
 
 def words(text: str) -> list[Piece]:
-    """Ordinary text as a piece, none if it is empty."""
+    """Ordinary text as one piece; no piece if it is empty."""
     return [Piece(text, control=False)] if text else []
 
 
 def sentence(text: str) -> list[Piece]:
-    """Ordinary text that is a sentence of its own as a piece, none if it is empty."""
+    """Ordinary text that is a separate sentence, as one piece; no piece if it is empty."""
     return [Piece(text, control=False, sentence=True)] if text else []
 
 
 def joined(pieces: Iterable[Piece]) -> list[Piece]:
-    """The same prompt with neighbouring texts as one piece, since they are tokenised as one."""
+    """The same prompt with adjacent text pieces merged, because they are tokenised together."""
     whole: list[Piece] = []
     for piece in pieces:
         if whole and not piece.control and not whole[-1].control:

@@ -1,4 +1,4 @@
-"""How a model's prompts are made, as its catalog file says it."""
+"""The prompt settings in a model's catalog file."""
 
 from typing import Annotated
 
@@ -20,10 +20,11 @@ class PromptSpec(BaseModel):
 
     Args:
         style: name of a chat format in `fireside.chat.formats`.
-        default_system: system message put before an unscoped prompt, and, where the model's own template does so
-            (`always_system`), before messages that bring none. None: what the format says.
-        stop: texts of special tokens that end an answer, beside the format's own and those that the model's files name.
-        thinking: whether a model that can think before it answers does. What it thinks is not part of the answer.
+        default_system: system message put before an unscoped prompt and, where the model's own template does so
+            (`always_system`), before messages that have none. None: the format's default.
+        stop: texts of special tokens that end an answer, besides the format's own and those that the model's files
+            name.
+        thinking: whether a model that can think before it answers does so. Its thoughts are not part of the answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,7 +1,7 @@
-"""How models that were never trained for tools or JSON are told of them, in words; what they say then is made to fit.
+"""Instructions about tools and JSON for models that were not trained for them; a grammar then constrains the answer.
 
-The dialect is that of Hermes 2 Pro and its like, for any chat format that has none of its own: tools in the system's
-turn, calls and results between tags, which are ordinary text.
+The dialect is that of Hermes 2 Pro and similar models, and serves every chat format without its own: tools are
+described in the system message; calls and results are enclosed in tags, which are ordinary text.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,11 +27,11 @@ _JSON_SCHEMA = "Answer with JSON that fits this JSON schema, and with nothing el
 
 
 def tools_note(tools: Sequence[Tool], must: bool) -> str:
-    """What the system says of tools.
+    """The description of the tools for the system message.
 
     Args:
-        tools: those that may be called, at least one.
-        must: whether the model has no choice but to call one.
+        tools: the tools that may be called, at least one.
+        must: whether the model must call one.
     """
     lines = [
         to_json({"name": tool.name, "description": tool.description, "parameters": tool.parameters}) for tool in tools
@@ -40,7 +40,7 @@ def tools_note(tools: Sequence[Tool], must: bool) -> str:
 
 
 def json_note(schema: Mapping[str, Any] | bool | None) -> str:
-    """What the system says of an answer that is to be JSON; None is any object."""
+    """The instruction for the system message to answer in JSON; None allows any object."""
     return _JSON_OBJECT if schema is None else _JSON_SCHEMA.format(schema=to_json(schema))
 
 
@@ -56,7 +56,7 @@ HERMES = ToolDialect(
 def as_plain_text(messages: Iterable[Message]) -> list[Message]:
     """The same conversation with calls and results as plain content.
 
-    A tool's turn of which nobody says what it answers stays as it is.
+    A tool turn that names neither its tool nor its call stays as it is.
     """
     names: dict[str, str] = {}
     plain = []

@@ -171,11 +171,11 @@ def test_the_last_turn_of_the_assistant_is_continued(tokenizers: Any, renderer: 
         ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", UnsupportedWeights, "nested too deeply"),
         ("x" * 300_000, UnsupportedWeights, "more than 262,144 characters"),
         ("{{ 1 }}" * 20_000, UnsupportedWeights, "nodes"),
-        ("\ue000", UnsupportedWeights, "private characters"),
+        ("\ue000", UnsupportedWeights, "private-use character"),
         (None, UnsupportedWeights, "the model's files have no chat template"),
-        ("{{ raise_exception('Only ' + messages[0].content) }}", InvalidInput, "refuses them: Only Hi"),
-        ("Hello", InvalidInput, "leaves out what the user says"),
-        ("{{ messages[0].content.split('H')[0] }}", InvalidInput, "leaves out what the user says"),
+        ("{{ raise_exception('Only ' + messages[0].content) }}", InvalidInput, "rejects them: Only Hi"),
+        ("Hello", InvalidInput, "leaves out a message with the role 'user'"),
+        ("{{ messages[0].content.split('H')[0] }}", InvalidInput, "leaves out a message with the role 'user'"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(
@@ -194,7 +194,7 @@ def test_a_template_that_does_not_end_is_ended_and_the_next_one_renders(
     endless, simple = tmp_path / "endless", tmp_path / "simple"
     endless.mkdir()
     simple.mkdir()
-    with pytest.raises(UnsupportedWeights, match="more than 2 seconds of computing"):
+    with pytest.raises(UnsupportedWeights, match="more than 2 seconds of CPU time"):
         build_prompt(prompt="Hi", spec=SPEC, tokenizer=tokenizer_with(endless, loop), renderer=renderer)
     tokenizer = tokenizer_with(simple, SIMPLE)
     given: Any = {"prompt": "<|im_start|>", "spec": SPEC, "tokenizer": tokenizer}
@@ -216,7 +216,7 @@ def test_what_the_system_says_goes_to_the_user_where_the_template_knows_no_syste
         control("<|im_start|>"),
         *words("user: Be brief.\n\nHi <|im_end|>"),
     ]
-    with pytest.raises(InvalidInput, match="refuses them: No system"):
+    with pytest.raises(InvalidInput, match="rejects them: No system"):
         chat.render(_talk(talk[:1]))
 
 
@@ -243,7 +243,7 @@ def test_where_the_template_is_found(tmp_path: Path) -> None:
     assert found is not None
     assert found.source == "c"
     assert stop_ids(SPEC, open_tokenizer(tmp_path)) == [tokenizer.special_id("</s>")]
-    with pytest.raises(UnsupportedWeights, match="Fetch the model"):
+    with pytest.raises(UnsupportedWeights, match="Download the model"):
         format_of(SPEC).render(_talk([Message("user", "Hi")]))
 
 

@@ -1,4 +1,4 @@
-"""Chat formats, one module for each or for a family: a module of this package with `FORMATS` is all that one takes."""
+"""Chat formats, one module per format or family. A module in this package that defines `FORMATS` adds one."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -8,19 +8,19 @@ from pkgutil import iter_modules
 from fireside.chat.formats.base import ChatFormat, Conversation
 
 TEMPLATE = "template"
-"""The format that is the checkpoint's own chat template."""
+"""Name of the format that uses the checkpoint's own chat template."""
 
 __all__ = ["TEMPLATE", "ChatFormat", "Conversation", "format_names", "formats"]
 
 
 @cache
 def formats() -> Mapping[str, ChatFormat]:
-    """Every format by its name, in the order of the names."""
+    """Every format by name, sorted by name."""
     modules = [import_module(f"{__name__}.{module.name}") for module in iter_modules(__path__)]
     found: list[ChatFormat] = [one for module in modules for one in getattr(module, "FORMATS", ())]
     return {one.name: one for one in sorted(found, key=lambda one: one.name)}
 
 
 def format_names() -> tuple[str, ...]:
-    """What a catalog file may name."""
+    """The names that a catalog file may use."""
     return tuple(formats())

@@ -1,4 +1,4 @@
-"""What a chat format is: everything about how a family of models reads a conversation and writes an answer."""
+"""The definition of a chat format: how a family of models reads a conversation and writes an answer."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ BLANK_LINE = "\n\n"
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What a format renders.
+    """The input of a format.
 
     Args:
-        messages: at least one. What the system says besides the client's words stands in the first of them already.
-        offer: tools that may be called, for formats that tell of them outside the system's turn.
-        thinking: whether the model is to think before it answers.
+        messages: at least one. The first already contains what Fireside adds to the system message.
+        offer: tools that may be called, for formats that describe them outside the system message.
+        thinking: whether the model should think before it answers.
     """
 
     messages: Sequence[Message]
@@ -30,18 +30,19 @@ class Conversation:
 class ChatFormat:
     """How a family of models reads a conversation and writes an answer.
 
-    In every format a conversation that ends with the assistant is continued from there: its last turn is left open.
+    In every format, a conversation that ends with an assistant turn is continued from there: that turn is left open.
 
     Args:
-        name: what catalog files call it.
-        title: for people.
-        render: the conversation up to where the assistant speaks. User text is never in a control piece.
-        ends: the control tokens that end an answer. The first is what the format itself writes after one.
+        name: the name used in catalog files.
+        title: the name shown to people.
+        render: renders the conversation up to where the assistant's answer begins. User text is never in a control
+            piece.
+        ends: the control tokens that end an answer. The first is the one that the format itself writes after an answer.
         default_system: system message put before an unscoped prompt, unless the catalog file has another.
-        always_system: put it before conversations that bring none, too.
-        has_system: whether there is a place for what the system says of tools and JSON.
-        dialect: how tools are told to the model and how it calls them.
-        thinking: the tags of what a model thinks before it answers, which is not part of the answer.
+        always_system: whether it is also put before conversations without a system message.
+        has_system: whether there is a place for instructions about tools and JSON.
+        dialect: how tools are described to the model and how it calls them.
+        thinking: the tags around a model's thoughts before its answer, which are not part of the answer.
     """
 
     name: str
@@ -56,15 +57,15 @@ class ChatFormat:
 
 
 def blank_lined(texts: Iterable[str]) -> str:
-    """The texts with a blank line between, without the empty ones."""
+    """The texts, except empty ones, joined by blank lines."""
     return BLANK_LINE.join(text for text in texts if text)
 
 
 def two_sides(messages: Sequence[Message]) -> tuple[str, list[tuple[bool, str]]]:
-    """What the system says, and the turns as (assistant?, content) for formats that have two sides.
+    """The system text, and the turns as (is_assistant, content), for formats with two sides.
 
-    Neighbouring turns of one side are joined by a blank line; those with a system message between stay apart (as
-    `mistral_common` does). A tool's answer is the user's side.
+    Adjacent turns of one side are joined by a blank line; turns with a system message between them stay separate (as in
+    `mistral_common`). A tool's result belongs to the user's side.
     """
     system = blank_lined(message.content for message in messages if message.role == "system")
     turns: list[tuple[bool, str]] = []

@@ -1,5 +1,8 @@
-"""ChatML (OpenHermes 2.5, SmolLM2), as the models' own templates have it: every message in its place, whatever the
-order of roles, then the opening of the assistant's turn, where that is not open already."""
+"""ChatML (OpenHermes 2.5, SmolLM2), as in the models' own templates.
+
+The messages follow in their order, whatever their roles, and then the beginning of an assistant turn, unless the last
+message is one.
+"""
 
 from fireside.chat.formats.base import ChatFormat, Conversation
 from fireside.chat.pieces import Piece, control, words

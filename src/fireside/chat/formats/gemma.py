@@ -1,4 +1,4 @@
-"""Gemma 1 to 3: turns of the user and the model, and no system. Its text goes before that of the first user's turn.
+"""Gemma 1 to 3: user and model turns only. System text goes before the text of the first user turn.
 
     <bos><start_of_turn>user
     system
@@ -6,9 +6,9 @@
     user<end_of_turn>
     <start_of_turn>model
 
-As in the models' own template, contents lose the blanks around them; where that raises on roles that do not alternate,
-neighbouring turns of one side are joined by a blank line. The models have no way of their own to call tools: they are
-told of them in Hermes' words, and a tool's answer is the user's.
+As in the models' own template, whitespace around contents is stripped. Where that template raises on roles that do not
+alternate, adjacent turns of one side are joined by a blank line. The models have no tool format of their own: tools are
+described as in Hermes, and a tool's result is a user turn.
 """
 
 from fireside.chat.formats.base import BLANK_LINE, ChatFormat, Conversation, two_sides

@@ -1,6 +1,6 @@
-"""Formats that part a conversation by headings, which are ordinary text: DeepSeek Coder's and Neural Chat's.
+"""Formats that separate turns by headings, which are ordinary text: DeepSeek Coder's and Neural Chat's.
 
-DeepSeek Coder Instruct ends each answer with its only control token; the system's text stands before the first heading:
+DeepSeek Coder Instruct ends each answer with its only control token; the system text precedes the first heading:
 
     ### Instruction:
     user
@@ -8,7 +8,7 @@ DeepSeek Coder Instruct ends each answer with its only control token; the system
     assistant
     <|EOT|>
 
-Neural Chat 7B v3, whose makers show one question and its answer:
+Neural Chat 7B v3, whose model card shows one question and its answer:
 
     ### System:
     system
@@ -17,7 +17,7 @@ Neural Chat 7B v3, whose makers show one question and its answer:
     ### Assistant:
     assistant
 
-A tool's answer is the user's.
+A tool's result is a user turn.
 """
 
 from fireside.chat.formats.base import ChatFormat, Conversation

@@ -1,4 +1,4 @@
-"""Llama 2 Chat: one sentence for each question and its answer, the system's text inside the first question.
+"""Llama 2 Chat: each question and its answer form one sentence; the system text is inside the first question.
 
     <s>[INST] <<SYS>>
     system
@@ -6,8 +6,8 @@
 
     user [/INST] assistant </s><s>[INST] user [/INST]
 
-Only `<s>` and `</s>` are control tokens. As in Meta's own code and template, texts lose the blanks around them; where
-that raises on roles that do not alternate, neighbouring turns of one side are joined by a blank line.
+Only `<s>` and `</s>` are control tokens. As in Meta's own code and template, whitespace around texts is stripped. Where
+those raise on roles that do not alternate, adjacent turns of one side are joined by a blank line.
 """
 
 from fireside.chat.formats.base import ChatFormat, Conversation, two_sides

@@ -1,12 +1,12 @@
-"""Llama 3, and from 3.1 on with tools: every message in its place under a header of its role.
+"""Llama 3, and Llama 3.1 and later with tools: each message follows a header with its role.
 
     <|begin_of_text|><|start_header_id|>user<|end_header_id|>
 
     user<|eot_id|><|start_header_id|>assistant<|end_header_id|>
 
-As in Meta's templates, contents lose the blanks around them. Llama 3.1's system always begins with two dates: that of
-its knowledge and, as its template has it where nobody says another, 26 July 2024. It reads tools in the first turn of
-the user and calls one as a JSON object that is its whole answer; results are turns of "ipython", as JSON texts.
+As in Meta's templates, whitespace around contents is stripped. Llama 3.1's system message always begins with two dates:
+its knowledge cutoff and today's date, for which its template defaults to 26 July 2024. It reads tools in the first user
+turn and calls one with a JSON object that is its whole answer; results are JSON texts in turns with the role "ipython".
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def _turn(role: str, content: list[Piece]) -> list[Piece]:
 
 
 def _opened(pieces: list[Piece], messages: Sequence[Message]) -> list[Piece]:
-    """The prompt up to where the assistant speaks."""
+    """The prompt up to where the assistant's answer begins."""
     last = messages[-1]
     if last.role != "assistant":
         return [*pieces, *_header("assistant")]

@@ -1,11 +1,11 @@
-"""Mistral (7B Instruct v0.1 and v0.2), as `mistral_common`'s v1 tokenizer has it:
+"""Mistral 7B Instruct v0.1 and v0.2, as in `mistral_common`'s v1 tokenizer.
 
     <s>[INST] user [/INST] assistant</s>[INST] user [/INST]
 
-One space inside each bracket and one before the assistant's text, none before `</s>`; "[INST]" is ordinary text in
-this vocabulary, and each stretch between control tokens is a sentence of its own ("▁" before its first word). System
-messages, wherever they stand, go before the first user text, a blank line between. Where Mistral's published Jinja
-template raises on roles that do not alternate, neighbouring turns of one side are joined by a blank line.
+There is one space inside each bracket and one before the assistant's text, none before `</s>`. "[INST]" is ordinary
+text in this vocabulary, and each stretch between control tokens is a separate sentence ("▁" before its first word).
+System messages, wherever they occur, go before the first user text, separated by a blank line. Where Mistral's
+published Jinja template raises on roles that do not alternate, adjacent turns of one side are joined by a blank line.
 """
 
 from fireside.chat.formats.base import ChatFormat, Conversation, blank_lined, two_sides
@@ -21,7 +21,7 @@ def _render(conversation: Conversation) -> list[Piece]:
     turns = _turns(*two_sides(as_plain_text(conversation.messages)))
     said = ""
     for index, (assistant, content) in enumerate(turns):
-        # A space parts this turn from the one before; after a control token the mark of a fresh sentence does.
+        # A space separates this turn from the previous one; after a control token, the new sentence's "▁" does.
         if said and (content or not assistant):
             said += " "
         said += content if assistant else f"[INST] {content} [/INST]"
@@ -32,7 +32,7 @@ def _render(conversation: Conversation) -> list[Piece]:
 
 
 def _turns(system: str, turns: list[tuple[bool, str]]) -> list[tuple[bool, str]]:
-    """The turns with the system's text in the first one of the user, which is made where there is none."""
+    """The turns with the system text in the first user turn, which is added if there is none."""
     if turns and not system:
         return turns
     for index, (assistant, content) in enumerate(turns):

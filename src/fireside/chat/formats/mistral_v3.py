@@ -1,4 +1,4 @@
-"""Mistral from 7B Instruct v0.3 on, as `mistral_common`'s v3 tokenizer has it: brackets and tools are control tokens.
+"""Mistral 7B Instruct v0.3 and later, as in `mistral_common`'s v3 tokenizer: the bracketed tags are control tokens.
 
     <s>[AVAILABLE_TOOLS][…][/AVAILABLE_TOOLS]
     [INST]system
@@ -6,9 +6,9 @@
     user[/INST][TOOL_CALLS][{"name": …, "arguments": …, "id": …}]</s>
     [TOOL_RESULTS]{"content": …, "call_id": …}[/TOOL_RESULTS]
 
-No line breaks stand around brackets. Each stretch between control tokens is a sentence of its own. Tools and the
-system's text stand with the user's last turn. Ids of calls have nine letters or digits: of longer ones the last nine
-count.
+There are no line breaks around brackets. Each stretch between control tokens is a separate sentence. The tools precede
+the last user turn, and the system text is inside it. A call's id has nine letters or digits; of a longer one, the last
+nine are used.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _ID = re.compile(r"[A-Za-z0-9]{9}\Z")
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A turn; neighbours of the user are one, and so are those of the assistant that say something."""
+    """A turn. Adjacent user turns are merged, and so are adjacent assistant turns until one makes calls."""
 
     role: str
     content: str
@@ -91,7 +91,7 @@ def _calls(calls: Sequence[ToolCall]) -> list[Piece]:
 
 
 def _parsed(text: str) -> Any:
-    """The value of a JSON text; what is none, or nested beyond all measure, stays text."""
+    """The value of a JSON text; text that is not JSON, or is nested too deeply, is returned unchanged."""
     try:
         value = json.loads(text)
         to_json([[value]])

@@ -1,8 +1,8 @@
-"""OpenChat 3.5 and Starling LM: every message in its place, ended by `<|end_of_turn|>`.
+"""OpenChat 3.5 and Starling LM: the messages in their order, each ended by `<|end_of_turn|>`.
 
     GPT4 Correct User: user<|end_of_turn|>GPT4 Correct Assistant: assistant<|end_of_turn|>
 
-A tool's answer is the user's.
+A tool's result is a user turn.
 """
 
 from fireside.chat.formats.base import ChatFormat, Conversation

@@ -1,4 +1,4 @@
-"""Contents joined by newlines, for models without a template."""
+"""Message contents joined by newlines, for models without a template."""
 
 from fireside.chat.formats.base import ChatFormat, Conversation
 from fireside.chat.pieces import Piece, words

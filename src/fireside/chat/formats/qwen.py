@@ -1,7 +1,6 @@
-"""Qwen2 and Qwen2.5: ChatML with a system message that is always there, and with Hermes' calls in words and tokens of
-their own.
+"""Qwen2 and Qwen2.5: ChatML with a system message in every prompt, and Hermes calls with Qwen's own text and tokens.
 
-Results of tools are the user's, those of one turn together:
+Tool results are user turns; adjacent results share one:
 
     <|im_start|>user
     <tool_response>
@@ -38,7 +37,7 @@ _EXAMPLE = '\n{"name": <function-name>, "arguments": <args-json-object>}\n'
 
 
 def tools_pieces(offer: ToolOffer) -> list[Piece]:
-    """What the system says of tools, in the words of Qwen's template."""
+    """The description of the tools for the system message, as in Qwen's template."""
     opening, closing = optional("<tool_call>"), optional("</tool_call>")
     described = "".join(f"\n{to_json(openai_tool(tool))}" for tool in offer.tools)
     return [
@@ -48,7 +47,7 @@ def tools_pieces(offer: ToolOffer) -> list[Piece]:
 
 
 def system_pieces(conversation: Conversation) -> list[Piece]:
-    """The system's turn: the first message if it is the system's, and the tools. Nothing where there is neither."""
+    """The system turn: the first message if it is a system message, and the tools; empty if there is neither."""
     first, offer = conversation.messages[0], conversation.offer
     said = words(first.content) if first.role == "system" else []
     if first.role != "system" and offer is None:
@@ -59,7 +58,7 @@ def system_pieces(conversation: Conversation) -> list[Piece]:
 
 
 def turn_pieces(message: Message, content: list[Piece], *, open_ended: bool) -> list[Piece]:
-    """One turn of the user, the assistant or a later one of the system."""
+    """One user, assistant or later system turn."""
     pieces = [control(IM_START), *words(f"{message.role}\n"), *content]
     if message.tool_calls:
         pieces += [*(words("\n") if message.content else []), *QWEN_CALLS.pieces(message.tool_calls)]
@@ -67,7 +66,7 @@ def turn_pieces(message: Message, content: list[Piece], *, open_ended: bool) -> 
 
 
 def result_pieces(messages: Sequence[Message], index: int) -> list[Piece]:
-    """A tool's result, which shares a turn of the user with its neighbours."""
+    """A tool's result, which shares a user turn with adjacent results."""
     message = messages[index]
     first = index == 0 or messages[index - 1].role != "tool"
     last = index == len(messages) - 1 or messages[index + 1].role != "tool"

@@ -1,7 +1,7 @@
-"""Qwen3: Qwen2.5's ChatML without a system message of its own, and with thoughts before the answer.
+"""Qwen3: Qwen2.5's ChatML without a default system message, and with thoughts before the answer.
 
-Unless the model is to think, its turn begins with an empty thought, as `enable_thinking=False` has it. Thoughts of
-earlier turns are left out; those since the last question of the user stay.
+Unless thinking is on, the assistant's turn begins with an empty thought, as with `enable_thinking=False` in Qwen's
+template. Thoughts before the user's last question are left out; later ones stay.
 """
 
 from dataclasses import replace
@@ -44,7 +44,7 @@ def _is_question(message: Message) -> bool:
 
 
 def _parted(content: str) -> tuple[str, str]:
-    """The thought in a turn of the assistant, and the rest."""
+    """The thought in an assistant turn, and the rest."""
     if END_THINK not in content:
         return "", content
     thought = content.split(END_THINK)[0].rstrip("\n").split(THINK)[-1].lstrip("\n")

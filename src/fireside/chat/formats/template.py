@@ -1,4 +1,4 @@
-"""The checkpoint's own Jinja template: `fireside.chat.templates` puts it in this one's place, where it is known."""
+"""Placeholder for the checkpoint's own Jinja template, which `fireside.chat.templates` reads."""
 
 from typing import NoReturn
 
@@ -8,7 +8,7 @@ from fireside.errors import UnsupportedWeights
 
 def _render(conversation: Conversation) -> NoReturn:
     raise UnsupportedWeights(
-        "This model's prompts are made by its own chat template, which comes with its files. Fetch the model first."
+        "This model uses its own chat template, which comes with its files. Download the model first."
     )
 
 

@@ -1,11 +1,11 @@
-"""Zephyr (7B beta, TinyLlama Chat): every message in its place, ended by `</s>`, the only control token.
+"""Zephyr (7B beta, TinyLlama Chat): the messages in their order, each ended by `</s>`, the only control token.
 
     <|user|>
     user</s>
     <|assistant|>
     assistant</s>
 
-"<|user|>" and its like are ordinary text in this vocabulary. A tool's answer is the user's.
+"<|user|>" and the other tags are ordinary text in this vocabulary. A tool's result is a user turn.
 """
 
 from fireside.chat.formats.base import ChatFormat, Conversation

@@ -1,1 +1,1 @@
-"""A checkpoint's own chat template: Jinja that strangers wrote, rendered in a process that may die of it."""
+"""A checkpoint's own chat template: untrusted Jinja, rendered in a process that it may crash."""

@@ -1,4 +1,4 @@
-"""Jinja as transformers has it for chat templates, with every text of the client's traced."""
+"""Jinja configured as in transformers' chat templates, with every client text traced."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from fireside.chat.templates.source import MAX_SOURCE
 from fireside.chat.templates.traced import CLOSE, OPEN, Altered, Part, Vault, parts_of, real
 
 MAX_NODES = 20_000
-"""Of its syntax tree. The longest known templates have two thousand."""
+"""Nodes of a template's syntax tree. The longest known templates have two thousand."""
 
 MAX_OUTPUT = 32 * 1024 * 1024
 """Characters of a prompt."""
@@ -27,15 +27,15 @@ _FILE = "<template>"
 
 
 class Refused(Exception):
-    """The template refuses the conversation by `raise_exception`."""
+    """The template rejected the conversation by calling `raise_exception`."""
 
 
 class Unusable(Exception):
-    """The template cannot be used; the text says why and, where it is known, in which line."""
+    """The template cannot be used. The message says why and, if known, in which line."""
 
 
 class _Generator(CodeGenerator):
-    """Has `~` keep track, too."""
+    """Generates code in which `~` traces client texts, too."""
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802 - Jinja's name
         self.write("environment.concat((")
@@ -46,9 +46,9 @@ class _Generator(CodeGenerator):
 
 
 class _Generation(Extension):
-    """`{% generation %}`, which marks what the assistant says; here it does nothing."""
+    """`{% generation %}`, which marks the assistant's text; here it has no effect."""
 
-    tags = {"generation"}  # noqa: RUF012 - no class variable to Jinja
+    tags = {"generation"}  # noqa: RUF012 - Jinja does not declare it as a class variable
 
     def parse(self, parser: Parser) -> nodes.Node | list[nodes.Node]:
         next(parser.stream)
@@ -56,7 +56,7 @@ class _Generation(Extension):
 
 
 class Environment(ImmutableSandboxedEnvironment):
-    """An environment for one rendering."""
+    """A Jinja environment for one rendering."""
 
     code_generator_class = _Generator
     intercepted_binops = frozenset({"%"})
@@ -70,11 +70,11 @@ class Environment(ImmutableSandboxedEnvironment):
         self.concat = self._concat  # type: ignore[method-assign]
 
     def call(self, context: Any, called: Any, /, *given: Any, **named: Any) -> Any:
-        """What a call in the template gives, traced."""
+        """The result of a call in the template, traced."""
         return self._vault.traced(super().call(context, called, *given, **named))
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        """What an operator gives, traced."""
+        """The result of an operator, traced."""
         return self._vault.traced(super().call_binop(context, operator, left, right))
 
     def _concat(self, texts: Any) -> str:
@@ -87,7 +87,7 @@ class Environment(ImmutableSandboxedEnvironment):
         def kept(*given: Any, **named: Any) -> Any:
             return self._vault.traced(function(*given, **named))
 
-        # Jinja's marks of what a filter wants to be given first.
+        # Jinja marks a filter with the first argument it expects (the context, the environment).
         kept.__dict__.update(getattr(function, "__dict__", {}))
         return kept
 
@@ -106,18 +106,18 @@ class Environment(ImmutableSandboxedEnvironment):
 
 
 def rendered(source: str, values: Callable[[Vault], Mapping[str, Any]]) -> Sequence[Part]:
-    """The prompt in parts.
+    """Render a template and return the prompt in parts.
 
     Args:
         source: the template.
-        values: its variables, every text of the client's among them from the vault.
+        values: makes its variables; every client text among them comes from the vault.
 
     Raises Refused, Unusable.
     """
     if len(source) > MAX_SOURCE:
         raise Unusable(f"it has more than {MAX_SOURCE:,} characters")
     if OPEN in source or CLOSE in source:
-        raise Unusable("it holds the private characters U+E000 or U+E001")
+        raise Unusable("it contains the private-use character U+E000 or U+E001")
     vault = Vault()
     environment = Environment(vault)
     try:
@@ -130,20 +130,20 @@ def rendered(source: str, values: Callable[[Vault], Mapping[str, Any]]) -> Seque
     except (Altered, TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise Unusable(f"{_line(error)}{_shown(error)}") from None
     except RecursionError:
-        raise Unusable("it is nested too deeply, or calls itself without end") from None
+        raise Unusable("it is nested too deeply or recurses endlessly") from None
     except MemoryError:
-        raise Unusable("it takes too much memory") from None
+        raise Unusable("it needs too much memory") from None
     return parts_of(text)
 
 
 @lru_cache(maxsize=8)
 def _compiled(source: str) -> CodeType:
-    """The template's code, which no rendering leaves anything in. Raises TemplateSyntaxError, Unusable."""
+    """The template's code, which keeps no state of any rendering. Raises TemplateSyntaxError, Unusable."""
     environment = Environment(Vault())
     tree = environment.parse(source, filename=_FILE)
     count = sum(1 for _ in tree.find_all(nodes.Node))
     if count > MAX_NODES:
-        raise Unusable(f"it has {count:,} nodes, and {MAX_NODES:,} are the most")
+        raise Unusable(f"it has {count:,} syntax nodes; the maximum is {MAX_NODES:,}")
     return environment.compile(tree, filename=_FILE)
 
 
@@ -153,7 +153,7 @@ def _shown(error: Exception) -> str:
 
 
 def _line(error: BaseException) -> str:
-    """The template's line in which an error arose, as the beginning of a message."""
+    """The beginning of a message: the line of the template in which an error was raised; empty if unknown."""
     line, frame = None, error.__traceback__
     while frame is not None:
         if frame.tb_frame.f_code.co_filename == _FILE:

@@ -24,11 +24,12 @@ _THOUGHT = ("<think>", "</think>")
 def template_format(
     template: CheckpointTemplate, special: Collection[str], renderer: TemplateRenderer | None
 ) -> ChatFormat:
-    """The format whose prompts a template makes.
+    """The format that renders prompts with a checkpoint's own template.
 
     Args:
-        special: the vocabulary's special and added tokens. Where the template itself writes one, it counts as such.
-        renderer: None: one is opened for each prompt.
+        special: texts of the vocabulary's special and added tokens. Where the template itself writes one, it becomes
+            that token.
+        renderer: None opens one for each prompt.
     """
     dialect = dialect_of(template.source)
     tokens = _any_of(tuple(special))
@@ -47,14 +48,17 @@ def template_format(
 
 @lru_cache(maxsize=16)
 def _any_of(texts: tuple[str, ...]) -> re.Pattern[str] | None:
-    """Finds the longest of the tokens. Blanks, for which Gemma has some, are tokenised with the text around them."""
+    """A pattern that finds the longest of the tokens; None if there are none.
+
+    Tokens that are only whitespace (Gemma has some) are left out: they are tokenised with the text around them.
+    """
     named = [text for text in texts if text.strip()]
     pattern = "|".join(map(re.escape, sorted(named, key=len, reverse=True)))
     return re.compile(f"({pattern})") if pattern else None
 
 
 def dialect_of(source: str) -> ToolDialect:
-    """How a model calls tools, by what its template writes. Hermes' words, if it says nothing of tools."""
+    """The tool dialect that a template's text implies: Hermes if it does not mention tools."""
     known = formats()
     if "tools" in source:
         if "[TOOL_CALLS]" in source:
@@ -69,7 +73,7 @@ def dialect_of(source: str) -> ToolDialect:
 def _job(conversation: Conversation, template: CheckpointTemplate, dialect: ToolDialect) -> Job:
     messages, offer = list(conversation.messages), conversation.offer
     if dialect is HERMES:
-        # The template knows no tools: what is called and answered are words of the assistant and the user.
+        # The template does not know tools: calls become assistant text, and results user text.
         messages = [replace(one, role="user") if one.role == "tool" else one for one in as_plain_text(messages)]
         offer = None
     last = messages[-1]
@@ -93,7 +97,7 @@ def _message(message: Message) -> JobMessage:
 
 
 def _without_system(job: Job) -> Job | None:
-    """The same with what the system says before the user's first words, for templates that know no system."""
+    """The same job with the system text before the first user text, for templates without a system role; else None."""
     messages = job.messages
     if len(messages) < 2 or (messages[0].role, messages[1].role) != ("system", "user"):
         return None
@@ -114,10 +118,10 @@ def _ask(job: Job, renderer: TemplateRenderer | None) -> Rendered:
 def _check(answer: Rendered, job: Job) -> None:
     """Raises InvalidInput, UnsupportedWeights for what is not a prompt."""
     if answer.refused is not None:
-        raise InvalidInput([f"messages: the model's chat template refuses them: {answer.refused}"])
+        raise InvalidInput([f"messages: the model's chat template rejects them: {answer.refused}"])
     if answer.lost is not None:
         role = job.messages[answer.lost].role
-        raise InvalidInput([f"messages: the model's chat template leaves out what the {role} says"])
+        raise InvalidInput([f"messages: the model's chat template leaves out a message with the role {role!r}"])
     if answer.unusable is not None:
         raise UnsupportedWeights(
             f"The model's own chat template cannot be used: {answer.unusable}. Name one of Fireside's chat formats as "

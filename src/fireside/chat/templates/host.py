@@ -1,9 +1,10 @@
-"""A process that renders chat templates which may be hostile: `python -m fireside.chat.templates.host`.
+"""A process that renders possibly hostile chat templates: `python -m fireside.chat.templates.host`.
 
-Reads jobs and answers each, in MessagePack, as messages of `fireside.locked_process`. It dies of a template that takes
-too long or too much memory; `fireside.chat.templates.renderer` makes that an answer, too. It ends when its input ends.
+It reads jobs and answers each, in MessagePack, as messages of `fireside.locked_process`. A template that takes too long
+or too much memory kills it; `fireside.chat.templates.renderer` turns that into an answer, too. It exits when its input
+ends.
 
-Before it reads a job it is locked down: whatever a hole in Jinja's sandbox lets a template do, it stays in here.
+It is locked down before it reads a job, so a hole in Jinja's sandbox gives a template no access beyond this process.
 """
 
 import json
@@ -11,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-import jinja2.debug  # noqa: F401 - which Jinja would want to import only when something is wrong
+import jinja2.debug  # noqa: F401 - Jinja imports it on the first error, when files can no longer be read
 import msgspec
 
 from fireside import locked_process
@@ -37,7 +38,7 @@ def render(job: Job) -> Rendered:
 
     def values(vault: Vault) -> Mapping[str, Any]:
         def said(value: Any) -> Any:
-            """The value with every text in it traced."""
+            """The value with every text in it traced, dictionary keys included."""
             match value:
                 case str():
                     return vault.said(value.encode(errors="replace").decode(), len(contents))
@@ -92,7 +93,7 @@ def render(job: Job) -> Rendered:
 
 
 def _parsed(text: str) -> Any:
-    """The value of a JSON text; what is none stays text."""
+    """The value of a JSON text; text that is not JSON is returned unchanged."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -100,7 +101,7 @@ def _parsed(text: str) -> Any:
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
-    """Answer until the input ends, and with it the process."""
+    """Answer jobs until the input ends."""
     _warm_up()
     locked_process.serve(
         source,
@@ -114,7 +115,7 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
 
 
 def _warm_up() -> None:
-    """Bring in everything that the first template needs, and the first mistake in one."""
+    """Import everything that a template, or an error in one, needs."""
     message = JobMessage("user", "Hi")
     for source in ("{{ messages | tojson }}{{ strftime_now('%d %b %Y') }}", "{{ 1 / 0 }}", "{% for %}"):
         render(Job(source, [message]))

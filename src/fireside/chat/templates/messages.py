@@ -1,25 +1,22 @@
-"""What the server and the process that renders templates say to each other, and the bounds of that process.
-
-Messages are MessagePack.
-"""
+"""The MessagePack messages between the server and the template process, and the limits of that process."""
 
 import msgspec
 
 CPU_SECONDS = 2
-"""Of computing, for one prompt, where the system can count it (not on Windows)."""
+"""CPU time for one prompt, where the system can limit it (not on Windows)."""
 
 WALL_SECONDS = 20
-"""By the clock: on a machine that is busy with other things, two seconds of computing take a while."""
+"""Elapsed time for one prompt: on a busy machine, two seconds of CPU time take longer."""
 
 MEMORY = 256 * 1024 * 1024
-"""Bytes that prompts may take in the process."""
+"""Bytes of memory that rendering may take."""
 
 MAX_MESSAGE = 2**32 - 1
-"""Bytes of a message: as many as its length can say. `fireside.chat.templates.environment` bounds the prompts."""
+"""Bytes of a message: all that its length field allows. `fireside.chat.templates.environment` limits the prompts."""
 
 
 class JobCall(msgspec.Struct, array_like=True):
-    """A call of a tool. `arguments` is JSON text, or what the client has in its place."""
+    """A tool call. `arguments` is JSON text, or whatever the client sent instead."""
 
     id: str
     name: str
@@ -35,7 +32,7 @@ class JobTool(msgspec.Struct, array_like=True):
 
 
 class JobMessage(msgspec.Struct, array_like=True):
-    """A turn. Every text but the role is the client's."""
+    """A turn. Every text except the role comes from the client."""
 
     role: str
     content: str
@@ -45,15 +42,15 @@ class JobMessage(msgspec.Struct, array_like=True):
 
 
 class Job(msgspec.Struct):
-    """A conversation to be rendered.
+    """A conversation to render.
 
     Args:
         source: the template.
         messages: at least one.
-        tools: those that the model is offered.
+        tools: the tools offered to the model.
         tokens: the vocabulary's special tokens by transformers' names: bos_token, eos_token.
-        thinking: whether the model is to think before it answers.
-        open_turn: whether the prompt ends where the last message's content does.
+        thinking: whether the model should think before it answers.
+        open_turn: whether the prompt ends where the last message's content ends.
     """
 
     source: str
@@ -65,12 +62,13 @@ class Job(msgspec.Struct):
 
 
 class Rendered(msgspec.Struct):
-    """The prompt as stretches: a text, and whether the client said it. Or what is wrong.
+    """The rendered prompt, or why there is none.
 
     Args:
-        refused: the template's own words, by `raise_exception`.
+        parts: the prompt's stretches: a text, and whether it comes from the client.
+        refused: the message that the template passed to `raise_exception`.
         unusable: why the template cannot be used.
-        lost: number of a message of whose content nothing is left.
+        lost: index of a message whose content is missing from the prompt.
     """
 
     parts: list[tuple[str, bool]] = []

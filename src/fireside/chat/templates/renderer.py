@@ -8,11 +8,11 @@ from fireside.chat.templates.messages import CPU_SECONDS, MAX_MESSAGE, MEMORY, J
 from fireside.errors import EngineFailed
 from fireside.locked_process import NO_LOCKDOWN, LockedProcess
 
-TOO_MUCH = f"it took more than {CPU_SECONDS} seconds of computing, or {MEMORY // 1024 // 1024} MB"
+TOO_MUCH = f"it took more than {CPU_SECONDS} seconds of CPU time or {MEMORY // 1024 // 1024} MB of memory"
 
 
 class TemplateRenderer:
-    """Renders chat templates in processes, as many as there are threads that ask at once. Safe to use from them all."""
+    """Renders chat templates in child processes, one per concurrent caller. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -20,9 +20,9 @@ class TemplateRenderer:
         self._closed = False
 
     def render(self, job: Job) -> Rendered:
-        """The prompt, or what is wrong; TOO_MUCH when the process died of it.
+        """Render one prompt. The result is unusable with TOO_MUCH if the process died.
 
-        Raises EngineFailed when there is no process to render it.
+        Raises EngineFailed if no process can be started to render it.
         """
         with self._lock:
             process = self._idle.pop() if self._idle else None
@@ -45,7 +45,7 @@ class TemplateRenderer:
         return msgspec.msgpack.decode(answer, type=Rendered)
 
     def close(self) -> None:
-        """End the processes, for good. One that is at work ends when it is done. They end with this object, too."""
+        """End the processes permanently; a busy one ends when it is done. They also end with this object."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []

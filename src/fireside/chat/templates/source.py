@@ -1,4 +1,4 @@
-"""Where a checkpoint has its chat template: a file beside its weights, the tokenizer's settings, or GGUF's metadata."""
+"""Finds a checkpoint's chat template: in a file beside its weights, the tokenizer's config or GGUF metadata."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,14 +7,14 @@ from pathlib import Path
 from fireside.errors import BadWeights
 
 MAX_SOURCE = 256 * 1024
-"""Characters of a template. Of a longer one so many and one more are kept, so that it is refused."""
+"""Characters of a template. One more than this is kept of a longer one, so that it is rejected."""
 
 _FILE = "chat_template.jinja"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointTemplate:
-    """A template as it was found, which may be anything.
+    """A template as found, unchecked.
 
     Args:
         source: Jinja.
@@ -30,7 +30,8 @@ def template_of_folder(
 ) -> CheckpointTemplate | None:
     """The template of a folder whose tokenizer_config.json is `config`.
 
-    Of several in one list the one called "default" counts. Raises BadWeights when there is a file that cannot be read.
+    If the config has a list of templates, the one named "default" is used. Raises BadWeights if the template's file
+    cannot be read.
     """
     if (folder / _FILE).is_file():
         try:

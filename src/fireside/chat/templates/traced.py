@@ -1,10 +1,10 @@
-"""Text that knows which of it a client said, through whatever a template does with it.
+"""Strings that keep track of which parts came from a client, whatever a template does with them.
 
-A template is a program, and what it writes may become control tokens, but never what a client said. So each text of the
-client's enters the template as a `Traced`: to the template's own operations (slices, `strip`, `split`, comparisons and
-so on) it is the real text, and the results are traced again. To everything else, the interpreter's own joining of
-strings above all, it is a sentinel: a secret in private characters that stands for the text and is put back at the end.
-What looks into a sentinel cannot find the text, and what cuts or changes one is found out.
+A template is a program. What it writes may become control tokens; what a client wrote never may. So each client text
+enters the template as a `Traced`: to the template's own operations (slices, `strip`, `split`, comparisons and so on) it
+is the real text, and the results are traced again. To everything else, above all the interpreter's own joining of
+strings, it is a sentinel: a secret between private-use characters that stands for the text and is replaced at the end.
+Code that looks into a sentinel cannot find the text, and code that cuts or changes one is detected.
 """
 
 import json
@@ -14,40 +14,40 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, NoReturn, Self, SupportsIndex
 
 OPEN, CLOSE = "\ue000", "\ue001"
-"""Around a sentinel's secret. Templates that hold one are refused."""
+"""The characters around a sentinel's secret. Templates that contain one are rejected."""
 
 
 class Part(NamedTuple):
-    """A stretch of a text. `origin` is the number of the client's text that it comes from; None: the template's own."""
+    """A stretch of text. `origin` is the index of the client text that it comes from; None: the template's own."""
 
     text: str
     origin: int | None
 
 
 class Altered(Exception):
-    """The template has done something with a client's text that cannot be followed."""
+    """The template did something with a client text that cannot be tracked."""
 
 
 class Vault:
-    """The sentinels of one rendering, and what they stand for."""
+    """The sentinels of one rendering, and the texts they stand for."""
 
     def __init__(self) -> None:
-        # Both cases, so that changing them shows.
+        # Both cases, so that a change of case is detected.
         self._secret = f"aZ{secrets.token_hex(8)}"
         self._parts: list[Part] = []
         self._sentinel = re.compile(f"{OPEN}{self._secret}([0-9]+){CLOSE}")
 
     def hide(self, part: Part) -> str:
-        """A sentinel for a stretch of a client's text."""
+        """A sentinel for a stretch of a client text."""
         self._parts.append(part)
         return f"{OPEN}{self._secret}{len(self._parts) - 1}{CLOSE}"
 
     def said(self, text: str, origin: int) -> "Traced":
-        """A client's text."""
+        """A client text, traced."""
         return Traced([Part(text, origin)], self)
 
     def traced(self, text: str) -> str:
-        """The same text, traced if there are sentinels in it. Raises Altered for what is left of one."""
+        """The same text, traced if it contains sentinels. Raises Altered for remains of one."""
         if isinstance(text, Traced) or not isinstance(text, str) or (OPEN not in text and CLOSE not in text):
             return text
         parts: list[Part] = []
@@ -57,15 +57,15 @@ class Vault:
             end = found.end()
         parts.append(Part(text[end:], None))
         if any(part.origin is None and (OPEN in part.text or CLOSE in part.text) for part in parts):
-            raise Altered("it changes the letters of a client's text in a way that cannot be followed")
+            raise Altered("it changes the characters of a client's text in a way that cannot be tracked")
         return Traced(parts, self)
 
     def joined(self, texts: Iterable[object]) -> str:
-        """The texts as one."""
+        """The texts joined into one, traced."""
         return self.traced("".join(map(str, texts)))
 
     def to_json(self, value: object, *, indent: int | None, separators: Any, sort_keys: bool) -> str:
-        """JSON, in which the client's texts are escaped as JSON is."""
+        """The value as JSON, with the client texts in it escaped as JSON strings."""
         text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, sort_keys=sort_keys)
         traced = self.traced(text)
         if not isinstance(traced, Traced):
@@ -78,7 +78,7 @@ class Vault:
 
 
 def real(text: str) -> str:
-    """What a text says, sentinels or not."""
+    """The real text, without sentinels."""
     return "".join(part.text for part in text._parts) if isinstance(text, Traced) else text
 
 
@@ -88,9 +88,9 @@ def parts_of(text: str) -> tuple[Part, ...]:
 
 
 class Traced(str):
-    """A text of parts. As a str it is made of the template's own text and of sentinels.
+    """A text of parts. Its value as a str consists of the template's own text and sentinels.
 
-    Jinja's sandbox keeps names that begin with "_" out of a template's reach.
+    Jinja's sandbox denies templates access to names that begin with "_".
     """
 
     _parts: tuple[Part, ...]
@@ -103,7 +103,7 @@ class Traced(str):
         return made
 
     def _slice(self, start: int, stop: int) -> "Traced":
-        """The text from one place to another."""
+        """The text from index `start` up to `stop`."""
         kept, at = [], 0
         for part in self._parts:
             kept.append(Part(part.text[max(0, start - at) : max(0, stop - at)], part.origin))
@@ -115,7 +115,7 @@ class Traced(str):
         return Traced([Part(change(part.text), part.origin) for part in self._parts], self._vault)
 
     def _found(self, pieces: Iterable[str], gap: int) -> "list[Traced]":
-        """Stretches of the text that follow each other, at least so many characters apart."""
+        """The given stretches of the text, in order and at least `gap` characters apart, traced."""
         whole, at, found = real(self), 0, []
         for piece in pieces:
             start = whole.index(piece, at)
@@ -220,7 +220,7 @@ class Traced(str):
 
     def replace(self, old: str, new: str, count: SupportsIndex = -1, /) -> "Traced":
         if not old:
-            raise Altered("it puts something between all letters of a client's text")
+            raise Altered("it inserts something between all characters of a client's text")
         pieces = self.split(old, count)
         return Traced(
             [
@@ -278,7 +278,7 @@ def _asks(name: str) -> Callable[..., Any]:
 
 def _refuses(name: str) -> Callable[..., Any]:
     def refused(self: Traced, *given: Any, **named: Any) -> NoReturn:
-        raise Altered(f"it uses {name.strip('_')!r} on a client's text, which cannot be followed")
+        raise Altered(f"it uses {name.strip('_')!r} on a client's text, which cannot be tracked")
 
     return refused
 
