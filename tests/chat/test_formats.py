@@ -109,7 +109,7 @@ def test_plain_joins_contents() -> None:
 
 @pytest.mark.parametrize("spec", [CHATML, SMOLLM2, MISTRAL, PLAIN], ids=lambda spec: spec.style)
 def test_no_messages_is_an_error(spec: PromptSpec) -> None:
-    with pytest.raises(InvalidInput, match="messages: must hold at least one message, got none"):
+    with pytest.raises(InvalidInput, match="messages: must contain at least one message, got none"):
         render([], spec)
 
 

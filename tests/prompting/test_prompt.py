@@ -113,7 +113,7 @@ def test_raw_needs_no_tokens_of_the_style(mistral: Tokenizer) -> None:
 def test_neither_prompt_nor_messages(build: object, raw: bool) -> None:
     with pytest.raises(InvalidInput, match="prompt: is required unless messages are given"):
         build(raw=raw, spec=PLAIN, tokenizer=ByteTokenizer())  # type: ignore[operator]
-    with pytest.raises(InvalidInput, match="messages: must hold at least one message"):
+    with pytest.raises(InvalidInput, match="messages: must contain at least one message"):
         build(messages=[], raw=raw, spec=PLAIN, tokenizer=ByteTokenizer())  # type: ignore[operator]
 
 
@@ -122,7 +122,7 @@ def test_neither_prompt_nor_messages(build: object, raw: bool) -> None:
 )
 @pytest.mark.parametrize("raw", [False, True])
 def test_a_prompt_of_no_tokens_is_an_error(given: dict[str, object], field: str, raw: bool) -> None:
-    with pytest.raises(InvalidInput, match=f"{field}: must hold some text, got none"):
+    with pytest.raises(InvalidInput, match=f"{field}: must contain some text, got none"):
         build_prompt(**given, raw=raw, spec=PLAIN, tokenizer=ByteTokenizer())  # type: ignore[arg-type]
 
 

@@ -107,9 +107,9 @@ def test_a_gguf_file_opens_by_itself_and_by_its_folder(smollm2_gguf: Path, tmp_p
         (b"\xff\xfe{}", "cannot be read as JSON"),
         (b'"\xff"', "cannot be read as JSON"),
         (b"[" * 100_000, "cannot be read as JSON"),
-        (b"[]", "not a tokenizer file: it has no object 'model'"),
-        (b"{}", "not a tokenizer file: it has no object 'model'"),
-        (b'{"model": []}', "not a tokenizer file: it has no object 'model'"),
+        (b"[]", "not a tokenizer file: it has no 'model' object"),
+        (b"{}", "not a tokenizer file: it has no 'model' object"),
+        (b'{"model": []}', "not a tokenizer file: it has no 'model' object"),
     ],
 )
 def test_what_is_no_tokenizer_json(content: bytes, why: str, tmp_path: Path) -> None:
@@ -125,25 +125,25 @@ def test_what_is_no_tokenizer_json(content: bytes, why: str, tmp_path: Path) -> 
         (("model", "vocab"), ["a"], "'model.vocab' must map tokens to ids"),
         (("model", "vocab", "a"), -1, "'model.vocab' must map tokens to ids"),
         (("model", "vocab", "a"), True, "'model.vocab' must map tokens to ids"),
-        (("model", "vocab", "a"), 2**64, "not a sound tokenizer file"),
+        (("model", "vocab", "a"), 2**64, "not a valid tokenizer file"),
         (("model", "merges"), None, "'model.merges' must be a list"),
         (("model", "merges", 0), "ab", "'ab' in 'model.merges' is not a pair"),
         (("model", "merges", 0), [["a"], ["b"]], "in 'model.merges' is not a pair"),
-        (("model", "merges", 0), "x y", "not a sound tokenizer file"),
-        (("added_tokens",), {"id": 1}, "'added_tokens' must be a list of tokens with id and content"),
-        (("added_tokens", 0, "id"), "1", "'added_tokens' must be a list of tokens with id and content"),
-        (("added_tokens", 0, "content"), None, "'added_tokens' must be a list of tokens with id and content"),
-        (("added_tokens", 0, "special"), "?", "not a sound tokenizer file"),
+        (("model", "merges", 0), "x y", "not a valid tokenizer file"),
+        (("added_tokens",), {"id": 1}, "'added_tokens' must be a list of tokens with 'id' and 'content'"),
+        (("added_tokens", 0, "id"), "1", "'added_tokens' must be a list of tokens with 'id' and 'content'"),
+        (("added_tokens", 0, "content"), None, "'added_tokens' must be a list of tokens with 'id' and 'content'"),
+        (("added_tokens", 0, "special"), "?", "not a valid tokenizer file"),
         (("added_tokens", 0, "content"), "</s>", "a token occurs twice"),
         # A text token with the id of a control token would let any user write one.
-        (("model", "vocab", "ab"), 1, "two tokens have one id"),
-        (("added_tokens", 2), {"id": 999, "content": "<new>"}, "not a sound tokenizer file"),
-        (("added_tokens", 0, "id"), 999, "the added token '<unk>' the id 999"),
-        (("normalizer",), {"type": "Nonsense"}, "not a sound tokenizer file"),
+        (("model", "vocab", "ab"), 1, "two tokens share an id"),
+        (("added_tokens", 2), {"id": 999, "content": "<new>"}, "not a valid tokenizer file"),
+        (("added_tokens", 0, "id"), 999, "the added token '<unk>' has the id 999"),
+        (("normalizer",), {"type": "Nonsense"}, "not a valid tokenizer file"),
         (
             ("model",),
             {**tiny_sentencepiece()["model"], "byte_fallback": False, "unk_token": "<gone>"},
-            "not a sound tokenizer file",
+            "not a valid tokenizer file",
         ),
     ],
 )
@@ -155,7 +155,7 @@ def test_a_broken_tokenizer_json(keys: tuple[str | int, ...], value: object, why
 
 def test_a_panic_of_the_library_is_bad_weights(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write(tmp_path, put(tiny_sentencepiece(), "<gone>", "post_processor", "single", 0, "SpecialToken", "id"))
-    with pytest.raises(BadWeights, match="not a sound tokenizer file"):
+    with pytest.raises(BadWeights, match="not a valid tokenizer file"):
         open_tokenizer(tmp_path)
 
 
@@ -172,9 +172,9 @@ def test_a_nested_tokenizer_json(depth: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("keys", "value", "why"),
     [
-        (("model", "type"), "Unigram", "holds a 'Unigram' tokenizer; Fireside runs BPE tokenizers only"),
-        (("decoder",), {"type": "WordPiece"}, r"a decoder Fireside does not know \(WordPiece\)"),
-        (("decoder",), None, r"a decoder Fireside does not know \(none\)"),
+        (("model", "type"), "Unigram", "has a 'Unigram' tokenizer; Fireside runs only BPE tokenizers"),
+        (("decoder",), {"type": "WordPiece"}, r"a decoder that Fireside does not support \(WordPiece\)"),
+        (("decoder",), None, r"a decoder that Fireside does not support \(none\)"),
     ],
 )
 def test_an_unsupported_tokenizer_json(keys: tuple[str | int, ...], value: object, why: str, tmp_path: Path) -> None:
@@ -222,18 +222,18 @@ def test_gguf_metadata_of_a_tiny_tokenizer() -> None:
     ("key", "value", "error", "why"),
     [
         ("model", None, UnsupportedWeights, "of kind None"),
-        ("model", "t5", UnsupportedWeights, "of kind 't5' .*Put the model's tokenizer.json beside it"),
-        ("model", "llama", BadWeights, "no list of numbers 'tokenizer.ggml.scores'"),
+        ("model", "t5", UnsupportedWeights, "of kind 't5' .*Put the model's tokenizer.json beside the file"),
+        ("model", "llama", BadWeights, "'tokenizer.ggml.scores' in its metadata is not a list of numbers"),
         ("model", np.array([1, 2]), UnsupportedWeights, "of kind array"),
         ("pre", "bloom", UnsupportedWeights, "pre-tokenizer 'bloom'"),
         ("pre", ["smollm"], UnsupportedWeights, "pre-tokenizer"),
-        ("tokens", None, BadWeights, "no list of texts 'tokenizer.ggml.tokens'"),
-        ("tokens", np.arange(258), BadWeights, "no list of texts 'tokenizer.ggml.tokens'"),
+        ("tokens", None, BadWeights, "'tokenizer.ggml.tokens' in its metadata is not a list of strings"),
+        ("tokens", np.arange(258), BadWeights, "'tokenizer.ggml.tokens' in its metadata is not a list of strings"),
         ("tokens", [], BadWeights, "0 tokens, but 258 token types"),
         ("tokens", ["a"] * 258, BadWeights, "a token occurs twice"),
         ("token_type", np.array([1]), BadWeights, "258 tokens, but 1 token types"),
-        ("token_type", "x" * 258, BadWeights, "no list of numbers 'tokenizer.ggml.token_type'"),
-        ("merges", [["a", "b"]], BadWeights, "no list of texts 'tokenizer.ggml.merges'"),
+        ("token_type", "x" * 258, BadWeights, "'tokenizer.ggml.token_type' in its metadata is not a list of numbers"),
+        ("merges", [["a", "b"]], BadWeights, "'tokenizer.ggml.merges' in its metadata is not a list of strings"),
         ("merges", ["ab"], BadWeights, "'ab' in 'model.merges' is not a pair"),
     ],
 )

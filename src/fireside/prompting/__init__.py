@@ -1,4 +1,4 @@
-"""Prompting: what the model reads (chat styles, tokens) and what it says (tokens to text)."""
+"""Prompting: requests to token ids (chat formats, tokenizers), and token ids back to text."""
 
 from fireside.chat.formats import ChatFormat
 from fireside.chat.messages import Message, Role

@@ -1,4 +1,4 @@
-"""A tokenizer without files, for the echo model: one token a byte."""
+"""A tokenizer without files, for the echo model: one token per byte."""
 
 from fireside.chat.templates.source import CheckpointTemplate
 from fireside.prompting.vocabulary import Lead
@@ -8,7 +8,7 @@ class ByteTokenizer:
     """Ids 0 to 255 are the bytes of UTF-8 text, 256 is BOS (never added by itself), 257 is EOS."""
 
     bos_id = 256
-    bos_token: str | None = "<s>"  # noqa: S105 - no password
+    bos_token: str | None = "<s>"  # noqa: S105 - not a password
     end_ids = frozenset({257})
     add_bos = False
     vocab_size = 258
@@ -23,7 +23,7 @@ class ByteTokenizer:
         return list(text.encode())
 
     def special_id(self, text: str) -> int | None:
-        """Id of "<s>" or "</s>", else None."""
+        """Id of "<s>" or "</s>", or None for other texts."""
         return {"<s>": 256, "</s>": 257}.get(text)
 
     def token_bytes(self, token_id: int) -> bytes:

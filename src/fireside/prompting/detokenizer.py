@@ -1,4 +1,4 @@
-"""Ids to text, one at a time, and never a broken character."""
+"""Token ids to text, one at a time, without broken characters."""
 
 import codecs
 from collections.abc import Mapping
@@ -19,18 +19,18 @@ codecs.register_error("fireside.one-mark-per-byte", _one_mark_per_byte)
 class Detokenizer:
     """Incremental decoder of one answer.
 
-    The pieces joined are what the tokenizer's own decoder (special tokens skipped) makes of all ids at once, with two
-    exceptions. A character that is still incomplete at the end is dropped, where that decoder writes U+FFFD. And a
-    sentencepiece vocabulary's run of byte tokens that is partly invalid keeps its valid characters, which are out
-    already, where that decoder writes U+FFFD for every byte of the run. Bytes that can never become a character give
-    U+FFFD: one per byte for sentencepiece, one per broken sequence for byte-level BPE, as in those decoders.
+    The joined pieces equal the output of the tokenizer's own decoder (special tokens skipped) for all ids at once, with
+    two exceptions. A character that is still incomplete at the end is dropped; that decoder writes U+FFFD. A partly
+    invalid run of byte tokens in a sentencepiece vocabulary keeps its valid characters, which have been returned by
+    then; that decoder writes U+FFFD for every byte of the run. Bytes that can never form a character become U+FFFD: one
+    per byte for sentencepiece, one per broken sequence for byte-level BPE, as in those decoders.
 
     Args:
-        tokenizer: whose ids these are.
-        strip_leading_space: True for an answer that stands by itself (scoped or unscoped prompt): where the tokenizer's
-            decoder does so, one leading space is dropped. False for raw continuations, whose first space counts.
-        special: write special tokens out, rather than leave them away.
-        spelled: tokens that are written out even so, and how.
+        tokenizer: the tokenizer of the ids.
+        strip_leading_space: True for an answer that is a text of its own (scoped or unscoped prompt): one leading space
+            is dropped if the tokenizer's decoder does so. False for raw continuations, which keep their first space.
+        special: whether to write special tokens as text instead of skipping them.
+        spelled: special tokens that are always written, with their UTF-8 text.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class Detokenizer:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors)
 
     def push(self, token_id: int) -> str:
-        """The text that is certain with this token; may be empty."""
+        """Add a token and return the text that it completes, which may be empty."""
         spelled = self._spelled.get(token_id)
         return self._stripped(self._decoder.decode(self._bytes_of(token_id) if spelled is None else spelled))
 
     def finish(self) -> str:
-        """The rest of the text, which is always empty: an incomplete last character is dropped."""
+        """Return the rest of the text, which is always empty: an incomplete last character is dropped."""
         self._decoder.reset()
         return ""
 

@@ -1,7 +1,7 @@
-"""The tokenizer in a GGUF file's metadata, as the content of a tokenizer.json.
+"""Converts the tokenizer in a GGUF file's metadata to the content of a tokenizer.json.
 
-Kind "gpt2" is BPE over bytes, with merges and a named way to cut texts first; kind "llama" is sentencepiece's BPE,
-which keeps scores in place of merges (Gemma's as well). What each name means: llama.cpp, `src/llama-vocab.cpp`.
+Kind "gpt2" is byte-level BPE with merges and a named pre-tokenizer; kind "llama" is sentencepiece BPE, which has scores
+instead of merges (Gemma's, too). Source of the names: llama.cpp, `src/llama-vocab.cpp`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +25,7 @@ def _cut_by(pattern: str) -> Json:
 
 
 def _words(numbers: str) -> Json:
-    """Llama 3's way to cut texts, which Qwen's shares except for how it cuts numbers."""
+    """Llama 3's pre-tokenizer, which Qwen shares except for the pattern for numbers."""
     return _cut_by(
         rf"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{numbers}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*"
         r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -40,7 +40,7 @@ TEKKEN = (
 )
 _PRE_TOKENIZERS: dict[str, Json] = {
     "gpt-2": _BYTE_LEVEL,
-    # Digits first: what the model was trained with; " " runs before a digit stay together.
+    # Digits first, as in training: a run of spaces before a digit stays together.
     "smollm": {
         "type": "Sequence",
         "pretokenizers": [{"type": "Digits", "individual_digits": True}, _BYTE_LEVEL],
@@ -52,21 +52,21 @@ _PRE_TOKENIZERS: dict[str, Json] = {
     "qwen2": _words(r"\p{N}"),
 }
 _NORMALIZERS: dict[str, Json] = {"qwen2": {"type": "NFC"}}
-"""What the models' own tokenizers do before they cut; llama.cpp leaves it out."""
+"""Normalisation that the models' own tokenizers apply first and llama.cpp leaves out."""
 _WHOLE_WORDS = ("llama-bpe", "llama3", "llama-v3", "tekken")
-"""Where a word that is a token needs no merges to it, and where texts begin with BOS unless the file says otherwise."""
+"""Here a word that is a token needs no merges, and texts begin with BOS unless the file says otherwise."""
 
 
 def from_gguf_metadata(metadata: Mapping[str, object], name: str) -> Json:
-    """A tokenizer.json's content. Raises UnsupportedWeights, BadWeights; `name` is the file's, for messages."""
+    """The content of a tokenizer.json. Raises UnsupportedWeights, BadWeights; `name` is the file's, for messages."""
     model, pre = metadata.get("tokenizer.ggml.model"), metadata.get("tokenizer.ggml.pre", "gpt-2")
     sentencepiece = isinstance(model, str) and model == "llama"
     known = isinstance(model, str) and model == "gpt2" and isinstance(pre, str) and pre in _PRE_TOKENIZERS
     if not sentencepiece and not known:
         raise UnsupportedWeights(
-            f"{name} holds a tokenizer of kind {model!r} with pre-tokenizer {pre!r}; of GGUF tokenizers Fireside runs "
+            f"{name} has a tokenizer of kind {model!r} with pre-tokenizer {pre!r}. Fireside runs the GGUF tokenizers "
             f"'llama', and 'gpt2' with {' or '.join(map(repr, _PRE_TOKENIZERS))}. Put the model's tokenizer.json "
-            "beside it."
+            "beside the file."
         )
     tokens = _texts(metadata, "tokenizer.ggml.tokens", name)
     types = _numbers(metadata, "tokenizer.ggml.token_type", name)
@@ -75,7 +75,7 @@ def from_gguf_metadata(metadata: Mapping[str, object], name: str) -> Json:
     if len(types) != len(tokens):
         raise BadWeights(f"{name} is corrupt: {len(tokens)} tokens, but {len(types)} token types. Fetch it again.")
     kinds = [int(kind) for kind in types]
-    # sentencepiece's unknown token is not any text's, so it is special as well.
+    # sentencepiece's unknown token stands for no particular text, so it is special, too.
     special = (_CONTROL, _UNKNOWN) if sentencepiece else (_CONTROL,)
     content: Json = {
         "version": "1.0",
@@ -106,7 +106,7 @@ def from_gguf_metadata(metadata: Mapping[str, object], name: str) -> Json:
 
 
 def begins_with_bos(metadata: Mapping[str, object]) -> bool:
-    """Whether prompts begin with BOS: what the file says, or what its kind does when it says nothing."""
+    """Whether prompts begin with BOS: as the file says, or else the default of its kind."""
     usual = metadata["tokenizer.ggml.model"] == "llama" or metadata.get("tokenizer.ggml.pre") in _WHOLE_WORDS
     return bool(metadata.get("tokenizer.ggml.add_bos_token", usual))
 
@@ -130,7 +130,7 @@ def _sentencepiece(metadata: Mapping[str, object], tokens: list[str], kinds: lis
     mergeable = {
         token: float(score)
         for token, kind, score in zip(tokens, kinds, scores, strict=True)
-        # Gemma's runs of spaces are user-defined; sentencepiece finds them after it has marked spaces.
+        # Gemma's runs of spaces are user-defined tokens; sentencepiece finds them after replacing spaces by "▁".
         if kind < _UNKNOWN or (kind == _USER_DEFINED and is_plain(token))
     }
     return {
@@ -149,7 +149,7 @@ def _sentencepiece(metadata: Mapping[str, object], tokens: list[str], kinds: lis
 
 
 def _merges(scores: Mapping[str, float], vocab: Mapping[str, int]) -> list[list[str]]:
-    """Each pair of tokens that makes another, the best score first: what sentencepiece joins, in its order."""
+    """The pairs of tokens that form another token, best score first: sentencepiece's merges, in its order."""
 
     def pairs() -> Iterator[tuple[float, str, str]]:
         for token, score in scores.items():
@@ -158,7 +158,7 @@ def _merges(scores: Mapping[str, float], vocab: Mapping[str, int]) -> list[list[
                 if left in scores and right in scores:
                     yield score, left, right
 
-    # Of equal scores, as transformers orders them in the published tokenizer.json files.
+    # Ties are ordered as transformers orders them in the published tokenizer.json files.
     ordered = sorted(pairs(), key=lambda pair: (-pair[0], -len(pair[1]), -len(pair[2]), vocab[pair[1] + pair[2]]))
     return [[left, right] for _, left, right in ordered]
 
@@ -166,12 +166,12 @@ def _merges(scores: Mapping[str, float], vocab: Mapping[str, int]) -> list[list[
 def _texts(metadata: Mapping[str, object], key: str, name: str) -> list[str]:
     value = metadata.get(key)
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise BadWeights(f"{name} is corrupt: its metadata has no list of texts {key!r}. Fetch it again.")
+        raise BadWeights(f"{name} is corrupt: {key!r} in its metadata is not a list of strings. Fetch it again.")
     return value
 
 
 def _numbers(metadata: Mapping[str, object], key: str, name: str) -> Sequence[Any]:
     value = metadata.get(key)
     if isinstance(value, str | list) or not hasattr(value, "__len__"):
-        raise BadWeights(f"{name} is corrupt: its metadata has no list of numbers {key!r}. Fetch it again.")
+        raise BadWeights(f"{name} is corrupt: {key!r} in its metadata is not a list of numbers. Fetch it again.")
     return value  # type: ignore[return-value]

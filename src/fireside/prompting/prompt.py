@@ -1,4 +1,4 @@
-"""The one way from a request to what the model reads: scoped, unscoped or raw."""
+"""Builds a request's prompt: scoped, unscoped or raw."""
 
 import re
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from fireside.errors import InvalidInput, UnsupportedWeights
 from fireside.prompting.vocabulary import Lead, Vocabulary
 
 _LIKE_A_TOKEN = re.compile(r"<[^<>\s]{1,64}>|\[/?[A-Z_]{2,32}\]")
-"""How special tokens are spelled: which of the candidates are any, the tokenizer knows."""
+"""Texts that look like special tokens; the tokenizer knows which of them are."""
 
 
 class PromptTooLong(Exception):
-    """The prompt has more tokens than it may.
+    """The prompt has too many tokens.
 
     Args:
-        least: how many at least.
+        least: a lower bound on their number.
     """
 
     def __init__(self, least: int) -> None:
@@ -42,28 +42,30 @@ def build_prompt(
     most: int | None = None,
     renderer: TemplateRenderer | None = None,
 ) -> list[int]:
-    """Token ids of the prompt, at least one. CPU work: call it from a thread, not from the event loop.
+    """Token ids of the prompt, at least one. This takes CPU time: call it from a thread, not from the event loop.
 
     Scoped (`messages`): the conversation in the model's format. Unscoped (`prompt`): one user turn after the format's
-    default system message. `raw`: the text as it is, special tokens included; raw messages are their contents joined by
-    newlines. BOS goes first where the tokenizer adds one, unless the prompt already begins with it.
+    default system message. `raw`: the text as it is, special tokens included; of raw messages, the contents joined by
+    newlines. BOS goes first if the tokenizer adds one, unless the prompt already begins with it.
 
     Args:
         prompt: one text. Exactly one of `prompt` and `messages` is set.
         messages: a conversation.
-        raw: no template.
-        note: for the end of the system's turn; not for raw prompts and models without a template, which have none.
-        offer: tools that the model is told of, likewise.
+        raw: whether to use no template.
+        note: text for the end of the system message; ignored for raw prompts and models without a template, which have
+            no system message.
+        offer: tools to describe to the model; ignored likewise.
         spec: the model's prompt settings.
         tokenizer: the model's tokenizer.
-        most: what is certain to have more tokens is given up as soon as that is known.
-        renderer: for models whose prompts their own template makes; None: one is opened for this prompt.
+        most: the maximum number of tokens, checked early: building stops as soon as the prompt is certain to exceed it.
+        renderer: for models with their own template; None opens one for this prompt.
 
     Raises:
-        PromptTooLong: more than `most` tokens. A prompt that comes back may have some more anyway.
-        InvalidInput: there is nothing to say to the model.
-        UnsupportedWeights: the tokenizer lacks a control token of the format; the model's template cannot be used.
-        EngineFailed: there is no process to render the model's template.
+        PromptTooLong: the prompt is certain to have more than `most` tokens. A prompt that is returned may still exceed
+            it slightly.
+        InvalidInput: the prompt is empty.
+        UnsupportedWeights: the tokenizer lacks a control token of the format, or the model's template cannot be used.
+        EngineFailed: no process can be started to render the model's template.
     """
     if raw:
         text = _raw_text(prompt, messages)
@@ -72,14 +74,14 @@ def build_prompt(
     else:
         chat = format_of(spec, tokenizer, renderer)
         if spec.style == TEMPLATE and messages is not None:
-            # A template is only given what its prompt has room for.
+            # Reject oversized messages before the template renders them.
             _check_length(0, "".join(message.content for message in messages), tokenizer, most)
         ids = _encode(_pieces(prompt, messages, note, offer, spec, chat), spec, tokenizer, most)
     bos = tokenizer.bos_id
     if tokenizer.add_bos and bos is not None and ids[:1] != [bos]:
         ids.insert(0, bos)
     if not ids:
-        raise InvalidInput([f"{'messages' if prompt is None else 'prompt'}: must hold some text, got none"])
+        raise InvalidInput([f"{'messages' if prompt is None else 'prompt'}: must contain some text, got none"])
     return ids
 
 
@@ -93,7 +95,7 @@ def prompt_text(
     spec: PromptSpec,
     tokenizer: Vocabulary,
 ) -> str:
-    """The exact text the model sees, control tokens spelled out. Arguments and InvalidInput as in `build_prompt`."""
+    """The exact text the model sees, control tokens as text. Arguments and InvalidInput as in `build_prompt`."""
     pieces = prompt_pieces(
         prompt=prompt, messages=messages, raw=raw, note=note, offer=offer, spec=spec, tokenizer=tokenizer
     )
@@ -111,11 +113,10 @@ def prompt_pieces(
     tokenizer: Vocabulary | None,
     renderer: TemplateRenderer | None = None,
 ) -> list[Piece]:
-    """The same text in pieces, so that control tokens can be told from text that looks like them.
+    """The same text in pieces, which distinguish control tokens from text that looks like them.
 
-    Without a tokenizer (the model is not on this machine) control tokens in a raw text are those that the model's
-    format has, and a BOS that only the tokenizer would add is missing. Other arguments and InvalidInput as in
-    `build_prompt`.
+    Without a tokenizer (the model is not on this machine), the control tokens of the model's format are recognised in a
+    raw text, and a BOS that only the tokenizer adds is missing. Other arguments and InvalidInput as in `build_prompt`.
     """
     if raw:
         pieces = _raw_pieces(prompt, messages, spec, tokenizer)
@@ -131,9 +132,9 @@ def prompt_pieces(
 
 
 def render(messages: Sequence[Message], spec: PromptSpec, offer: ToolOffer | None = None) -> list[Piece]:
-    """The conversation in the model's format, up to where the assistant speaks. Neighbouring texts are one piece.
+    """Render the conversation in the model's format, up to where the answer begins. Adjacent texts are one piece.
 
-    Raises InvalidInput when there are no messages.
+    Raises InvalidInput if there are no messages.
     """
     return _rendered(messages, "", offer, spec, format_of(spec))
 
@@ -141,9 +142,10 @@ def render(messages: Sequence[Message], spec: PromptSpec, offer: ToolOffer | Non
 def format_of(
     spec: PromptSpec, tokenizer: Vocabulary | None = None, renderer: TemplateRenderer | None = None
 ) -> ChatFormat:
-    """The chat format that a model's prompt settings name: the checkpoint's own only with its tokenizer.
+    """The chat format that a model's prompt settings name. The checkpoint's own template needs its tokenizer.
 
-    `renderer` as in `build_prompt`. Raises UnsupportedWeights where the checkpoint has none.
+    `renderer` as in `build_prompt`. Raises UnsupportedWeights if the settings ask for a template that the checkpoint
+    lacks.
     """
     if spec.style != TEMPLATE or tokenizer is None:
         return formats()[spec.style]
@@ -157,15 +159,17 @@ def format_of(
 
 
 def spelled_tokens(chat: ChatFormat, tokenizer: Vocabulary) -> dict[int, bytes]:
-    """Tokens that answers spell out although they may be special: ids, and UTF-8 text. Grammars and the detokenizer
-    have to agree on them."""
+    """The tokens that answers write as text although they may be special: id to UTF-8 text.
+
+    Grammars and the detokenizer must agree on them.
+    """
     texts = (*chat.dialect.tokens, *(chat.thinking or ()))
     known = {tokenizer.special_id(text): text.encode() for text in texts}
     return {token: text for token, text in known.items() if token is not None}
 
 
 def answer_bytes(spec: PromptSpec, tokenizer: Vocabulary) -> list[bytes]:
-    """What each token stands for in an answer that is held to a grammar, by id."""
+    """The bytes of each token, by id, in an answer constrained by a grammar."""
     table = [tokenizer.token_bytes(token) for token in range(tokenizer.vocab_size)]
     for token, text in spelled_tokens(format_of(spec, tokenizer), tokenizer).items():
         table[token] = text
@@ -173,12 +177,12 @@ def answer_bytes(spec: PromptSpec, tokenizer: Vocabulary) -> list[bytes]:
 
 
 def default_system(spec: PromptSpec) -> str | None:
-    """The system message of an unscoped prompt: the catalog file's, else the format's."""
+    """The system message of an unscoped prompt: the catalog file's, or else the format's."""
     return format_of(spec).default_system if spec.default_system is None else spec.default_system
 
 
 def control_texts(spec: PromptSpec) -> frozenset[str]:
-    """The control tokens that the model's format cannot do without, and those that the catalog file names as ends."""
+    """The control tokens that the model's format requires, and those that the catalog file names in `stop`."""
     if spec.style == TEMPLATE:
         return frozenset(spec.stop)
     conversation = [Message("user", "a"), Message("assistant", "b"), Message("user", "c")]
@@ -221,9 +225,9 @@ def _pieces(
 def _rendered(
     messages: Sequence[Message], note: str, offer: ToolOffer | None, spec: PromptSpec, chat: ChatFormat
 ) -> list[Piece]:
-    """Raises InvalidInput when there are no messages."""
+    """Add the default system message and the note, and render. Raises InvalidInput if there are no messages."""
     if not messages:
-        raise InvalidInput(["messages: must hold at least one message, got none"])
+        raise InvalidInput(["messages: must contain at least one message, got none"])
     if not chat.has_system:
         note, offer = "", None
     if offer is not None and chat.dialect.describe is not None:
@@ -243,7 +247,7 @@ def _raw_text(prompt: str | None, messages: Sequence[Message] | None) -> str:
     if messages is None:
         return _given(prompt)
     if not messages:
-        raise InvalidInput(["messages: must hold at least one message, got none"])
+        raise InvalidInput(["messages: must contain at least one message, got none"])
     return "\n".join(message.content for message in as_plain_text(messages))
 
 
@@ -254,7 +258,7 @@ def _given(prompt: str | None) -> str:
 
 
 def _check_length(before: int, text: str, tokenizer: Vocabulary, most: int | None) -> None:
-    """Raises PromptTooLong if this text after `before` tokens has more than `most` with certainty."""
+    """Raise PromptTooLong if `text` after `before` tokens is certain to exceed `most` tokens."""
     longest = tokenizer.longest_token
     least = before + (-(-len(text) // longest) if longest else 0)
     if most is not None and least > most:
@@ -262,7 +266,7 @@ def _check_length(before: int, text: str, tokenizer: Vocabulary, most: int | Non
 
 
 def _known(pieces: Sequence[Piece], tokenizer: Vocabulary) -> list[Piece]:
-    """The same, with what is not a token in this vocabulary and need not be one as text."""
+    """The same pieces; optional tokens that this vocabulary lacks become text."""
     if not any(piece.optional for piece in pieces):
         return list(pieces)
     return joined(

@@ -1,4 +1,4 @@
-"""A model's tokenizer: text to ids with no way for text to become a control token, and ids to bytes."""
+"""A model's tokenizer: text to ids, where text can never become a control token, and ids to bytes."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,29 +18,28 @@ from fireside.weights.json_file import read_json, read_json_object
 MAX_TOKENIZER_BYTES = 128 * 1024 * 1024
 _MAX_CONFIG_BYTES = 8 * 1024 * 1024
 _NAMED = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
-"""By transformers' names: GGUF's."""
+"""transformers' names of special tokens, and GGUF's."""
 
 _PROBE = "a \U0010fffd"
-"""Common and uncommon characters, to find a missing unknown token before a request does."""
+"""A common and an uncommon character: encoding them reveals a missing unknown token before a request does."""
 
 
 class Tokenizer:
-    """A BPE tokenizer in two copies of the `tokenizers` library's, neither of which is ever changed after loading.
+    """A BPE tokenizer: two instances of the `tokenizers` library's, both unchanged after loading.
 
-    One knows the special tokens, for raw prompts. The other does not have them at all, neither among its added tokens
-    nor in its vocabulary or merges, so no text it is given can become one; it encodes chat texts. (The library's
-    switch for this, `encode_special_tokens`, is state that threads would share, and overlooks added tokens that are not
-    marked special.)
+    One knows the special tokens and encodes raw prompts. The other encodes chat texts and has no special tokens among
+    its added tokens, vocabulary or merges, so no text can become one. (The library's switch for this,
+    `encode_special_tokens`, is state shared between threads, and overlooks added tokens that are not marked special.)
 
     Args:
         parts: the tokenizer's file, parsed.
         name: the file, for messages.
         bos_token: text of the token that begins a text, or None.
-        ends: tokens that end a text, by id or text; those that the vocabulary does not have are left out.
-        add_bos: whether prompts begin with `bos_token`; None asks the file's own post-processor.
+        ends: tokens that end a text, by id or text; those missing from the vocabulary are ignored.
+        add_bos: whether prompts begin with `bos_token`; None follows the file's own post-processor.
         chat_template: the checkpoint's own.
 
-    Raises BadWeights when the library cannot read the file.
+    Raises BadWeights if the library cannot read the file.
     """
 
     def __init__(
@@ -57,16 +56,16 @@ class Tokenizer:
             self._bare = LibraryTokenizer.from_str(msgspec.json.encode(parts.bare).decode())
             automatic = self._full.encode("").ids
             self._bare.encode(_PROBE)
-        except BaseException as error:  # the library raises nothing more precise, and its panics are no Exception
+        except BaseException as error:  # nothing more precise is raised, and panics are not an Exception
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
-            raise BadWeights(f"{name} is not a sound tokenizer file ({error}). Fetch it again.") from error
+            raise BadWeights(f"{name} is not a valid tokenizer file ({error}). Fetch it again.") from error
         for token, token_id in parts.added.items():
-            # For a token that is not in the vocabulary the library makes up an id, whatever the file says.
+            # The library ignores the file's id for a token that is not in the vocabulary, and makes one up.
             if (found := self._full.token_to_id(token)) != token_id:
                 raise BadWeights(
-                    f"{name} is corrupt: it gives the added token {token!r} the id {token_id}, but by its vocabulary "
-                    f"that is {found}. Fetch it again."
+                    f"{name} is corrupt: the added token {token!r} has the id {token_id}, but {found} in the "
+                    "vocabulary. Fetch it again."
                 )
         self._parts = parts
         self.added_tokens = tuple(parts.added)
@@ -86,7 +85,7 @@ class Tokenizer:
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
-        """Read a tokenizer.json, and the configs beside it for BOS and what ends a text, where there are any.
+        """Read a tokenizer.json, and BOS and the tokens that end a text from the config files beside it, if any.
 
         Raises BadWeights (corrupt or oversized) or UnsupportedWeights (not BPE), naming the file.
         """
@@ -94,7 +93,7 @@ class Tokenizer:
         try:
             parts = parse_tokenizer(data, path.name)
         except RecursionError as error:
-            raise BadWeights(f"{path.name} is corrupt: its parts are nested too deep. Fetch it again.") from error
+            raise BadWeights(f"{path.name} is corrupt: it is nested too deeply. Fetch it again.") from error
         config_path = path.with_name("tokenizer_config.json")
         config = read_json_object(config_path, _MAX_CONFIG_BYTES) if config_path.is_file() else {}
         add_bos = config.get("add_bos_token")
@@ -140,7 +139,7 @@ class Tokenizer:
     def _longest_token(self) -> int | None:
         spelled = set(self._bytes.values())
         if self._parts.shrinks or not all(bytes([byte]) in spelled for byte in range(256)):
-            return None  # one unknown token may stand for any stretch of text
+            return None  # one token may stand for any stretch of text
         return max(map(len, [*spelled, *(token.encode() for token in self._parts.added)]))
 
     def special_id(self, text: str | None) -> int | None:
@@ -148,7 +147,7 @@ class Tokenizer:
         return None if text is None else self._parts.added.get(text)
 
     def token_bytes(self, token_id: int) -> bytes:
-        """UTF-8 bytes, perhaps part of a character, that the token stands for; empty for special and unknown ids."""
+        """The token's UTF-8 bytes, possibly part of a character; empty for special and unknown ids."""
         return self._bytes.get(token_id, b"")
 
     def spelling(self, token_id: int) -> bytes:
@@ -159,7 +158,7 @@ class Tokenizer:
 
 
 def _named(config: Mapping[str, object]) -> dict[str, str]:
-    """The special tokens that templates write by transformers' names."""
+    """The special tokens that templates may use, by transformers' names."""
     texts = {name: token_text(config.get(name)) for name in _NAMED}
     return {name: text for name, text in texts.items() if text is not None}
 
@@ -170,13 +169,13 @@ def _named_in_gguf(metadata: Mapping[str, object], vocab: Mapping[int, str]) -> 
 
 
 def _encode(tokenizer: LibraryTokenizer, text: str) -> list[int]:
-    # As a batch, since `encode` would keep every other thread waiting (it holds the interpreter's lock).
+    # As a batch: `encode` holds the GIL, which would block every other thread.
     [encoding] = tokenizer.encode_batch_fast([text], add_special_tokens=False)
     return list(encoding.ids)
 
 
 def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's printable character for each byte (openai/gpt-2, encoder.py), turned round."""
+    """The inverse of GPT-2's map from bytes to printable characters (openai/gpt-2, encoder.py)."""
     printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(256 + i): byte for i, byte in enumerate(others)}

@@ -1,7 +1,7 @@
-"""The JSON form of a tokenizer (the `tokenizers` library's): checked and parsed.
+"""Checks and parses tokenizer.json, the `tokenizers` library's format.
 
-Only what the models need is read: BPE over bytes (GPT-2, SmolLM2, Llama 3, Qwen) or over sentencepiece's "▁" (Mistral,
-Llama 2, Gemma).
+It reads what the models need: byte-level BPE (GPT-2, SmolLM2, Llama 3, Qwen) and sentencepiece BPE, which writes spaces
+as "▁" (Mistral, Llama 2, Gemma).
 """
 
 import re
@@ -14,7 +14,7 @@ from fireside.errors import BadWeights, UnsupportedWeights
 
 Json = dict[str, Any]
 Prefix = Literal["never", "always", "unless-spaced"]
-"""Whether "▁" goes before a text: "unless-spaced" leaves a text alone that begins with a space."""
+"""When "▁" goes before a text; "unless-spaced": unless the text begins with a space."""
 
 MARK = "▁"
 
@@ -23,7 +23,7 @@ _TAG = re.compile(
     "</?(a|b|bbox|blockquote|body|caption|code|div|em|footer|h[1-6]|html|i|iframe|img|li|span|strong|sub|sup|table|tbody"
     "|td|tfoot|th|thead|tr|u|ul)>"
 )
-"""Gemma's tags, less `s`: elsewhere, "<s>" and "</s>" begin and end a text."""
+"""Gemma's tags, except `s`: in other vocabularies, "<s>" and "</s>" begin and end a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,17 @@ class TokenizerParts:
     """A checked tokenizer file.
 
     Args:
-        full: the file as the library shall read it where special tokens count.
-        bare: the same without its control tokens (no text can become one) and without "▁" before texts.
-        vocab: every id and its token, added tokens too.
-        added: text and id of the added tokens.
+        full: the file's content for the library, for encoding with special tokens.
+        bare: the same without control tokens (so no text can become one) and without "▁" before texts.
+        vocab: id to token, including added tokens.
+        added: text to id of the added tokens.
         special: ids that decode to nothing.
-        sentencepiece: whether spaces are written "▁" (else byte-level).
+        sentencepiece: whether spaces are written "▁"; otherwise the tokenizer is byte-level.
         byte_fallback: whether tokens "<0xNN>" stand for bytes.
         strips_leading_space: whether the decoder drops a text's first space.
         start_prefix: the file's rule for "▁" at the start of a prompt.
         inner_prefix: the same for text after a special token.
-        shrinks: whether a text may become shorter than it is before it is cut into tokens.
+        shrinks: whether normalisation or added tokens that strip spaces may shorten a text before it is tokenised.
     """
 
     full: Json
@@ -60,13 +60,13 @@ class TokenizerParts:
 def parse_tokenizer(data: object, name: str) -> TokenizerParts:
     """Check the content of a tokenizer.json and derive its parts. `name` is the file's, for messages.
 
-    Raises BadWeights for what is not a valid tokenizer, UnsupportedWeights for kinds Fireside does not run.
+    Raises BadWeights for an invalid tokenizer, UnsupportedWeights for a kind that Fireside does not run.
     """
     if not isinstance(data, dict) or not isinstance(data.get("model"), dict):
-        raise BadWeights(f"{name} is not a tokenizer file: it has no object 'model'. Fetch it again.")
+        raise BadWeights(f"{name} is not a tokenizer file: it has no 'model' object. Fetch it again.")
     model = data["model"]
     if model.get("type", "BPE") != "BPE":
-        raise UnsupportedWeights(f"{name} holds a {model['type']!r} tokenizer; Fireside runs BPE tokenizers only.")
+        raise UnsupportedWeights(f"{name} has a {model['type']!r} tokenizer; Fireside runs only BPE tokenizers.")
     vocab = model.get("vocab")
     if not isinstance(vocab, dict) or not vocab or not all(_is_id(token_id) for token_id in vocab.values()):
         raise BadWeights(f"{name} is corrupt: 'model.vocab' must map tokens to ids. Fetch it again.")
@@ -75,13 +75,13 @@ def parse_tokenizer(data: object, name: str) -> TokenizerParts:
     added_tokens = data.get("added_tokens") or []
     if not isinstance(added_tokens, list) or not all(_is_added_token(token) for token in added_tokens):
         raise BadWeights(
-            f"{name} is corrupt: 'added_tokens' must be a list of tokens with id and content. Fetch it again."
+            f"{name} is corrupt: 'added_tokens' must be a list of tokens with 'id' and 'content'. Fetch it again."
         )
 
     added = {token["content"]: token["id"] for token in added_tokens}
     if len(added) != len(added_tokens) or len({*(vocab | added).values()}) != len(vocab | added):
-        # Else a text's token could share its id with a control token.
-        raise BadWeights(f"{name} is corrupt: a token occurs twice, or two tokens have one id. Fetch it again.")
+        # Otherwise an ordinary token could share its id with a control token.
+        raise BadWeights(f"{name} is corrupt: a token occurs twice, or two tokens share an id. Fetch it again.")
 
     decoders = list(_nodes(data.get("decoder"), "decoders"))
     kinds = {node["type"] for node in decoders}
@@ -90,8 +90,8 @@ def parse_tokenizer(data: object, name: str) -> TokenizerParts:
     )
     if not sentencepiece and "ByteLevel" not in kinds:
         raise UnsupportedWeights(
-            f"{name} has a decoder Fireside does not know ({', '.join(sorted(kinds)) or 'none'}); "
-            "it runs byte-level and sentencepiece BPE tokenizers."
+            f"{name} has a decoder that Fireside does not support ({', '.join(sorted(kinds)) or 'none'}). "
+            "It runs byte-level and sentencepiece BPE tokenizers."
         )
     full = {**data, "truncation": None, "padding": None, "model": {**model, "dropout": None}}
     plain = [token for token in added_tokens if not token.get("special") and is_plain(token["content"])]
@@ -112,11 +112,11 @@ def parse_tokenizer(data: object, name: str) -> TokenizerParts:
 
 
 def is_plain(text: str) -> bool:
-    """Whether an added token that is not marked special is ordinary text: spaces, one character, or a tag of HTML.
+    """Whether an added token that is not marked special is ordinary text: spaces, one character, or an HTML tag.
 
-    Gemma's vocabulary spells line breaks and tags in this way, and DeepSeek's some letters; without these tokens the
-    model would read a text in pieces that it never saw. All other added tokens count as control tokens, whatever their
-    mark: "<start_of_turn>" and "<think>" are not special in every file that has them.
+    Gemma's vocabulary has such tokens for line breaks and tags, and DeepSeek's for some letters; without them, texts
+    would be tokenised as they never were in training. All other added tokens count as control tokens, marked special or
+    not: "<start_of_turn>" and "<think>" are not marked in every file that has them.
     """
     return len(text) == 1 or bool(_SPACES.fullmatch(text) or _TAG.fullmatch(text))
 
@@ -142,7 +142,7 @@ def _is_added_token(token: object) -> bool:
 
 
 def _nodes(node: object, children: str) -> Iterator[Json]:
-    """A component, or the components of a "Sequence" of them."""
+    """A component itself, or the components of a "Sequence", recursively."""
     if not isinstance(node, dict) or not isinstance(node.get("type"), str):
         return
     if node["type"] != "Sequence":
@@ -159,7 +159,7 @@ def _strips(node: Json) -> bool:
 
 
 def _without_control_tokens(data: Json, added: Mapping[str, int], plain: Sequence[Json], name: str) -> Json:
-    """The library finds added tokens before anything else, and BPE could still merge its way to one: take both away."""
+    """Remove the control tokens, which the library finds before anything else, and the merges that could form one."""
     model = data["model"]
     unknown = model.get("unk_token")
     control = set(added).difference(token["content"] for token in plain)
@@ -177,7 +177,7 @@ def _without_control_tokens(data: Json, added: Mapping[str, int], plain: Sequenc
 
 
 def _without_prefix(data: Json) -> tuple[Json, Prefix, Prefix]:
-    """Take the "▁" before texts out of a tokenizer, and say when the file wanted it: at the start, after a token."""
+    """Stop a tokenizer from putting "▁" before texts; also return its rules: at the start, after a special token."""
     data = {
         **data,
         "normalizer": deepcopy(data.get("normalizer")),
@@ -185,7 +185,7 @@ def _without_prefix(data: Json) -> tuple[Json, Prefix, Prefix]:
     }
     for node in _nodes(data["normalizer"], "normalizers"):
         if node["type"] == "Prepend" and node.get("prepend") == MARK:
-            # The normaliser runs on each stretch between special tokens.
+            # The normalizer runs on each stretch between special tokens.
             node["prepend"] = ""
             return data, "always", "always"
     for node in _nodes(data["pre_tokenizer"], "pretokenizers"):

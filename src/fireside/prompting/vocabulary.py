@@ -1,4 +1,4 @@
-"""What prompting asks of a tokenizer, whichever it is."""
+"""The interface of a tokenizer."""
 
 from collections.abc import Collection
 from typing import Literal, Protocol
@@ -6,15 +6,15 @@ from typing import Literal, Protocol
 from fireside.chat.templates.source import CheckpointTemplate
 
 Lead = Literal["start", "inner", "sentence"]
-"""Where a text stands, which decides whether a sentencepiece vocabulary marks its first word with "▁".
+"""A text's position, which decides whether a sentencepiece vocabulary marks its first word with "▁".
 
-"start": the prompt begins with it. "inner": it follows a control token. For both, the tokenizer's own file says what
-happens. "sentence": it is a sentence of its own and always gets the mark, as `mistral_common` encodes turns.
+"start": the prompt begins with it. "inner": it follows a control token. For both, the tokenizer's own file decides.
+"sentence": it is a separate sentence and always gets the mark, as in `mistral_common`'s encoding of turns.
 """
 
 
 class Vocabulary(Protocol):
-    """Text to ids and ids to bytes. Safe to call from many threads at once."""
+    """Text to ids and ids to bytes. Thread-safe."""
 
     @property
     def bos_id(self) -> int | None:
@@ -28,12 +28,12 @@ class Vocabulary(Protocol):
 
     @property
     def end_ids(self) -> frozenset[int]:
-        """Ids of the tokens that end a text, by the model's own files."""
+        """Ids of the tokens that end a text, according to the model's own files."""
         ...
 
     @property
     def add_bos(self) -> bool:
-        """Whether prompts begin with `bos_id`. True only when there is one."""
+        """Whether prompts begin with `bos_id`. Always False without one."""
         ...
 
     @property
@@ -48,7 +48,7 @@ class Vocabulary(Protocol):
 
     @property
     def byte_fallback(self) -> bool:
-        """Whether characters outside the vocabulary are spelled in tokens of one byte (sentencepiece)."""
+        """Whether characters outside the vocabulary are encoded as single-byte tokens (sentencepiece)."""
         ...
 
     @property
@@ -63,14 +63,14 @@ class Vocabulary(Protocol):
 
     @property
     def longest_token(self) -> int | None:
-        """Most bytes of text that a token stands for; None where there is no such bound."""
+        """The maximum number of bytes of text that a token stands for; None if there is no bound."""
         ...
 
     def encode(self, text: str, *, control: bool, lead: Lead = "start") -> list[int]:
         """Token ids of `text`, without BOS or EOS.
 
-        With `control` the special tokens in it count as such (`lead` is then the tokenizer's own business); without,
-        no text whatever becomes a special token.
+        With `control`, special tokens in the text are recognised, and the tokenizer ignores `lead`. Without it, no text
+        becomes a special token.
         """
         ...
 
@@ -79,9 +79,9 @@ class Vocabulary(Protocol):
         ...
 
     def token_bytes(self, token_id: int) -> bytes:
-        """UTF-8 bytes, perhaps part of a character, that the token stands for; empty for special and unknown ids."""
+        """The token's UTF-8 bytes, possibly part of a character; empty for special and unknown ids."""
         ...
 
     def spelling(self, token_id: int) -> bytes:
-        """The same, but special tokens as they are spelled."""
+        """The token's UTF-8 bytes; for special tokens, their text."""
         ...
