@@ -47,7 +47,7 @@ def test_control_tokens_and_pieces_that_look_like_them_are_text_or_nothing() -> 
 def test_no_token_beyond_the_logits_is_allowed() -> None:
     assert after("start: /(ab|c)/") == [2, 3, 9, 11]
     assert after("start: /(ab|c)/", vocab_size=9) == [2, 3]
-    with pytest.raises(ConstraintNotMet, match="characters that are in no token of this model"):
+    with pytest.raises(ConstraintNotMet, match="characters that no token of this model contains"):
         after("start: /c/", vocab_size=9)
 
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class EchoOptions(EngineOptions, frozen=True, kw_only=True):
-    """What the echo engine is told.
+    """Options of the echo engine.
 
     Args:
-        tokens_per_second: speed of each answer; 0 is unlimited.
+        tokens_per_second: speed of each answer; 0 means unlimited.
     """
 
     tokens_per_second: Annotated[float, Meta(ge=0)] = 0.0

@@ -1,12 +1,13 @@
 """The echo engine: deterministic, without weights, for users' CI and for our tests.
 
-It answers with the prompt's own tokens. Without a seed, or at temperature 0, they come back in order; with a seed,
-words come back in an order that the seed alone decides. It honours `max_tokens`, `min_tokens`, stop tokens,
-`allowed_ids`, biases that force or ban, and a settable speed per request. It is certain of what it says: its own token
-has the logprob 0, any other the least there is. So temperature, penalties and the like would change nothing.
+It answers with the prompt's own tokens. Without a seed, or at temperature 0, they come back in order; with a seed, the
+words come back in an order that depends only on the seed. It honours `max_tokens`, `min_tokens`, stop tokens,
+`allowed_ids`, biases that force or ban a token, and a configurable speed. It is certain of its answer: its own token
+has logprob 0, every other token the minimum. So temperature, penalties and the like would change nothing.
 
-Held to a grammar, it says the prompt's next byte where the grammar allows that, and else what makes the answer short:
-a prompt that fits comes back as it is, and of any other one as much as fits into the smallest frame.
+With a grammar, it answers with the prompt's next byte where the grammar allows that byte, and otherwise with the one
+that keeps the answer short: a prompt that fits comes back unchanged; of any other, as much as fits into the shortest
+answer.
 """
 
 import random
@@ -40,17 +41,23 @@ WAITING_NAP = 0.002
 VOCAB_SIZE = 258
 
 SIMPLEST_BYTES = b'}]",:' + bytes(range(ord("0"), 256)) + bytes(range(ord("0"))) + b" "
-"""Which byte makes JSON short: what ends something first."""
+"""All bytes, in the order that keeps JSON short: those that end something first."""
 
 NEWLINE = 10
 
 FORCING_BIAS = 100
-"""From here on a logit's bias forces a token, or bans it, as OpenAI has it; a smaller one changes nothing."""
+"""A logit bias of at least this forces a token, and at most its negative bans one, as in OpenAI's API."""
 
 
 @dataclass(slots=True)
 class _Run:
-    """`due` is when its next token is; None while it waits for a slot. `said` counts bytes of `answer`."""
+    """A running request.
+
+    Args:
+        said: how many bytes of `answer` have been generated.
+        made: how many tokens have been generated.
+        due: when its next token is due (`time.monotonic`); None while it waits for a slot.
+    """
 
     answer: list[int]
     request: GenerationRequest
@@ -69,7 +76,7 @@ class _Run:
 
     @property
     def wish(self) -> int | None:
-        """What to say next: the answer, and where it must go on after its end, the answer again."""
+        """The preferred next token: the answer's, then the answer's again if it may not end yet; None to end."""
         if self.said < len(self.answer):
             return self.answer[self.said]
         if self.may_end:
@@ -78,19 +85,19 @@ class _Run:
 
 
 def answer_ids(request: GenerationRequest) -> list[int]:
-    """The whole answer, before `max_tokens` cuts it, without the stop token."""
+    """The whole answer before `max_tokens` truncates it, without the stop token."""
     ids = [token for token in request.prompt_ids if token < 256]
     sampling = request.sampling
     if sampling.seed is None or sampling.temperature == 0:
         return ids
     words = bytes(ids).split(b" ")
-    random.Random(sampling.seed).shuffle(words)  # noqa: S311 - this is not a secret
+    random.Random(sampling.seed).shuffle(words)  # noqa: S311 - not for secrets
     return list(b" ".join(words))
 
 
 def shortest_byte(allowed: Collection[int]) -> int:
-    """The byte that brings an answer to its end soonest."""
-    # Inside a string, where letters may come and no line breaks, a brace would be no end.
+    """The allowed byte that ends an answer soonest."""
+    # Inside a string, which allows letters but no line breaks, a brace would not end anything.
     inside = ord("a") in allowed and NEWLINE not in allowed
     order = b'"a' + SIMPLEST_BYTES if inside else SIMPLEST_BYTES
     return next(byte for byte in order if byte in allowed)
@@ -100,7 +107,7 @@ class EchoRunner:
     """Implements `fireside.engine.runner.Runner` on byte tokens (ids 0 to 255; others are control tokens).
 
     Args:
-        answer: the ids of a request's whole answer, as `answer_ids` makes them.
+        answer: returns the ids of a request's whole answer, as `answer_ids` does.
     """
 
     def __init__(self, options: EchoOptions, answer: Callable[[GenerationRequest], list[int]] = answer_ids) -> None:
@@ -131,7 +138,7 @@ class EchoRunner:
         compiling = None
         if request.grammar is not None:
             if self._grammars is None:
-                raise EngineFailed("This engine was not told what its tokens stand for: it can follow no grammar.")
+                raise EngineFailed("This engine was started without a token table, so it cannot follow a grammar.")
             compiling = self._grammars.compile(request.grammar, VOCAB_SIZE, request.account)
         self._runs[request_id] = _Run(answer, request, compiling)
 
@@ -172,7 +179,7 @@ class EchoRunner:
         return made
 
     def _next(self, run: _Run) -> list[Outcome]:
-        """The next token, and the end of the answer where it is certain now."""
+        """The next token, and the end of the answer if that is already certain."""
         request, wish = run.request, run.wish
         constraint = None if run.compiling is None else run.compiling.result()
         stop = request.stop_ids[0] if request.stop_ids else 0
@@ -209,14 +216,14 @@ class EchoRunner:
 
 
 def _compiler(tokens: TokenTable) -> "GrammarCompiler":
-    # Without grammars, this engine needs no library at all.
+    # Imported here: without grammars, this engine does not need llguidance.
     from fireside.engine.grammar.compiler import GrammarCompiler
 
     return GrammarCompiler(tokens)
 
 
 def _biased(sampling: Sampling, wish: int | None, stop: int) -> int | None:
-    """What to say where a token is forced, or only some may be: the first of these, where the wish is none."""
+    """The token to answer with: a forced one, else the wish, or the first allowed one if the wish is not allowed."""
     allowed = sampling.allowed_ids
     if sampling.logit_bias:
         likeliest = max(sampling.logit_bias, key=sampling.logit_bias.__getitem__)
@@ -226,7 +233,7 @@ def _biased(sampling: Sampling, wish: int | None, stop: int) -> int | None:
 
 
 def _constrained(constraint: "Constraint", wish: int | None, *, may_end: bool) -> int | None:
-    """The byte to say, None where the answer ends."""
+    """The byte to answer with; None if the answer ends."""
     allowed = {token for token in constraint.allowed().tolist() if token < 256}
     if wish is not None and wish in allowed:
         return wish
@@ -236,7 +243,7 @@ def _constrained(constraint: "Constraint", wish: int | None, *, may_end: bool) -
 
 
 def _scores(request: GenerationRequest, token: int) -> Scores | None:
-    """Where they are asked for: the token is certain, and any other as good as impossible."""
+    """The scores, if requested: the token is certain, and every other one practically impossible."""
     if request.scores is None:
         return None
     others = [other for other in range(request.scores) if other != token]

@@ -1,5 +1,5 @@
-"""Answers held to a grammar: which tokens may come next.
+"""Answers constrained by a grammar: which tokens may come next.
 
-Grammars come from requests, so each is compiled first in a process that may die of it (`check`, `checker`), then in a
-thread of the engine (`compiler`), beside the steps of all other requests.
+Grammars come from requests. So each is first compiled in a process that it may crash (`check`, `checker`), and then in
+a thread of the engine (`compiler`), in parallel with the steps of other requests.
 """

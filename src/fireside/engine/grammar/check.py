@@ -1,13 +1,13 @@
-"""A process that compiles grammars which may be hostile: `python -m fireside.engine.grammar.check`.
+"""A process that compiles possibly hostile grammars: `python -m fireside.engine.grammar.check`.
 
-Reads grammars and answers each with what is wrong with it, or nothing, as messages of `fireside.locked_process`. It
-dies of a grammar that takes too long, too much memory or too much stack; `fireside.engine.grammar.checker` makes that
-an answer, too. It ends when its input ends.
+It reads grammars and answers each with an error message, or an empty one, as messages of `fireside.locked_process`. A
+grammar that takes too much time, memory or stack kills it; `fireside.engine.grammar.checker` turns that into an answer,
+too. It exits when its input ends.
 
-Before it reads a grammar it is locked down: whatever a hole in the compiler lets a grammar do, it stays in here.
+It is locked down before it reads a grammar, so a hole in the compiler gives a grammar no access beyond this process.
 
-A grammar that passes has been compiled and has had its first mask computed, with the same limits as in the engine, and
-with less stack.
+A grammar that passes has been compiled and its first mask computed, with the same limits as in the engine and less
+stack.
 """
 
 import os
@@ -26,23 +26,23 @@ from fireside.errors import BadGrammar
 from fireside.lockdown import end_at_time_limits
 
 CPU_SECONDS = 2
-"""Of computing, for one grammar, where the system can count it (not on Windows)."""
+"""CPU time for one grammar, where the system can limit it (not on Windows)."""
 
 WALL_SECONDS = 20
-"""By the clock: on a machine that is busy with other things, two seconds of computing take a while."""
+"""Elapsed time for one grammar: on a busy machine, two seconds of CPU time take longer."""
 
 MEMORY = 512 * 1024 * 1024
-"""Bytes that grammars may take in this process."""
+"""Bytes of memory that compiling may take."""
 
 STACK = 1024 * 1024
-"""Bytes. A thread of the engine has at least twice as many."""
+"""Bytes of the thread's stack. A thread of the engine has at least twice as much."""
 
 NICENESS = 5
-"""Whoever waits for a check waits the longer for it on a busy machine, rather than everybody for hostile grammars."""
+"""On a busy machine, checks take longer, so that hostile grammars do not slow down all other requests."""
 
 
 def find_fault(vocabulary: LLTokenizer, grammar: str) -> str:
-    """What is wrong with a grammar, or nothing."""
+    """The error message for a grammar; empty if it can be used."""
     try:
         matcher = open_matcher(vocabulary, grammar)
     except BadGrammar as error:
@@ -54,9 +54,9 @@ def find_fault(vocabulary: LLTokenizer, grammar: str) -> str:
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
-    """Answer until the input ends, and with it the process."""
+    """Answer grammars until the input ends."""
     vocabulary = open_vocabulary(TokenTable(bytes_of=[*(bytes([byte]) for byte in range(256)), b""], stop_ids=[256]))
-    matcher = open_matcher(vocabulary, 'start: "a"')  # brings everything in that the first one needs
+    matcher = open_matcher(vocabulary, 'start: "a"')  # imports everything that the first grammar needs
     matcher.compute_bitmask()
     locked_process.serve(
         source,

@@ -8,24 +8,24 @@ from fireside.locked_process import NO_LOCKDOWN, LockedProcess
 TOO_COMPLEX = unusable(
     ANYTHING,
     "",
-    "they are too complex: working them out took too much time or memory. Use fewer or simpler patterns, lists and "
+    "they are too complex: compiling them took too much time or memory. Use fewer or simpler patterns, lists and "
     "references.",
 )
 
 
 class GrammarChecker:
-    """Finds out whether a grammar is safe to compile, in a process that is started when it is first needed.
+    """Checks whether a grammar is safe to compile, in a process that is started on first use.
 
-    Used by one thread at a time.
+    Only one thread may use it at a time.
     """
 
     def __init__(self) -> None:
         self._process = LockedProcess("fireside.engine.grammar.check", "checks JSON schemas", limit=MAX_FRAME)
 
     def fault(self, grammar: str) -> str:
-        """What is wrong with it, or nothing; `TOO_COMPLEX` when the process died of it.
+        """The error message for a grammar; empty if it can be used, `TOO_COMPLEX` if it killed the process.
 
-        Raises EngineFailed when there is no process to find out.
+        Raises EngineFailed if no process can be started to check it.
         """
         answer = self._process.ask(grammar.encode())
         if answer is not None:
@@ -35,5 +35,5 @@ class GrammarChecker:
         return TOO_COMPLEX
 
     def close(self) -> int | None:
-        """End the process, if there is one, and return its exit status. It ends with the checker, too."""
+        """End the process, if there is one, and return its exit status. It also ends with the checker."""
         return self._process.end()

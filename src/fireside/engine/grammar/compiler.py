@@ -1,4 +1,4 @@
-"""From a grammar's text to a `Constraint`, beside the engine's steps."""
+"""Compiles a grammar's text to a `Constraint`, in parallel with the engine's steps."""
 
 from concurrent.futures import Future
 
@@ -11,22 +11,21 @@ from fireside.errors import BadGrammar, EngineFailed
 from fireside.shares import Lanes
 
 _THREADS = 2
-"""One for each of two accounts: what passed the check may still take as long as that lets it."""
+"""Two, so that one account does not block another: a grammar that passed the check may still take that long."""
 
 _QUEUE = 1024
 
 
 class GrammarCompiler:
-    """Compiles in threads that the accounts share, which llguidance lets run beside the others.
+    """Compiles grammars in threads that the accounts share. llguidance releases the GIL while it compiles.
 
-    What was compiled once is compiled again for the next answer: llguidance's copies would share their lexer, and with
-    it the limit of its states.
+    Each answer compiles its grammar again: copies of a matcher would share their lexer and its limit on states.
 
-    Reading the vocabulary, which does hold them up for some tenths of a second, begins at once: make this object before
-    the engine takes requests.
+    Reading the vocabulary does block other threads for some tenths of a second. It starts at once, so create this
+    object before the engine takes requests.
 
     Args:
-        table: what the tokens stand for, or None where nobody said: then compiling fails.
+        table: the bytes of each token; None makes compiling fail.
     """
 
     def __init__(self, table: TokenTable | None) -> None:
@@ -36,21 +35,21 @@ class GrammarCompiler:
             self._vocabulary = self._lanes.submit("", lambda: open_vocabulary(table))
 
     def compile(self, grammar: str, vocab_size: int, account: str = "") -> "Future[Constraint]":
-        """A constraint for one answer. The future raises BadGrammar, EngineFailed.
+        """Compile a constraint for one answer. The future raises BadGrammar, EngineFailed.
 
         Args:
-            grammar: one that has passed a `GrammarChecker`.
+            grammar: a grammar that has passed a `GrammarChecker`.
             vocab_size: length of a row of logits.
-            account: whose it is: each has a share of the threads.
+            account: the account that gets its share of the threads.
         """
         return self._lanes.submit(account, lambda: self._compile(grammar, vocab_size))
 
     def _compile(self, grammar: str, vocab_size: int) -> Constraint:
         if self._vocabulary is None:
-            raise EngineFailed("This engine was not told what its tokens stand for: it can follow no grammar.")
+            raise EngineFailed("This engine was started without a token table, so it cannot follow a grammar.")
         try:
             return Constraint(open_matcher(self._vocabulary.result(), grammar), vocab_size)
         except BadGrammar:
             raise
-        except BaseException as error:  # a panic of llguidance's is not an Exception
+        except BaseException as error:  # a panic in llguidance is not an Exception
             raise EngineFailed(f"The JSON schema, pattern or tools cannot be compiled: {error!r}") from error

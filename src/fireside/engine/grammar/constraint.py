@@ -1,4 +1,4 @@
-"""One answer on its way through a grammar."""
+"""The state of one answer in its grammar."""
 
 import numpy as np
 from llguidance import LLMatcher
@@ -8,15 +8,15 @@ from fireside.engine.grammar.faults import stopped
 from fireside.errors import ConstraintNotMet
 
 NOT_MET = "JSON Mode couldn't be met"
-"""How the hosted service's message for this begins; its clients look for it."""
+"""The beginning of the hosted service's message for this error, which its clients look for."""
 
 
 class Constraint:
-    """Says which tokens may come next, and is told which one came.
+    """Tracks an answer token by token and tells which tokens may come next.
 
     Args:
-        matcher: at the beginning of the answer; nobody else's.
-        vocab_size: only tokens below this are ever allowed.
+        matcher: a matcher at the beginning of the answer, used by this object only.
+        vocab_size: only tokens below this are allowed.
     """
 
     def __init__(self, matcher: LLMatcher, vocab_size: int) -> None:
@@ -24,18 +24,18 @@ class Constraint:
         self._vocab_size = vocab_size
 
     def allowed(self) -> NDArray[np.intp]:
-        """Ids of the tokens that may come next, at least one, ascending; stop tokens where the answer may end.
+        """Ids of the tokens that may come next, at least one, ascending; includes stop tokens if the answer may end.
 
-        Raises ConstraintNotMet when the grammar has become too complex to follow.
+        Raises ConstraintNotMet if no token may come next or the grammar has become too complex to follow.
         """
         bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         ids = np.flatnonzero(np.unpackbits(bits, count=min(self._vocab_size, 8 * len(bits)), bitorder="little"))
         if self._matcher.is_error() or not len(ids):
-            raise ConstraintNotMet(f"{NOT_MET}: this answer cannot go on, as {stopped(self._matcher.get_error())}.")
+            raise ConstraintNotMet(f"{NOT_MET}: this answer cannot continue: {stopped(self._matcher.get_error())}.")
         return ids
 
     def accept(self, token: int) -> None:
-        """Take a token that was allowed."""
+        """Advance by a token, which must be an allowed one."""
         self._matcher.consume_token(token)
 
     @property
@@ -45,11 +45,11 @@ class Constraint:
 
     @property
     def closed(self) -> bool:
-        """Whether the answer fits and nothing could be added to it."""
+        """Whether the answer fits the grammar and nothing can be added to it."""
         return self._matcher.is_stopped() and not self._matcher.is_error()
 
     def cut(self, tokens: int) -> ConstraintNotMet | None:
-        """What is wrong with an answer that ends after so many tokens because it may have no more."""
+        """The error of an answer that max_tokens truncates after `tokens` tokens; None if it fits the grammar."""
         if self.satisfied:
             return None
         return ConstraintNotMet(

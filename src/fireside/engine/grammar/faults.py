@@ -1,6 +1,6 @@
-"""What is wrong with a grammar, in words for whoever wrote the JSON schema, pattern or tool that it was made of.
+"""Error messages about a grammar, for the author of the JSON schema, pattern or tool that it was made from.
 
-A grammar's `%json` and patterns have a title each, which is a comment in the line above them.
+Each `%json` and pattern in a grammar has a title, which is a comment in the line above it.
 """
 
 import json
@@ -13,10 +13,10 @@ from typing import Any
 from fireside.engine.grammar.keywords import Place, definition, shown_place, subschemas
 
 Reason = Callable[[str], str]
-"""llguidance's message for a grammar, or nothing where it can be used."""
+"""Returns llguidance's message for a grammar, empty if it can be used."""
 
 SEARCH_SECONDS = 0.5
-"""Of processor time, for finding the place of a fault. Then the place is what is known by then."""
+"""CPU time for locating a fault; after it, the place found so far is reported."""
 
 _JSON, _TITLE = "%json ", "// "
 ANYTHING = "The JSON schema, pattern or tools"
@@ -27,8 +27,8 @@ _WORDS = [
     (r"Unimplemented keys: \[(.*)\]", r"these keywords are not supported: \1."),
     (
         r"oneOf constraints are not supported.*",
-        "oneOf is supported only where its schemas can be seen to exclude each other: by type, by constants, or by a "
-        "required property of different constants. Use anyOf.",
+        "oneOf is supported only if its schemas clearly exclude each other: by type, by constants, or by a required "
+        "property with different constants. Use anyOf.",
     ),
     (
         r"patternProperty regexes /(.*)/ and /(.*)/ are not disjoint",
@@ -36,11 +36,11 @@ _WORDS = [
     ),
     (
         r"can't determine if patternProperty regexes /(.*)/ and /(.*)/ are disjoint",
-        r"patternProperties: whether \1 and \2 exclude each other is too hard to tell. Use simpler patterns.",
+        r"patternProperties: \1 and \2 are too complex to check that they exclude each other. Use simpler patterns.",
     ),
     (
         r"min/maxProperties only supported .*",
-        "minProperties and maxProperties are supported where all properties are required, or as 1 with "
+        "minProperties and maxProperties are supported only if all properties are required, or as 1 with "
         "additionalProperties false.",
     ),
     (r"Unsatisfiable schema: Regex is empty.*", f"{_UNFIT}its pattern, format and lengths contradict each other."),
@@ -64,7 +64,8 @@ _WORDS = [
     (r"Value for 'multipleOf' has too many digits.*", "multipleOf has too many digits. Round it."),
     (
         r"circular references with sibling keys are not supported.*",
-        "a $ref that leads back to itself can have no keywords beside it. Put them into the schema that it refers to.",
+        "a $ref that leads back to itself cannot have other keywords beside it. Put them into the schema that it "
+        "refers to.",
     ),
     (
         r".*(look-around|lookarounds|backreferences).*",
@@ -72,33 +73,35 @@ _WORDS = [
     ),
     (
         r".*exceed the maximum number of nested.*",
-        "its pattern has too many brackets inside each other, or a bound too many digits.",
+        "its pattern nests brackets too deeply, or a bound in it has too many digits.",
     ),
     (r".*regex parse error: (.*)", r"its pattern is not supported: \1."),
-    (r".*recursion limit exceeded.*", "it is nested too deeply. Take levels out of it."),
+    (r".*recursion limit exceeded.*", "it is nested too deeply. Use fewer levels."),
     (
         r"(schema too large|Schema intersection stack level exceeded|grammar size|initial lexer configuration"
         r"|Current row has|Too many items|fuel exhausted|DNF too large|lexer precomputation failed).*",
         "it is too complex. Use fewer or simpler patterns, lists and combinations.",
     ),
 ]
-"""What llguidance says, as patterns of the whole message, and what is said instead."""
+"""llguidance's messages, as patterns of the whole text, and their replacements."""
 
 _CONTRADICTION = (
-    "nothing can follow: its schema or pattern contradicts itself here, or asks for characters that are in no token of "
-    "this model. Look at what combines patterns, formats and allOf"
+    "nothing can follow, because its schema or pattern contradicts itself here or requires characters that no token of "
+    "this model contains. Check where it combines patterns, formats and allOf"
 )
 _COMPLEXITY = (
-    "a pattern, or the number of things it lists, has become too complex to follow. Use a simpler one, or smaller "
-    "maxLength, maxItems and the like"
+    "its patterns or lists have become too complex to follow. Use simpler patterns, or smaller values of maxLength, "
+    "maxItems and the like"
 )
 
 
 def unusable(title: str, place: str, words: str) -> str:
-    """The message for a schema or pattern.
+    """The message for a schema or pattern that cannot be used.
 
     Args:
-        place: a JSON pointer, empty for all of it.
+        title: what cannot be used.
+        place: a JSON pointer to the fault; empty for the whole.
+        words: why.
     """
     if len(place) > _MAX_PLACE:
         place = f"…{place[-_MAX_PLACE:]}"
@@ -106,16 +109,16 @@ def unusable(title: str, place: str, words: str) -> str:
 
 
 def stopped(message: str) -> str:
-    """Why an answer cannot go on, by llguidance's message; nothing where it has none and there is no token."""
+    """Why an answer cannot continue, from llguidance's message, which is empty if no token is allowed."""
     if not message or message.startswith("NoExtension"):
         return _CONTRADICTION
     return (
-        _COMPLEXITY if message.startswith(("lexer error", "parser error")) else "llguidance, which follows it, failed"
+        _COMPLEXITY if message.startswith(("lexer error", "parser error")) else "llguidance, which enforces it, failed"
     )
 
 
 def plain(message: str) -> str:
-    """llguidance's message in plain words, without the excerpt of the grammar or the backtrace that it goes on with."""
+    """llguidance's message in plain words, without the excerpt of the grammar or the backtrace that follows it."""
     first, *others = message.splitlines() or [""]
     text = re.sub(r"^at \d+\(\d+\): ", "", first).removeprefix("failed to compile JSON schema: ")
     details = [line.removeprefix("error: ") for line in others if line.startswith("error: ")]
@@ -128,9 +131,9 @@ def plain(message: str) -> str:
 
 
 def explained(grammar: str, message: str, reason: Reason) -> str:
-    """The whole message for a grammar of which llguidance has said that it cannot be used.
+    """The complete message for a grammar that llguidance has rejected.
 
-    Each of its schemas is tried alone, and in the one at fault each part, down to the smallest.
+    Each of its schemas is tried alone, and each part of the faulty one, down to the smallest.
     """
     deadline = time.process_time() + SEARCH_SECONDS
     titled = _titled(grammar)
@@ -143,7 +146,7 @@ def explained(grammar: str, message: str, reason: Reason) -> str:
             return unusable(title, shown_place(place), plain(own))
         if time.process_time() > deadline:
             break
-    # Each can be used, but not all of them together.
+    # Each schema can be used, but not all of them together.
     return unusable(schemas[0][0] if len(schemas) == 1 else ANYTHING, "", plain(message))
 
 
@@ -153,7 +156,7 @@ def _titled(grammar: str) -> list[tuple[str, str]]:
 
 
 def _schema(line: str) -> dict[str, Any] | None:
-    """The JSON schema in a line. None where there is none, or not a whole one: the grammar is a client's own."""
+    """The JSON schema in a line; None if there is none or only a part, as in a client's own grammar."""
     try:
         schema = json.loads(line.partition(_JSON)[2])
     except (ValueError, RecursionError):
@@ -162,7 +165,7 @@ def _schema(line: str) -> dict[str, Any] | None:
 
 
 def _smallest(schema: dict[str, Any], own: str, reason: Reason, deadline: float) -> tuple[Place, str]:
-    """Place of the smallest part that cannot be used alone, and llguidance's message for it."""
+    """The place of the smallest part that cannot be used alone, and llguidance's message for it."""
     definitions = schema.get("$defs")
     place: Place = ()
     node: Any = {key: value for key, value in schema.items() if key not in ("$defs", "x-guidance")}
@@ -176,7 +179,7 @@ def _smallest(schema: dict[str, Any], own: str, reason: Reason, deadline: float)
             if said and plain(said) == plain(own):
                 found = there, child, said
                 break
-            # A part that nothing fits is not a fault of its own where it need not be there.
+            # An unsatisfiable part is not a fault if it is optional.
             if said and not found and "unsatisfiable" in own:
                 found = there, child, said
         if found is None:

@@ -1,6 +1,6 @@
-"""The keywords of JSON Schema that answers are held to, and where they keep schemas.
+"""The JSON Schema keywords that are enforced, and where they contain schemas.
 
-Sources: JSON Schema 2020-12, core and validation; llguidance's docs/json_schema.md for which of them it takes.
+Sources: JSON Schema 2020-12, core and validation; llguidance's docs/json_schema.md for the ones it supports.
 """
 
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 Place = tuple[str, ...]
-"""Where in a schema: keywords, names and numbers, as a JSON pointer has them between its slashes."""
+"""A place in a schema: the keywords, names and indexes between the slashes of a JSON pointer."""
 
 
 class Kind(StrEnum):
-    """What stands behind a keyword, in the words of a message."""
+    """The type of a keyword's value, worded for messages."""
 
     SCHEMA = "a schema: an object, true or false"
     SCHEMAS = "a list of schemas"
@@ -55,11 +55,11 @@ HELD: dict[str, Kind] = {
     "exclusiveMaximum": Kind.NUMBER,
     "multipleOf": Kind.NUMBER,
 }
-"""What a prepared schema is made of, beside `$defs` at its root."""
+"""The keywords of a prepared schema, besides `$defs` at its root."""
 
 
 def subschemas(node: Any) -> Iterator[tuple[Place, Any]]:
-    """The schemas directly inside one, with where they are. Takes any value: a client's own grammar may hold any."""
+    """The schemas directly inside one, with their places. Accepts any value: a client's own grammar may contain any."""
     for key, value in node.items() if isinstance(node, dict) else ():
         match HELD.get(key):
             case Kind.SCHEMA:
@@ -71,23 +71,23 @@ def subschemas(node: Any) -> Iterator[tuple[Place, Any]]:
 
 
 def reference(name: str) -> str:
-    """The reference to one of the root's `$defs`."""
+    """The `$ref` to one of the root's `$defs`."""
     return f"#{quote(pointer(('$defs', name)))}"
 
 
 def definition(reference: Any) -> str | None:
-    """The name that such a reference has, or None for any other one."""
+    """The name in the root's `$defs` that a `$ref` refers to; None for any other reference."""
     place = steps(unquote(reference[1:])) if isinstance(reference, str) else ()
     return place[1] if len(place) == 2 else None
 
 
 def shown_place(place: Place) -> str:
-    """The place in the client's schema: a prepared one's definitions are named by the pointer to where they were."""
+    """The JSON pointer to a place in the client's schema. Definitions are named by their original pointer there."""
     return place[1] + pointer(place[2:]) if place[:1] == ("$defs",) else pointer(place)
 
 
 def steps(pointer: str) -> Place:
-    """The place that a JSON pointer (RFC 6901) means."""
+    """The place that a JSON pointer (RFC 6901) refers to."""
     return tuple(step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:])
 
 
