@@ -206,7 +206,7 @@ def test_missing_files_fail_alone_and_may_come_later(base: Any, adapters: Any, t
 
 
 def test_a_model_without_adapters_refuses_them(base: Any, adapters: Any) -> None:
-    with pytest.raises(ValueError, match="takes no adapters"):
+    with pytest.raises(ValueError, match="does not support adapters"):
         open_runner(base[0]).submit(0, greedy(adapters["all"][0]))
 
 

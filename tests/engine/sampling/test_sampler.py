@@ -257,7 +257,7 @@ BAD = {
 @settings(max_examples=20)
 def test_logits_that_are_no_numbers_are_refused(logits: list[float], sampling: Sampling) -> None:
     sampler = Sampler(sampling, [0, 1], 4)
-    with pytest.raises(EngineFailed, match="not a number"):
+    with pytest.raises(EngineFailed, match="not a finite number"):
         sampler.choose(np.array(logits, np.float32))
 
 

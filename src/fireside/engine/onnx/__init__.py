@@ -27,7 +27,7 @@ def _from_settings(settings: "Settings", *, lora: bool) -> Mapping[str, Any]:
 
 
 def _requirements(options: OnnxOptions) -> Sequence[str]:
-    # Only looked for: to load it takes the server memory that it has no use for.
+    # Find the packages without importing them: the server would spend memory on them for nothing.
     return [
         f"The package {name} is missing. Install it: pip install {name}"
         for name in ("onnx", "onnxruntime")
@@ -47,7 +47,7 @@ def _footprint(source: "Planned", options: OnnxOptions) -> Footprint:
 
     planned = plan(source, options.weights)
     whole = sum(tensor.nbytes for tensor in planned.tensors())
-    # Of the embedding, a step reads a row.
+    # A step reads only single rows of the embedding.
     return Footprint(whole, bytes_per_token(source.config), whole - planned.embedding.nbytes)
 
 

@@ -1,4 +1,4 @@
-"""Which adapters are in memory: loaded on first use by a thread of their own, the longest unused making way."""
+"""The adapters in memory. A separate thread loads them on first use; the least recently used ones are evicted."""
 
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Entry:
-    """An adapter's place: it is read, waits for room, and is filled into its `slot`."""
+    """The state of an adapter, which is read, waits for a slot, and is then written into its `slot`."""
 
     reading: Future[AdapterFiles]
     slot: Slot | None = None
@@ -26,7 +26,7 @@ class _Entry:
 
 
 class AdapterTable:
-    """Lives in the engine's one thread; only reading files and filling slots happens elsewhere."""
+    """Loads adapters and counts their users. Used only by the engine's thread; another reads files and fills slots."""
 
     def __init__(self, bank: LoraBank, config: ModelConfig) -> None:
         self._bank = bank
@@ -36,9 +36,9 @@ class AdapterTable:
         self._clock = 0
 
     def acquire(self, adapter: Adapter) -> Slot | None:
-        """The adapter, kept until `release`; None while it is loading or there is no room.
+        """Return the adapter's slot and keep it until `release`; None while it is loading or there is no room.
 
-        Raises EngineFailed when it cannot be loaded.
+        Raises EngineFailed if it cannot be loaded.
         """
         entry = self._entries.get(adapter.id)
         if entry is None:
@@ -46,14 +46,14 @@ class AdapterTable:
         try:
             if not self._ready(entry):
                 return None
-        except Exception as error:  # MemoryError among them: it costs this request, and no other
+        except Exception as error:  # even MemoryError: it fails only this request
             self._forget(adapter.id)
             raise EngineFailed(f"The fine-tune cannot be loaded: {_reason(error)}") from error
         entry.users += 1
         return entry.slot
 
     def release(self, adapter: Adapter) -> None:
-        """A request that had acquired it is over."""
+        """Note that a request that acquired the adapter has ended."""
         self._clock += 1
         entry = self._entries[adapter.id]
         entry.users -= 1
@@ -80,7 +80,7 @@ class AdapterTable:
         return True
 
     def _make_room(self, files: AdapterFiles) -> Slot | None:
-        """Room for an adapter, if need be that of unused ones. Raises ValueError when it can never fit."""
+        """Allocate a slot, evicting unused adapters if necessary. Raises ValueError if it can never fit."""
         while (slot := self._bank.allocate(files)) is None:
             unused = [
                 (entry.used_at, name)

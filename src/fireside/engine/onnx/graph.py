@@ -1,9 +1,10 @@
-"""The decoder as one ONNX graph. Shapes: B rows of the batch, S new tokens a row, W slots of the KV cache, T positions
-of a slot.
+"""Builds the decoder as one ONNX graph.
 
-Operators of `com.microsoft` (ONNX Runtime's ContribOperators.md) do the heavy parts: MatMulNBits for quantised
-products, GroupQueryAttention for rotary embedding, cache update and attention. Weights are external initializers,
-handed over as memory when the session is made; the graph itself is small.
+Shapes: B rows in the batch, S new tokens per row, W slots of the KV cache, T positions per slot.
+
+Operators of `com.microsoft` (ONNX Runtime's ContribOperators.md) do the heavy work: MatMulNBits the quantised products,
+GroupQueryAttention rotary embedding, cache update and attention. Weights are external initializers, passed as memory
+when the session is created; the graph itself is small.
 """
 
 import onnx
@@ -36,7 +37,7 @@ class _Graph:
         return outputs[0]
 
     def external(self, spec: TensorSpec) -> str:
-        """An initializer whose bytes come later, by name."""
+        """Add an initializer whose bytes are supplied later, by name."""
         tensor = onnx.TensorProto(name=spec.name, data_type=_ELEMENT[spec.dtype.name], dims=spec.shape)
         tensor.data_location = TensorProto.EXTERNAL
         tensor.external_data.add(key="location", value="memory")
@@ -50,7 +51,7 @@ class _Graph:
         return name
 
     def linear(self, spec: LinearSpec, source: str) -> str:
-        """[B, S, K] to [B, S, N], without adapters."""
+        """A product without adapters, [B, S, K] to [B, S, N]."""
         names = [self.external(tensor) for tensor in spec.weight_tensors()]
         output = f"{spec.name}.out"
         if spec.weight_format == "f32":
@@ -73,11 +74,11 @@ class _Graph:
         )
 
     def norm(self, source: str, gain: str, name: str, epsilon: float) -> str:
-        """RMSNorm over the last axis."""
+        """Add an RMSNorm over the last axis."""
         return self.node("SimplifiedLayerNormalization", [source, gain], [name], axis=-1, epsilon=epsilon)
 
     def adapted_linear(self, spec: LinearSpec, source: str) -> str:
-        """[B, S, K] to [B, S, N], with adapters where the graph has them; see `fireside.engine.onnx.lora`."""
+        """A product, [B, S, K] to [B, S, N], with adapters if the graph has them; see `fireside.engine.onnx.lora`."""
         base = self.linear(spec, source)
         if not self.lora:
             return base
@@ -100,19 +101,19 @@ def build_graph(
     exact: bool,
     lora: bool,
 ) -> bytes:
-    """Serialised model.
+    """Build the model and return it serialised.
 
-    Inputs: "embeds" float32 [B, S, hidden]; "past" int32 [W], tokens of each slot in the cache after this step, less
+    Inputs: "embeds" float32 [B, S, hidden]; "past" int32 [W], the number of tokens in each slot after this step, minus
     one; "total" int32 [], the largest of those plus one; "last" int64 [L], the positions in S whose logits are wanted;
-    "slot_of_row" int64 [B] and "row_of_slot" int64 [W], which slot belongs to which row (any row for a slot that takes
-    no part); "k.N" and "v.N" float32 [W, kv_heads, T, head_dim]; the tables of `rotary_tables`. Outputs: "logits"
-    float32 [B, L, vocab]; "new_k.N" and "new_v.N", meant to be bound to the inputs' own memory.
+    "slot_of_row" int64 [B] and "row_of_slot" int64 [W], which slot belongs to which row (any row for an unused slot);
+    "k.N" and "v.N" float32 [W, kv_heads, T, head_dim]; the tables of `rotary_tables`. Outputs: "logits" float32
+    [B, L, vocab]; "new_k.N" and "new_v.N", to be bound to the memory of the inputs.
 
     Args:
         linears: the four products of each layer, in the order of `layout.layer_linears`.
-        exact: float32 arithmetic inside quantised products.
-        lora: with inputs for adapters: "LINEAR.lora_a" float32 [R, K] and "LINEAR.lora_b" float32 [R, N] for each
-            linear of the layers, "lora_mask.KIND" float32 [B, 1, R] for each kind of them.
+        exact: whether quantised products use float32 arithmetic.
+        lora: whether there are inputs for adapters: "LINEAR.lora_a" float32 [R, K] and "LINEAR.lora_b" float32 [R, N]
+            for each linear of the layers, "lora_mask.KIND" float32 [B, 1, R] for each kind of linear.
     """
     graph = _Graph(exact, lora)
     block, epsilon = config.block, config.norm_eps
@@ -169,7 +170,7 @@ def build_graph(
 def _attention(graph: _Graph, config: ModelConfig, layer: int, qkv: str) -> str:
     window = config.window(layer)
     attributes: dict[str, object] = {} if config.attention_scale is None else {"scale": config.attention_scale}
-    # Products see the rows of the batch alone, attention the slots, which lie side by side in the cache.
+    # Products run over the rows of the batch, attention over the slots, which are adjacent in the cache.
     by_slot = graph.node("Gather", [qkv, "row_of_slot"], [f"qkv.{layer}"], axis=0)
     graph.node(
         "GroupQueryAttention",
@@ -194,9 +195,9 @@ def _attention(graph: _Graph, config: ModelConfig, layer: int, qkv: str) -> str:
 
 
 def _normed_heads(graph: _Graph, config: ModelConfig, layer: int, qkv: str) -> tuple[str, str, str]:
-    """Queries, keys and values apart, each head's queries and keys normalised.
+    """Split queries, keys and values, and normalise each head's queries and keys.
 
-    The operator can do it itself, but on GPUs only.
+    The attention operator can do this itself only on GPUs.
     """
     q, k, v = (f"{side}.raw.{layer}" for side in "qkv")
     graph.node("Split", [qkv, "parts"], [q, k, v], axis=-1)

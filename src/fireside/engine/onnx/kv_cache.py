@@ -1,7 +1,7 @@
 """The KV cache's memory: float32 [slots, kv_heads, positions, head_dim] for keys and values of each layer.
 
-The memory is reserved, not used: the operating system gives pages as positions are written, and takes a slot's pages
-back when the slot is released. So a long context costs nothing until somebody uses it.
+The memory is reserved, not used: the operating system allocates pages as positions are written, and frees a slot's
+pages when the slot is released. So a long context costs nothing until it is used.
 """
 
 import mmap
@@ -14,7 +14,7 @@ from fireside.engine.onnx.reserved import reserve
 from fireside.weights.checkpoint import ModelConfig
 
 SLACK = 2
-"""Positions beyond the context: a step padded to an even number of tokens writes one more, which nobody reads."""
+"""Positions beyond the context: a step padded to an even number of tokens writes one more, which is never read."""
 
 Cache = NDArray[np.float32]
 
@@ -25,11 +25,11 @@ def bytes_per_token(config: ModelConfig) -> int:
 
 
 class KvCache:
-    """Owns the memory; knows nothing of requests.
+    """Owns the memory and knows nothing about requests.
 
     Args:
-        slots: how many there are.
-        positions: context length; SLACK more are allocated.
+        slots: number of slots.
+        positions: context length; SLACK positions more are allocated.
     """
 
     def __init__(self, config: ModelConfig, slots: int, positions: int) -> None:
@@ -48,34 +48,34 @@ class KvCache:
         return array
 
     def arrays(self) -> list[Cache]:
-        """All of it, keys then values, layer by layer."""
+        """All arrays: the keys layer by layer, then the values."""
         return [*self.keys, *self.values]
 
     def park(self, slots: Iterable[int]) -> None:
-        """Put the first position of these slots aside: until `unpark`, a step may write there.
+        """Save the first position of these slots: until `unpark`, a step may overwrite it.
 
-        A step that decodes some slots of a window passes over those between them by having them attend one position.
+        A step that decodes some slots of a window makes the unused slots between them attend only that position.
         """
         for slot in slots:
             if slot not in self._parked:
                 self._parked[slot] = [array[slot, :, 0].copy() for array in self.arrays()]
 
     def unpark(self, slots: Iterable[int]) -> None:
-        """Give these slots their first position back, where it was put aside."""
+        """Restore the first position of these slots if it was saved."""
         for slot in slots:
             if (kept := self._parked.pop(slot, None)) is not None:
                 for array, first in zip(self.arrays(), kept, strict=True):
                     array[slot, :, 0] = first
 
     def copy(self, source: int, target: int, count: int) -> None:
-        """Copy the first `count` positions of a slot to another one."""
+        """Copy the first `count` positions of one slot to another."""
         self.unpark([source])
         self._parked.pop(target, None)
         for array in self.arrays():
             array[target, :, :count] = array[source, :, :count]
 
     def release(self, slot: int) -> None:
-        """Give the memory of a slot back to the operating system (where it can be done; elsewhere it is kept)."""
+        """Return a slot's memory to the operating system, if it supports that; otherwise keep it."""
         self._parked.pop(slot, None)
         if not hasattr(mmap, "MADV_DONTNEED"):
             return

@@ -1,7 +1,7 @@
-"""Who holds which slot of the KV cache, and what its positions mean.
+"""The state of the KV cache's slots: which are in use, and which tokens they hold.
 
-A finished generation leaves its slot as it is, so that the conversation's next turn need not prefill it again: a new
-request starts from the slot of its own account that shares the longest prefix with its prompt.
+A finished generation leaves its slot as it is, so that the conversation's next turn does not have to prefill it again:
+a new request starts from the slot of its own account that shares the longest prefix with its prompt.
 """
 
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from fireside.engine.onnx.kv_cache import KvCache
 
 CacheKey = tuple[str, str, str]
-"""Account, cache salt and adapter: prefixes are shared only where all three are equal."""
+"""Account, cache salt and adapter id: a prefix is shared only if all three are equal."""
 
 MIN_REUSE = 8
-"""Below this many common tokens, prefilling is as quick as looking after a copy."""
+"""Fewer common tokens than this are not reused: prefilling them is as fast as copying."""
 
 
 @dataclass(slots=True)
@@ -24,9 +24,10 @@ class KvSlot:
 
     Args:
         tokens: int32 [positions]; the first `length` are the ids whose keys and values the slot holds.
-        exact: how many leading positions are bit for bit what a prefill computes.
-        reserved: positions that its running request may come to use; 0 when idle.
-        touched: highest position written since the memory was last given back.
+        exact: the number of leading positions that equal, bit for bit, what a prefill computes.
+        reserved: the number of positions that its running request may use; 0 when idle.
+        touched: the number of leading positions written since the memory was last released.
+        used_at: when its last request ended, as a counter; 0 if it never had one.
     """
 
     tokens: NDArray[np.int32]
@@ -42,7 +43,7 @@ class KvSlot:
         return self.reserved == 0
 
     def append(self, ids: list[int], *, exact: bool = True) -> None:
-        """Note that the keys and values of these tokens follow."""
+        """Note that the keys and values of these tokens were appended."""
         end = self.length + len(ids)
         if exact and self.exact == self.length:
             self.exact = end
@@ -51,7 +52,7 @@ class KvSlot:
         self.touched = max(self.touched, end)
 
     def common_prefix(self, ids: NDArray[np.int32], cache_key: CacheKey, *, exact: bool) -> int:
-        """How many leading tokens the slot shares with `ids`; of its `exact` ones, if they are to be."""
+        """The number of leading tokens that the slot shares with `ids`; with `exact`, only its exact ones count."""
         if cache_key != self.cache_key:
             return 0
         count = min(self.exact if exact else self.length, len(ids))
@@ -64,7 +65,7 @@ class KvSlots:
     """All slots of a cache.
 
     Args:
-        capacity: positions that all slots together may hold in memory.
+        capacity: the number of positions that all slots together may hold in memory.
     """
 
     cache: KvCache
@@ -81,14 +82,14 @@ class KvSlots:
     def place(
         self, prompt_ids: list[int], reserve: int, cache_key: CacheKey, *, exact: bool = True, fresh: bool = False
     ) -> int | None:
-        """A slot for a new request, holding as much of its prompt as could be reused; None when there is no room yet.
+        """Take a slot for a new request and reuse what is cached of its prompt; None if there is no room yet.
 
-        At least one token of the prompt is left to compute, since its logits choose the answer's first token.
+        At least one token of the prompt is left to compute, because the answer's first token needs its logits.
 
         Args:
-            reserve: positions that the request may come to use.
-            exact: reuse nothing that could differ from a prefill of the same tokens.
-            fresh: reuse nothing at all.
+            reserve: the number of positions that the request may use.
+            exact: whether to reuse only positions that equal a prefill of the same tokens.
+            fresh: whether to reuse nothing.
         """
         idle = [index for index, slot in enumerate(self.slots) if slot.idle]
         if not idle:
@@ -98,7 +99,7 @@ class KvSlots:
         source = max(range(len(self.slots)), key=lambda index: shared[index])
         reused = shared[source] if shared[source] >= MIN_REUSE and not fresh else 0
         takes_over = reused and self.slots[source].idle
-        # A slot that is taken over loses what it held past the prefix; copy instead when that is the larger part.
+        # Taking a slot over loses its tokens after the prefix; copy the prefix instead if they are the larger part.
         if takes_over and self.slots[source].length <= 2 * reused:
             target = source
         else:
@@ -117,18 +118,20 @@ class KvSlots:
         return target
 
     def finish(self, index: int) -> None:
-        """The slot's request is over; what it holds stays for reuse."""
+        """Note that the slot's request has ended; its contents stay for reuse."""
         self._clock += 1
         self.slots[index].reserved = 0
         self.slots[index].used_at = self._clock
 
     def _used(self) -> int:
-        """Positions that slots hold or may come to hold."""
+        """The number of positions that the slots hold or may still use."""
         return sum(max(slot.reserved, slot.touched) for slot in self.slots)
 
     def _make_room(self, reserve: int, target: int, keep: int) -> bool:
-        """Whether `reserve` positions fit into slot `target`, after giving back other idle slots, the least recently
-        used first, except for `keep`."""
+        """Whether `reserve` positions fit into slot `target`, after releasing other idle slots if necessary.
+
+        The least recently used ones are released first; `keep` is not released.
+        """
         free = self.capacity - self._used() + self.slots[target].touched
         held = [
             index for index, slot in enumerate(self.slots) if slot.idle and slot.touched and index not in (target, keep)

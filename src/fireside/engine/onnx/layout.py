@@ -1,5 +1,4 @@
-"""Which tensors the engine's graph needs, and in which format: the bridge from a checkpoint to ONNX Runtime's
-operators."""
+"""The tensors that the engine's graph needs, and their formats in ONNX Runtime's operators."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from fireside.weights.shapes import linear_shapes, norm_shapes
 
 WeightFormat = Literal["f32", "int8", "int4"]
 Choose = Callable[[tuple[str, ...], int], tuple[WeightFormat, int]]
-"""Format and block for linears of these names, stacked, of this input width."""
+"""Chooses the format and block size of a product, from the names of its stacked linears and its input width."""
 
 _SOURCES = {
     "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
@@ -21,10 +20,10 @@ _SOURCES = {
     "down": ("mlp.down_proj",),
 }
 KINDS = tuple(_SOURCES)
-"""The products of a layer: linears that share their input are one."""
+"""The matrix products of a layer: linears with the same input are fused into one."""
 
 HEAD_BLOCK = 32
-"""Block of the 8-bit lm_head: the most exact one."""
+"""Block size of the 8-bit lm_head: the most accurate one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +41,16 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class LinearSpec:
-    """One matrix product of the graph. Layers that share their input are fused by stacking their outputs.
+    """One matrix product of the graph. Linears with the same input are fused by stacking their outputs.
 
     Args:
         name: its name in the graph, such as "layers.0.qkv".
-        sources: checkpoint names that are stacked, in order.
+        sources: checkpoint names of the stacked linears, in order.
         out_features: output width of each source.
         in_features: input width K.
-        weight_format: how its weights are held; 4 bits have zero points.
-        block: values that share a scale, along the input.
-        biased: whether any source adds a bias.
+        weight_format: format of its weights; "int4" has zero points.
+        block: number of values along the input that share a scale.
+        biased: whether any source has a bias.
     """
 
     name: str
@@ -64,7 +63,7 @@ class LinearSpec:
 
     @property
     def total_out_features(self) -> int:
-        """N, of all sources together."""
+        """Output width N of all sources together."""
         return sum(self.out_features)
 
     @property
@@ -72,18 +71,18 @@ class LinearSpec:
         return 8 if self.weight_format == "int8" else 4
 
     def tensors(self) -> list[TensorSpec]:
-        """Packed tensors: those of the weight, then float32 bias [N] where it has one."""
+        """The packed tensors: those of the weight, then the float32 bias [N] if there is one."""
         if not self.biased:
             return self.weight_tensors()
         return [*self.weight_tensors(), self.bias]
 
     @property
     def bias(self) -> TensorSpec:
-        """Float32 [N], zero for sources that add none."""
+        """The bias, float32 [N]; zero for sources without one."""
         return TensorSpec(f"{self.name}.bias", np.dtype(np.float32), (self.total_out_features,))
 
     def weight_tensors(self) -> list[TensorSpec]:
-        """Float32 weight [K, N], or MatMulNBits' codes, scales and zero points."""
+        """The weight, float32 [K, N], or MatMulNBits' codes, scales and zero points."""
         k, n = self.in_features, self.total_out_features
         if self.weight_format == "f32":
             return [TensorSpec(f"{self.name}.weight", np.dtype(np.float32), (k, n))]
@@ -113,17 +112,17 @@ def layer_linears(config: ModelConfig, layer: int, choose: Choose) -> list[Linea
 
 
 def head_linear(config: ModelConfig, weight_format: WeightFormat) -> LinearSpec:
-    """lm_head: 8 bits wherever weights are quantised at all, since every token's choice goes through it."""
+    """The product lm_head: 8 bits if any weights are quantised, because every token's choice depends on it."""
     own: WeightFormat = "f32" if weight_format == "f32" else "int8"
     return LinearSpec("lm_head", ("lm_head",), (config.vocab_size,), config.hidden_size, own, HEAD_BLOCK)
 
 
 def parameters(config: ModelConfig) -> int:
-    """Weights that every token is multiplied with."""
+    """The number of weights that are multiplied for every token."""
     layer = sum(outputs * inputs for outputs, inputs in linear_shapes(config).values())
     return config.layers * layer + config.vocab_size * config.hidden_size
 
 
 def norm_tensors(config: ModelConfig) -> list[TensorSpec]:
-    """RMSNorm gains, as they are multiplied with."""
+    """The RMSNorm gains, as they are applied."""
     return [TensorSpec(name, np.dtype(np.float32), shape) for name, shape in norm_shapes(config)]

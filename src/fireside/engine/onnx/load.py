@@ -1,4 +1,4 @@
-"""Load a checkpoint into a `ModelRunner`."""
+"""Loads a checkpoint into a `ModelRunner`."""
 
 import threading
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ from fireside.weights.checkpoint import ModelConfig
 from fireside.weights.open import open_checkpoint
 
 DROP_INTERVAL = 0.2
-"""Seconds."""
+"""Seconds between two drops of mapped pages, and between two reports of progress."""
 
 MIN_CONTEXT = 16
 
 
 @dataclass(slots=True)
 class Loaded:
-    """A model and what the engine must know of it. `capacity` is the KV cache's size in positions."""
+    """A loaded model and its data for the engine. `capacity` is the KV cache's size in positions."""
 
     model: ModelRunner
     config: ModelConfig
@@ -40,7 +40,7 @@ class Loaded:
 
 
 def load_model(options: OnnxOptions, progress: Progress) -> Loaded:
-    """Open, pack and start. Raises BadWeights, UnsupportedWeights."""
+    """Open and pack the checkpoint and start the session. Raises BadWeights, UnsupportedWeights."""
     progress("opening the checkpoint", 0, 0)
     checkpoint = open_checkpoint(Path(options.model_path))
     config = checkpoint.config
@@ -48,7 +48,8 @@ def load_model(options: OnnxOptions, progress: Progress) -> Loaded:
     context_length = min(options.context_length, config.context_length, capacity)
     if context_length < MIN_CONTEXT:
         raise UnsupportedWeights(
-            f"The KV cache may hold {capacity} tokens of this model, which is too few. Raise kv_memory_mb."
+            f"The KV cache has room for only {capacity} tokens of this model; the minimum is {MIN_CONTEXT}. Raise "
+            "kv_memory_mb."
         )
     packed = pack(checkpoint, options.weights, Path(options.cache_dir) if options.cache_dir else None, progress)
     session = _session(config, packed, options, progress)
@@ -69,7 +70,7 @@ def _session(config: ModelConfig, packed: Packed, options: OnnxOptions, progress
     session_options.log_severity_level = 3
     specs = [*packed.norms, *(spec for layer in packed.linears for linear in layer for spec in linear.tensors())]
     names = [spec.name for spec in [*specs, *packed.head.tensors()]]
-    # OrtValues over the mapped file: ONNX Runtime reads them once, to make its own arrangement of the weights.
+    # OrtValues over the mapped file: ONNX Runtime reads them once and makes its own copy in another layout.
     values = [ort.OrtValue.ortvalue_from_numpy(packed.file.tensors[name]) for name in names]
     session_options.add_external_initializers(names, values)
     whole = sum(packed.file.tensors[name].nbytes for name in names)
@@ -79,11 +80,11 @@ def _session(config: ModelConfig, packed: Packed, options: OnnxOptions, progress
 
 @contextmanager
 def _arranging(packed: Packed, whole: int, progress: Progress) -> Iterator[None]:
-    """While ONNX Runtime copies the mapped weights, say how far it is, and keep the mapped pages from adding up: they
-    would double the peak memory.
+    """While ONNX Runtime copies the mapped weights, report progress and drop the mapped pages, which would double the
+    peak memory.
 
-    It tells nothing itself. But its copies, `whole` bytes, are nearly all that grows in this process meanwhile; how
-    long it needs afterwards is not known.
+    ONNX Runtime itself reports nothing. But its copies, `whole` bytes, account for nearly all memory growth of this
+    process meanwhile. How long it takes after copying is unknown.
     """
     done = threading.Event()
     before = anonymous_memory()

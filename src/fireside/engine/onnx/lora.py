@@ -1,11 +1,11 @@
 """LoRA adapters in memory, laid out so that one step can mix them.
 
-The graph adds `(x Aᵀ * mask) B` to the output of each (fused) linear. A and B hold the rows of every adapter of the
-batch, one after the other; `mask` lets each row of the batch through to its own adapter's rows only. So each adapter
-is read once a step however many rows use it, and a batch without adapters binds zero rows.
+The graph adds `(x Aᵀ * mask) B` to the output of each (fused) linear. A and B contain the rows of all adapters in the
+batch, one after the other; `mask` selects, for each row of the batch, the rows of its own adapter. So a step reads each
+adapter once, however many rows use it, and a batch without adapters binds zero rows.
 
-A fused linear is one LoRA whose rank is the sum of its parts' ranks: B is zero outside a part's own outputs. The
-scale is multiplied into B. (LoRA: Hu et al. 2021; the many-adapter batch: Punica, Chen et al. 2023.)
+A fused linear has one LoRA, whose rank is the sum of its parts' ranks; B is zero outside a part's own outputs. B
+includes the scale. (LoRA: Hu et al. 2021; batches with many adapters: Punica, Chen et al. 2023.)
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ Values = NDArray[np.float32]
 
 @dataclass(eq=False, slots=True)
 class Slot:
-    """An adapter's rows in each kind of linear: half-open ranges, empty where it changes nothing."""
+    """An adapter's rows in each kind of linear, as half-open ranges; empty for kinds that it does not change."""
 
     rows: dict[str, tuple[int, int]]
     nbytes: int
@@ -31,11 +31,11 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the graph is given for one step.
+    """The graph's inputs for one step.
 
     Args:
-        spans: for each kind the range of rows that is bound.
-        masks: for each kind float32 [B, 1, rows of the span].
+        spans: for each kind, the range of rows that is bound.
+        masks: for each kind, float32 [B, 1, rows of the span].
     """
 
     spans: tuple[tuple[int, int], ...]
@@ -71,7 +71,7 @@ class LoraBank:
 
     Args:
         layers: the linears of each layer, in the order of KINDS.
-        memory: bytes that all adapters together may take.
+        memory: the maximum number of bytes of all adapters together.
     """
 
     def __init__(self, layers: Sequence[Sequence[LinearSpec]], memory: int) -> None:
@@ -85,12 +85,12 @@ class LoraBank:
             self._kinds[kind] = _Kind(linears, a, b)
 
     def allocate(self, files: AdapterFiles) -> Slot | None:
-        """Room for an adapter, or None when others must go first. Raises ValueError when it can never fit."""
+        """Allocate rows for an adapter; None if others must be freed first. Raises ValueError if it can never fit."""
         ranks = self._ranks(files)
         nbytes = sum(self._kinds[kind].row_bytes * rank for kind, rank in ranks.items())
         if nbytes > self._memory:
             raise ValueError(
-                f"it needs {nbytes / 2**20:.1f} MiB, and all adapters together may take {self._memory / 2**20:.1f} MiB"
+                f"it needs {nbytes / 2**20:.1f} MiB, but all adapters together may take {self._memory / 2**20:.1f} MiB"
             )
         starts = {kind: self._kinds[kind].find(rank) if rank else 0 for kind, rank in ranks.items()}
         if nbytes > self._free or None in starts.values():
@@ -103,14 +103,14 @@ class LoraBank:
         return Slot(rows, nbytes)
 
     def free(self, slot: Slot) -> None:
-        """Give the room back."""
+        """Free the rows of a slot."""
         for kind, span in slot.rows.items():
             if span[0] < span[1]:
                 self._kinds[kind].taken.remove(span)
         self._free += slot.nbytes
 
     def fill(self, slot: Slot, files: AdapterFiles) -> None:
-        """Write an adapter into its rows; may run in another thread than steps that do not use the slot.
+        """Write an adapter into its rows. May run in another thread, as long as no step uses the slot.
 
         Raises BadAdapter.
         """
@@ -129,7 +129,7 @@ class LoraBank:
                 _fill_linear(a, b, linear, layer, modules, files)
 
     def batch(self, slots: Sequence[Slot | None]) -> Batch:
-        """Inputs for a step whose rows use these adapters."""
+        """The inputs for a step whose rows use these adapters."""
         spans, masks = [], []
         for kind in KINDS:
             ranges = [slot.rows[kind] if slot else (0, 0) for slot in slots]
@@ -145,14 +145,14 @@ class LoraBank:
         return Batch(tuple(spans), tuple(masks))
 
     def views(self, spans: Iterable[tuple[int, int]]) -> Iterable[tuple[str, Values]]:
-        """Graph inputs that hold adapters, by name, for the ranges of a batch."""
+        """The graph's inputs for adapters, by name, for the spans of a batch."""
         for (start, stop), kind in zip(spans, self._kinds.values(), strict=True):
             for linear, a, b in zip(kind.linears, kind.a, kind.b, strict=True):
                 yield f"{linear.name}.lora_a", a[start:stop]
                 yield f"{linear.name}.lora_b", b[start:stop]
 
     def _ranks(self, files: AdapterFiles) -> dict[str, int]:
-        """Rows needed in each kind: the largest sum of ranks in any layer."""
+        """The number of rows needed in each kind: the largest sum of ranks in any layer."""
         ranks = dict.fromkeys(KINDS, 0)
         by_place = {(module.layer, module.module): module.rank for module in files.modules}
         for name, kind in self._kinds.items():
@@ -163,7 +163,7 @@ class LoraBank:
 
 
 def _module(source: str) -> str:
-    """ "q_proj" of "layers.0.self_attn.q_proj"."""
+    """The module in a source's name: "q_proj" in "layers.0.self_attn.q_proj"."""
     return source.rpartition(".")[2]
 
 

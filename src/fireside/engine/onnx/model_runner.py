@@ -18,8 +18,11 @@ from fireside.weights.checkpoint import ModelConfig
 
 
 def even(count: int) -> int:
-    """`count`, or one more. ONNX Runtime's kernels treat every token of an even number alike, whatever its neighbours;
-    of an odd number they treat the last one otherwise, which costs less, and differs in the last bits."""
+    """Round `count` up to an even number.
+
+    ONNX Runtime's kernels compute every token of an even number alike, whatever its neighbours. They compute the last
+    token of an odd number in another way, which is faster and differs in the last bits.
+    """
     return count + count % 2
 
 
@@ -28,9 +31,10 @@ class DecodeInput:
     """One row of a decode step.
 
     Args:
-        slot: whose next position is computed.
-        past: positions that the slot holds.
-        token: what is appended to it.
+        slot: the slot whose next position is computed.
+        past: the number of positions that the slot holds.
+        token: the token that is appended to it.
+        adapter: the adapter of the row, if any.
     """
 
     slot: int
@@ -41,8 +45,10 @@ class DecodeInput:
 
 @dataclass(slots=True)
 class _Window:
-    """An IO binding for neighbouring slots: their part of the cache is bound for good; only a step's small inputs
-    change, and adapters seldom."""
+    """An IO binding for adjacent slots.
+
+    Their part of the cache stays bound; each step binds only its small inputs, and adapters when they change.
+    """
 
     binding: ort.IOBinding
     spans: tuple[tuple[int, int], ...] | None = None
@@ -52,8 +58,8 @@ class ModelRunner:
     """Runs the graph of `graph.build_graph`.
 
     Args:
-        session: made from that graph.
-        embedding: [vocab, hidden], float16 or float32, may be a mapped file; looked up here, outside the graph.
+        session: an inference session of that graph.
+        embedding: [vocab, hidden], float16 or float32, possibly a mapped file; looked up here, outside the graph.
         bank: the adapters' memory, if the graph has inputs for them.
     """
 
@@ -79,10 +85,10 @@ class ModelRunner:
     ) -> Logits:
         """Append `ids` to a slot that holds `past` positions.
 
-        Returns logits [1, vocab] after the last of them, or [tokens, vocab] after each; good until the next call.
+        Returns logits [1, vocab] after the last token, or [len(ids), vocab] after each; valid until the next call.
 
         Args:
-            every: logits after every token.
+            every: whether to return logits after every token.
         """
         self._cache.unpark([slot])
         padded = [*ids, *[0] * (even(len(ids)) - len(ids))]
@@ -90,13 +96,14 @@ class ModelRunner:
         return self._run(slot, 1, [0], np.array([padded]), np.array([past + len(padded) - 1]), wanted, [adapter])
 
     def decode(self, inputs: Sequence[DecodeInput], *, pad: bool = True) -> Logits:
-        """Append one token to each of some slots; logits [len(inputs), vocab], good until the next call.
+        """Append one token to each of some slots; returns logits [len(inputs), vocab], valid until the next call.
 
-        Slots between them that take no part cost next to nothing: the products see only the inputs, and attention
-        passes over one position of theirs, which is put aside until they are used again.
+        Unused slots between them cost next to nothing: the products run over the inputs only, and attention reads one
+        position of each unused slot, which the cache saves until the slot is used again.
 
         Args:
-            pad: makes an odd number even, so that the last row does not depend on how many there are (see `even`).
+            pad: whether to pad an odd number of rows, so that the last row does not depend on their number (see
+                `even`).
         """
         rows = [*inputs, inputs[0]] if pad and len(inputs) % 2 else inputs
         used = [one.slot for one in inputs]
@@ -121,7 +128,7 @@ class ModelRunner:
         wanted: Sequence[int],
         adapters: Sequence[AdapterSlot | None],
     ) -> Logits:
-        """Run the graph over a window of `width` slots from `first` on; row r of the batch is its slot places[r]."""
+        """Run the graph over a window of `width` slots from `first`; row r of the batch is slot places[r] of it."""
         window = self._windows.get((first, width)) or self._windows.setdefault((first, width), self._bind(first, width))
         row_of = np.zeros(width, dtype=np.int64)
         row_of[places] = np.arange(len(places))
@@ -147,7 +154,7 @@ class ModelRunner:
     def _bind_adapters(
         self, bank: LoraBank, window: _Window, adapters: Sequence[AdapterSlot | None]
     ) -> dict[str, NDArray[np.float32]]:
-        """Bind the memory of these adapters; returns the masks."""
+        """Bind the memory of these adapters and return the masks."""
         batch = bank.batch(adapters)
         if batch.spans != window.spans:
             for name, view in bank.views(batch.spans):

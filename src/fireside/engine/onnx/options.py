@@ -1,4 +1,4 @@
-"""What the embedded engine is told."""
+"""Options of the embedded engine."""
 
 from typing import Annotated, Literal
 
@@ -12,15 +12,16 @@ Bytes = Annotated[int, Meta(ge=0)]
 
 
 class OnnxOptions(EngineOptions, frozen=True, kw_only=True):
-    """What the embedded engine is told.
+    """Options of the embedded engine.
 
     Args:
-        threads: arithmetic threads; 0 is one per core.
-        kv_memory: most bytes of KV cache; 0 is a quarter of the machine's memory.
-        weights: how f32/f16/bf16 weights are held; "auto" is 4-bit codes as they are, else int8, or f32 for small
-            models.
-        exact: float32 arithmetic in quantised matmuls instead of int8 (slow; for comparing with other software).
-        adapter_memory: most bytes of LoRA adapters; 0 is a model without them.
+        threads: number of compute threads; 0 means one per core.
+        kv_memory: maximum bytes of the KV cache; 0 means a quarter of the machine's memory.
+        weights: format of f32/f16/bf16 weights in memory; "auto" means int8, or f32 for small models, and keeps 4-bit
+            codes as they are.
+        exact: whether quantised matmuls use float32 arithmetic instead of int8 (slow; for comparison with other
+            software).
+        adapter_memory: maximum bytes of LoRA adapters; 0 means no adapters.
     """
 
     threads: Annotated[int, Meta(ge=0, le=1024)] = 0

@@ -1,4 +1,4 @@
-"""From a checkpoint to the tensors the graph wants, through a cache file."""
+"""Packs a checkpoint into the tensors of the graph, by way of a cache file."""
 
 import hashlib
 import threading
@@ -29,11 +29,11 @@ from fireside.weights.checkpoint import AwqLinear, BlockLinear, Checkpoint, Codi
 from fireside.weights.nbits import choose_block_size, dense_blocks, pack_awq, pack_blocks, quantize, unpack_awq
 
 PACK_VERSION = 2
-"""Raise it whenever the packed bytes change meaning: old cache files are then made again."""
+"""Increment it whenever the meaning of the packed bytes changes: old cache files are then replaced."""
 
 SMALL_MODEL = 250_000_000
-"""Parameters up to which "auto" means f32. Rounding hurts a small model most (8-bit arithmetic changes SmolLM2-135M's
-first word on the capital of France), and it is quick and fits in a gigabyte without."""
+"""The largest number of parameters for which "auto" means f32. Rounding hurts small models most (8-bit arithmetic
+changes SmolLM2-135M's first word on the capital of France), and in f32 they are fast and fit in a gigabyte."""
 
 WORKERS = 2
 EMBEDDING = "embed_tokens"
@@ -41,7 +41,7 @@ EMBEDDING = "embed_tokens"
 
 @dataclass(slots=True)
 class Packed:
-    """Everything a session needs: the plan of the linears and the arrays behind it."""
+    """Everything that a session needs: the linears, the norms and the file with their arrays."""
 
     linears: list[list[LinearSpec]]
     head: LinearSpec
@@ -50,12 +50,12 @@ class Packed:
 
     @property
     def embedding(self) -> NDArray[np.generic]:
-        """float16 or float32 [vocab, hidden]."""
+        """The embedding, float16 or float32 [vocab, hidden]."""
         return self.file.tensors[EMBEDDING]
 
 
 def pack(checkpoint: Checkpoint, mode: WeightsMode, cache_dir: Path | None, progress: Progress) -> Packed:
-    """Pack a checkpoint, or map what an earlier start packed. Raises BadWeights, UnsupportedWeights."""
+    """Pack a checkpoint, or map the file that an earlier start packed. Raises BadWeights, UnsupportedWeights."""
     planned = plan(checkpoint, mode)
     flat, norms, specs = planned.flat, planned.norms, planned.tensors()
     key = _key(checkpoint, planned)
@@ -75,7 +75,7 @@ def packed_path(checkpoint: Checkpoint, mode: WeightsMode, cache_dir: Path) -> P
 
 
 def _key(checkpoint: Checkpoint, planned: "Plan") -> str:
-    """Hex digest of everything that the packed bytes depend on."""
+    """A hex digest of everything that the packed bytes depend on."""
     formats = [(linear.weight_format, linear.block) for linear in planned.flat]
     return hashlib.sha256(f"{PACK_VERSION} {formats} {checkpoint.fingerprint}".encode()).hexdigest()
 
@@ -85,7 +85,7 @@ def _cache_file(cache_dir: Path, key: str) -> Path:
 
 
 class Planned(Protocol):
-    """As much of a checkpoint as a plan needs."""
+    """The part of a checkpoint that a plan needs."""
 
     @property
     def config(self) -> ModelConfig: ...
@@ -97,7 +97,7 @@ class Planned(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which tensors a model is packed into. They take no memory yet."""
+    """The tensors that a model is packed into. They take no memory yet."""
 
     linears: list[list[LinearSpec]]
     head: LinearSpec
@@ -110,12 +110,12 @@ class Plan:
         return [*(linear for layer in self.linears for linear in layer), self.head]
 
     def tensors(self) -> list[TensorSpec]:
-        """All of them, in file order."""
+        """All tensors, in file order."""
         return [self.embedding, *self.norms, *(tensor for linear in self.flat for tensor in linear.tensors())]
 
 
 def plan(checkpoint: Planned, mode: WeightsMode) -> Plan:
-    """What `pack` would make of the checkpoint."""
+    """The tensors that `pack` would make of the checkpoint."""
     config = checkpoint.config
     choose = _chooser(checkpoint, mode)
     linears = [layer_linears(config, layer, choose) for layer in range(config.layers)]
@@ -127,7 +127,7 @@ def plan(checkpoint: Planned, mode: WeightsMode) -> Plan:
 
 
 def _chooser(checkpoint: Planned, mode: WeightsMode) -> Choose:
-    """Each product is held in codes that are in the file already, else in the most exact format that `mode` allows."""
+    """Choose each product's format: the file's own codes if it has any, else the most accurate that `mode` allows."""
     rounded: WeightFormat = "int4" if mode == "int4" else "int8"
     exact = mode == "f32" or (mode == "auto" and parameters(checkpoint.config) <= SMALL_MODEL)
 
@@ -141,7 +141,7 @@ def _chooser(checkpoint: Planned, mode: WeightsMode) -> Choose:
         block = min(coding.block for coding in coded)
         if codings == coded and all(coding.bits == 4 for coding in coded):
             return "int4", block
-        # Eight bits hold any of these codes; four would round those of eight again.
+        # Eight bits can represent any of these codes; four would round 8-bit codes again.
         return ("int8" if any(coding.only for coding in coded) else rounded), block
 
     return choose
@@ -181,7 +181,7 @@ def _fill(
             for future in [pool.submit(job) for job in jobs]:
                 future.result()
         except BaseException:
-            pool.shutdown(cancel_futures=True)  # one bad tensor is enough
+            pool.shutdown(cancel_futures=True)  # one bad tensor fails the model
             raise
 
 

@@ -1,8 +1,8 @@
-"""Packed weights in one memory-mapped file: filled in place at the first start, only mapped at the next ones.
+"""Packed weights in one memory-mapped file: written in place at the first start, and only mapped later.
 
-The format is safetensors, so that any tool can look into it. A file appears under its final name only when it is
-whole and on disk. A process killed before leaves a temporary file, which the next one that packs removes: it knows by
-the lock that ended with the process. Without room on the disk, or a disk that can be written, all stays in memory.
+The format is safetensors, so that other tools can read it. A file gets its final name only when it is complete and on
+disk. A process killed earlier leaves a temporary file, which the next process that packs removes: the lock on the file
+ended with the process. If the disk is full or not writable, the weights stay in memory.
 """
 
 import contextlib
@@ -33,8 +33,8 @@ class PackedFile:
 
     Args:
         specs: the tensors, in file order.
-        path: final place of the file, or None to stay in memory only.
-        key: says what was packed how; a file with another key is not this one.
+        path: final path of the file, or None to keep the weights in memory only.
+        key: identifies what was packed and how; a file with another key is not used.
     """
 
     def __init__(self, specs: Sequence[TensorSpec], path: Path | None, key: str) -> None:
@@ -69,17 +69,17 @@ class PackedFile:
         _remove_stale(path.parent)
         self._temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}.tmp")
         with self._temporary.open("x+b") as file:
-            with contextlib.suppress(OSError):  # a file system without locks; nobody can take the file for stale
+            with contextlib.suppress(OSError):  # a file system without locks: no process can take the file for stale
                 _lock(file)
-            # Real blocks, not a hole: a full disk is an error here rather than a crash in mid-packing.
+            # Allocate the blocks now: a full disk is then an error here, and not a crash during packing.
             if hasattr(os, "posix_fallocate"):
                 os.posix_fallocate(file.fileno(), 0, self._size)
             else:
                 file.truncate(self._size)
-            return mmap.mmap(file.fileno(), self._size)  # its copy of the descriptor keeps the lock
+            return mmap.mmap(file.fileno(), self._size)  # mmap's copy of the descriptor keeps the lock
 
     def finish(self) -> None:
-        """Bring the file to disk and give it its name. Slow: call it when nobody waits."""
+        """Flush the file to disk and give it its final name. Slow: call it when no request waits."""
         if self._path is None or self._temporary is None:
             return
         try:
@@ -89,14 +89,14 @@ class PackedFile:
             logger.warning("cannot save the repacked weights for the next start: %s", error)
 
     def discard(self) -> None:
-        """Give up what is not finished: its contents are not wanted."""
+        """Remove the file if it is not finished."""
         if self._temporary is not None:
             with contextlib.suppress(OSError):
                 self._temporary.unlink()
         self._path = self._temporary = None
 
     def drop_pages(self) -> None:
-        """Take the mapped pages out of this process's memory; they stay in the system's cache of the file."""
+        """Drop the mapped pages from this process's memory; they stay in the system's page cache."""
         if self._path is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._memory.madvise(mmap.MADV_DONTNEED)
 
@@ -112,9 +112,9 @@ def _map_existing(path: Path, header: bytes, size: int) -> mmap.mmap | None:
 
 
 def _remove_stale(folder: Path) -> None:
-    """Remove temporary files of processes that ended before they were done."""
+    """Remove temporary files of processes that ended before they finished packing."""
     for path in folder.glob("*.safetensors.*.tmp"):
-        # On Windows a file in use cannot be removed, and needs no lock.
+        # On Windows a file in use cannot be removed, so no lock is needed.
         with contextlib.suppress(OSError), path.open("rb") as file:
             _lock(file)
             if sys.platform == "win32":
@@ -123,7 +123,7 @@ def _remove_stale(folder: Path) -> None:
 
 
 def _lock(file: BinaryIO) -> None:
-    """Raise OSError when another process has locked the file; the lock goes when its last descriptor is closed."""
+    """Lock the file until its last descriptor is closed. Raises OSError if another process has locked it."""
     if sys.platform != "win32":
         import fcntl
 
@@ -131,13 +131,13 @@ def _lock(file: BinaryIO) -> None:
 
 
 def _header(specs: Sequence[TensorSpec], key: str) -> tuple[bytes, list[int], int]:
-    """Header bytes, absolute offset of each tensor, and the file's size."""
+    """The header's bytes, the absolute offset of each tensor, and the file's size in bytes."""
     entries: dict[str, object] = {"__metadata__": {"key": key}}
     relative, offsets = 0, []
     for spec in specs:
         offsets.append(relative)
         padded = -(-spec.nbytes // ALIGNMENT) * ALIGNMENT
-        # Padding would be a hole, which safetensors forbids: name it as a tensor of its own.
+        # safetensors forbids gaps between tensors, so padding is a tensor with a name of its own.
         entries[spec.name] = {
             "dtype": _DTYPES[spec.dtype.name],
             "shape": list(spec.shape),

@@ -1,4 +1,4 @@
-"""What a request needs before it may step: its grammar compiled, its adapter in memory. Threads do both."""
+"""Prepares a request before its first step: threads compile its grammar and load its adapter."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from fireside.engine.types import GenerationRequest
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a running request holds."""
+    """The adapter and constraint of a running request."""
 
     adapter: AdapterSlot | None = None
     constraint: Constraint | None = None
 
 
 class Preparation:
-    """Lives in the engine's one thread.
+    """Prepares requests. Used only by the engine's thread.
 
     Args:
-        adapters: None for a model that takes none.
+        adapters: None for a model without adapters.
     """
 
     def __init__(self, grammars: GrammarCompiler, adapters: AdapterTable | None, vocab_size: int) -> None:
@@ -32,12 +32,12 @@ class Preparation:
         self._compiling: dict[int, Future[Constraint]] = {}
 
     def begin(self, request_id: int, request: GenerationRequest) -> None:
-        """Start what takes time."""
+        """Start compiling the request's grammar, if it has one."""
         if request.grammar is not None:
             self._compiling[request_id] = self._grammars.compile(request.grammar, self._vocab_size, request.account)
 
     def acquire(self, request_id: int, request: GenerationRequest) -> Prepared | None:
-        """What the request needs, kept for it until `release`; None while it is not there yet.
+        """Return what the request needs and keep it until `release`; None while it is not ready.
 
         Raises BadGrammar, EngineFailed.
         """
@@ -53,12 +53,12 @@ class Preparation:
         return Prepared(adapter, constraint)
 
     def release(self, request: GenerationRequest) -> None:
-        """What was acquired is needed no more, or not yet."""
+        """Release what the request acquired: it has ended, or cannot run yet."""
         if request.adapter is not None:
             assert self._adapters is not None
             self._adapters.release(request.adapter)
 
     def forget(self, request_id: int) -> None:
-        """The request waits no more: it runs, or never will."""
+        """Stop preparing a request: it runs now, or never will."""
         if compiling := self._compiling.pop(request_id, None):
             compiling.cancel()

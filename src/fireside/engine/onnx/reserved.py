@@ -7,12 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAP_NORESERVE = 0x4000
-"""Linux: the sum of all reservations may exceed the machine's memory. Python's mmap module names it from 3.13 on
-only."""
+"""Linux: the sum of all reservations may exceed the machine's memory. Python's mmap module has it only since 3.13."""
 
 
 def reserve(shape: tuple[int, ...]) -> tuple[mmap.mmap, NDArray[np.float32]]:
-    """Zeros, float32, C-contiguous, whose pages the operating system gives when they are first written."""
+    """Reserve zeros, float32, C-contiguous. The operating system allocates their pages when they are first written."""
     size = max(int(np.prod(shape, dtype=np.int64)) * 4, 1)
     if sys.platform == "linux":
         memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE)

@@ -12,12 +12,12 @@ _GLOBAL, _LOCAL = ("cos", "sin"), ("cos.local", "sin.local")
 
 
 def table_names(config: ModelConfig) -> tuple[str, ...]:
-    """The graph's rotary inputs; a model whose local layers have a base of their own has two pairs."""
+    """The names of the graph's rotary inputs: two pairs if the local layers have their own base, else one."""
     return _GLOBAL if config.local_rope_theta is None else _GLOBAL + _LOCAL
 
 
 def layer_tables(config: ModelConfig, layer: int) -> tuple[str, str]:
-    """Those that a layer reads: cosine and sine."""
+    """The names of the tables that a layer reads: cosine and sine."""
     return _GLOBAL if config.local_rope_theta is None or layer in config.global_layers else _LOCAL
 
 

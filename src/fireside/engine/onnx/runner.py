@@ -21,7 +21,7 @@ from fireside.engine.sampling.processors import Logits
 from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest
 
 WAITING_SLEEP = 0.002
-"""Seconds between two looks at what all requests wait for."""
+"""Seconds between two checks while all requests wait for an adapter or a grammar."""
 
 
 class OnnxRunner:
@@ -44,7 +44,7 @@ class OnnxRunner:
             load_seconds=time.monotonic() - started,
             warm=loaded.packed.file.warm,
         )
-        # Bringing the repacked weights to disk takes a while; nobody should wait for it.
+        # Flushing the repacked weights to disk takes a while; no request should wait for it.
         threading.Thread(target=loaded.packed.file.finish, name="save packed weights", daemon=True).start()
         self._generated_tokens = self._decode_steps = 0
 
@@ -61,9 +61,9 @@ class OnnxRunner:
             raise ValueError("the prompt has no tokens, or tokens outside the vocabulary")
         sampling = request.sampling
         if not all(0 <= token < self._vocab_size for token in (*sampling.logit_bias, *sampling.allowed_ids)):
-            raise ValueError("logit_bias or allowed_ids name tokens outside the vocabulary")
+            raise ValueError("logit_bias or allowed_ids contains tokens outside the vocabulary")
         if request.adapter is not None and self._adapters is None:
-            raise ValueError("this model takes no adapters")
+            raise ValueError("this model does not support adapters")
         self._scheduler.add(request_id, request)
 
     def cancel(self, request_id: int) -> None:
@@ -81,7 +81,7 @@ class OnnxRunner:
         if logits is not None:
             outcomes += self._choose(batch.decodes, logits)
         if not batch.chunks and not batch.decodes and self.busy:
-            time.sleep(WAITING_SLEEP)  # all there is to do is to wait for an adapter or a grammar
+            time.sleep(WAITING_SLEEP)  # all requests wait for an adapter or a grammar
         return outcomes
 
     def stats(self) -> EngineStats:
@@ -96,7 +96,7 @@ class OnnxRunner:
         )
 
     def _prefill(self, chunk: Chunk) -> Logits | None:
-        """Compute a part of a prompt; the answer's first logits [vocab] where it completes the prompt."""
+        """Compute a part of a prompt; returns the logits [vocab] of the answer's first token if it is the last part."""
         sequence = chunk.sequence
         logits = self._model.prefill(sequence.slot, chunk.start, chunk.ids, sequence.adapter, every=chunk.scored)
         if chunk.scored:
@@ -123,7 +123,7 @@ class OnnxRunner:
         return outcomes
 
     def _advance(self, sequence: Sequence, logits: Logits, best: int | None = None) -> list[tuple[int, Outcome]]:
-        """Choose a new token; the sequence leaves with its last one."""
+        """Choose a sequence's next token, and finish the sequence if it is the last one."""
         before = sequence.num_generated
         outcomes = sequence.advance(logits, best)
         self._generated_tokens += sequence.num_generated - before

@@ -1,9 +1,9 @@
-"""What the next step computes: which requests get a slot, which prompts are prefilled how far, which answers step.
+"""Decides what the next step computes: which requests get a slot, how far prompts are prefilled, which answers decode.
 
-A step has a budget of tokens, shared by all prompts and all decodes. Half of what is left for prompts goes to the one
-whose turn it is, the rest to those with the least to go: so a short prompt need not wait for a long one, and a long one
-is never starved by short ones. Whose turn it is, and who decodes when accounts compete, is the virtual token counter's
-to say (arXiv 2401.00588). Order of arrival is decided before, by `fireside.engine.admission`.
+A step has a token budget, which all prompts and decodes share. Half of the prompts' part goes to the prompt whose turn
+it is, the rest to those with the fewest tokens left. So a short prompt does not wait for a long one, and short prompts
+never starve a long one. The virtual token counter (arXiv 2401.00588) decides whose turn it is, and which answers decode
+when accounts compete. `fireside.engine.admission` has decided the order of the requests before.
 """
 
 import logging
@@ -23,21 +23,21 @@ from fireside.errors import EngineFailed, FiresideError
 logger = logging.getLogger(__name__)
 
 ALONE_TOKENS = 256
-"""Budget of a step with one prompt and nothing else."""
+"""Token budget of a step with one prompt and nothing else."""
 
 SHARED_TOKENS = 64
-"""Budget of a step that others wait for. Also the most tokens of a prompt that are scored in one step, as the logits of
+"""Token budget of any other step. Also the maximum number of prompt tokens scored in one step, because the logits of
 each take memory."""
 
 MIN_CHUNK = 16
-"""A part of a prompt that does not complete it is a multiple of this: smaller ones read the weights for too little."""
+"""A part that does not complete its prompt is a multiple of this; smaller ones read the weights for too few tokens."""
 
 MAX_SHARE = 3
-"""An account decodes at most this many times as many answers in a step as the one with the fewest."""
+"""In a step, an account decodes at most this many times the answers of the account with the fewest."""
 
 
 class Preparing(Protocol):
-    """See `fireside.engine.onnx.preparation.Preparation`."""
+    """The interface of `fireside.engine.onnx.preparation.Preparation`."""
 
     def begin(self, request_id: int, request: GenerationRequest) -> None: ...
     def acquire(self, request_id: int, request: GenerationRequest) -> Prepared | None: ...
@@ -50,8 +50,8 @@ class Chunk:
     """A part of a prompt to prefill.
 
     Args:
-        start: its first position.
-        scored: the logits of every token are wanted, not only the last one's.
+        start: its first position in the prompt.
+        scored: whether the logits of every token are wanted, and not only those of the last one.
     """
 
     sequence: Sequence
@@ -61,18 +61,18 @@ class Chunk:
 
     @property
     def completes(self) -> bool:
-        """Whether the answer's first token comes of it."""
+        """Whether it ends the prompt, so that the answer's first token can be chosen."""
         return self.start + len(self.ids) == len(self.sequence.request.prompt_ids)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one step computes.
+    """The work of one step.
 
     Args:
         chunks: parts of prompts, in order.
         decodes: answers that get one more token.
-        failed: requests that will never run, and why.
+        failed: requests that will never run, with the reasons.
     """
 
     chunks: list[Chunk] = field(default_factory=list)
@@ -81,16 +81,19 @@ class Batch:
 
     @property
     def last_is_inexact(self) -> bool:
-        """Whether the last decode may differ from a prefill in the last bits, which takes less time where it is the
-        last of an odd number (see `fireside.engine.onnx.model_runner.even`)."""
+        """Whether the last decode is computed faster and may differ from a prefill in the last bits.
+
+        It is if it is the last of an odd number and need not be reproducible (see
+        `fireside.engine.onnx.model_runner.even`).
+        """
         return len(self.decodes) % 2 == 1 and not self.decodes[-1].reproducible
 
 
 class Scheduler:
-    """Knows requests and slots, and nothing of tensors.
+    """Schedules requests onto slots; knows nothing about tensors.
 
     Args:
-        preparation: what requests need before they may run.
+        preparation: provides what requests need before they run.
         vocab_size: length of a row of logits.
     """
 
@@ -115,7 +118,7 @@ class Scheduler:
         self.waiting.append((request_id, request))
 
     def cancel(self, request_id: int) -> None:
-        """Forget a request, wherever it is."""
+        """Forget a request in any state."""
         self.waiting = deque(item for item in self.waiting if item[0] != request_id)
         self._preparation.forget(request_id)
         for sequence in [*self.prefilling, *self.decoding]:
@@ -123,14 +126,16 @@ class Scheduler:
                 self.finish(sequence)
 
     def schedule(self) -> Batch:
-        """The next step."""
+        """Admit requests and return the next step's batch."""
         failed = self._admit()
         decodes = self._fair_decodes()
         return Batch(self._chunks(len(decodes)), decodes, failed)
 
     def update(self, batch: Batch) -> None:
-        """Note that a batch was computed, before its new tokens are chosen. Prompts that are complete decode from now
-        on."""
+        """Note that a batch was computed; call it before its new tokens are chosen.
+
+        Sequences whose prompts are complete decode from the next step on.
+        """
         self._steps += 1
         for chunk in batch.chunks:
             self._counter.charge(chunk.sequence.account, prompt_tokens=len(chunk.ids))
@@ -145,21 +150,21 @@ class Scheduler:
             self._slots[sequence.slot].append([sequence.pending], exact=exact)
 
     def finish(self, sequence: Sequence) -> None:
-        """A sequence has ended."""
+        """Remove a sequence that has ended."""
         self._slots.finish(sequence.slot)
         self._preparation.release(sequence.request)
         self._counter.leave(sequence.account)
         (self.decoding if sequence in self.decoding else self.prefilling).remove(sequence)
 
     def _admit(self) -> list[tuple[int, FiresideError]]:
-        """Give slots to those who wait, in order; those who wait for a grammar or an adapter do not hold up others."""
+        """Give slots to waiting requests, in order; those that wait for a grammar or an adapter block no others."""
         failed: list[tuple[int, FiresideError]] = []
         kept: deque[tuple[int, GenerationRequest]] = deque()
         while self.waiting:
             request_id, request = self.waiting.popleft()
             try:
                 prepared = self._preparation.acquire(request_id, request)
-            except Exception as error:  # whatever it is, it concerns this request alone
+            except Exception as error:  # any error concerns only this request
                 self._preparation.forget(request_id)
                 failed.append((request_id, _failure(error)))
                 continue
@@ -175,11 +180,11 @@ class Scheduler:
         return failed
 
     def _place(self, request_id: int, request: GenerationRequest, prepared: Prepared) -> bool:
-        """Let a request run, if there is a slot for it."""
+        """Start a request if there is a slot for it, and return whether there was."""
         slot = self._slots.place(
             request.prompt_ids,
             len(request.prompt_ids) + request.max_tokens,
-            # An adapter changes keys and values: what one computed is not a prefix for another.
+            # An adapter changes keys and values, so prefixes are not shared between adapters.
             (request.account, request.cache_salt, request.adapter.id if request.adapter else ""),
             exact=is_reproducible(request.sampling),
             fresh=request.score_prompt,
@@ -197,10 +202,10 @@ class Scheduler:
         return True
 
     def _fair_decodes(self) -> list[Sequence]:
-        """Who decodes: everybody, but where accounts compete none with more than MAX_SHARE times the fewest.
+        """The answers that decode: all, but per account at most MAX_SHARE times those of the account with the fewest.
 
-        Of an account with more, those go first that have waited longest. One that need not be reproducible comes last,
-        as the last of an odd number is computed in a quicker way.
+        Of an account with more, the ones that have waited longest are chosen. Answers that need not be reproducible
+        come last, because the last of an odd number is computed in a faster way.
         """
         by_account: dict[str, list[Sequence]] = {}
         for sequence in self.decoding:
@@ -216,7 +221,7 @@ class Scheduler:
         return sorted(chosen, key=lambda sequence: not sequence.reproducible)
 
     def _chunks(self, decodes: int) -> list[Chunk]:
-        """How the step's budget is shared between prompts."""
+        """Share the step's token budget between the prompts."""
         if not self.prefilling:
             return []
         alone = len(self.prefilling) == 1 and not decodes
@@ -235,14 +240,14 @@ class Scheduler:
         return [*shortest_first, self._chunk(turn, min(self._left(turn), max(MIN_CHUNK, rest - rest % MIN_CHUNK)))]
 
     def _left(self, sequence: Sequence) -> int:
-        """Tokens of its prompt that are still to be computed."""
+        """The number of tokens of a sequence's prompt that are not computed yet."""
         return len(sequence.request.prompt_ids) - self._slots[sequence.slot].length
 
     def _chunk(self, sequence: Sequence, size: int) -> Chunk:
         prompt_ids, start = sequence.request.prompt_ids, self._slots[sequence.slot].length
         last = len(prompt_ids) - 1
         if sequence.request.score_prompt and start < last:
-            # Its last token is left to the usual way.
+            # The last token is a normal chunk: its logits choose the answer's first token and score none of the prompt.
             return Chunk(sequence, start, prompt_ids[start : min(start + size, start + SHARED_TOKENS, last)], True)
         return Chunk(sequence, start, prompt_ids[start : start + size])
 

@@ -1,4 +1,4 @@
-"""A generation that has a slot: its state between steps, and what the logits of a step make of it."""
+"""A generation that has a slot: its state between steps, and the choice of its tokens from logits."""
 
 from dataclasses import dataclass, field
 
@@ -19,10 +19,10 @@ class Sequence:
 
     Args:
         slot: index of its slot in the KV cache.
-        reused: tokens of the prompt that the slot held already; 0 once that was reported.
-        prompt_scores: of the prompt's tokens, until they are reported.
-        pending: its newest token, which the cache does not hold yet.
-        decoded_at: number of the step that decoded it last.
+        reused: number of prompt tokens that the slot already held; 0 once reported.
+        prompt_scores: scores of the prompt's tokens; empty once reported.
+        pending: its newest token, which is not in the cache yet.
+        decoded_at: number of the last step that decoded it.
     """
 
     request_id: int
@@ -43,24 +43,24 @@ class Sequence:
 
     @property
     def reproducible(self) -> bool:
-        """Whether its answer must be the same bits whatever else the batch holds."""
+        """Whether its answer must be identical whatever else is in the batch."""
         return is_reproducible(self.request.sampling)
 
     @property
     def takes_best(self) -> bool:
-        """Whether the largest logit of all is its next token."""
+        """Whether its next token is simply the one with the largest logit."""
         return self.constraint is None and self.sampler.takes_best
 
     def score_prompt(self, logits: Logits, following: list[int]) -> None:
-        """Note how likely the prompt's tokens were, from the logits [n, vocab] before each of them."""
+        """Score the `following` tokens of the prompt from the logits [n, vocab] that precede them."""
         count = self.request.scores or 0
         self.prompt_scores += [scores(row, token, count) for row, token in zip(logits, following, strict=True)]
 
     def advance(self, logits: Logits, best: int | None = None) -> list[Outcome]:
-        """Choose the next token from logits [vocab]; the last outcome says if it ends the answer.
+        """Choose the next token from logits [vocab]; the last outcome tells whether the answer ends.
 
         Args:
-            best: their argmax, where the whole batch's was computed.
+            best: the argmax of the logits, if it was computed for the whole batch.
         """
         outcomes: list[Outcome]
         try:
@@ -74,7 +74,7 @@ class Sequence:
         return outcomes
 
     def _next(self, logits: Logits, best: int | None) -> list[Outcome]:
-        """The new token, and the end of the answer where it is certain now."""
+        """The new token, and the end of the answer if that is already certain."""
         request, constraint = self.request, self.constraint
         token = self._choose(logits, best)
         self.pending = token
@@ -85,7 +85,7 @@ class Sequence:
         full = self.num_generated == request.max_tokens
         if constraint is not None:
             constraint.accept(token)
-            if constraint.closed:  # the next token could only be a stop token: no need to compute that
+            if constraint.closed:  # only a stop token could follow: no need to compute it
                 return [Token(token, scores=scored), Token(request.stop_ids[0] if request.stop_ids else 0, "stop")]
             if full and not request.keep_cut and (cut := constraint.cut(request.max_tokens)):
                 return [Token(token, scores=scored), cut]

@@ -1,7 +1,6 @@
-"""Logits processors: what changes single logits before a token is chosen, one class for each sampling parameter (or
-pair of them).
+"""Logits processors, which change single logits before a token is chosen: one class per sampling parameter or pair.
 
-To add one: a field of `Sampling`, a class here, its place in `PROCESSORS`.
+To add one: a field of `Sampling`, a class here, an entry in `PROCESSORS`.
 """
 
 from dataclasses import dataclass
@@ -15,17 +14,18 @@ from fireside.engine.types import Sampling
 Logits = NDArray[np.float32]
 
 BANNED = np.float32(-1e9)
-"""The logit of a token that must not be chosen. Finite: where a grammar allows nothing else, it still can be."""
+"""The logit of a banned token. It is finite, so that the token can be chosen if a grammar allows no other."""
 
 MIN_PENALTY = 0.01
-"""Lower repetition penalties act as this one, which nothing but a repetition survives; float32 overflows below."""
+"""Lower repetition penalties act like this one, which already leaves only repetitions; below it, float32 overflows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What processors are made of.
+    """The arguments of processors' constructors.
 
     Args:
+        sampling: the request's parameters.
         prompt_ids: the prompt's tokens.
         stop_ids: the tokens that end the answer.
         vocab_size: length of a row of logits.
@@ -38,7 +38,7 @@ class Setup:
 
 
 class LogitsProcessor(Protocol):
-    """One change. Made only for requests that want it."""
+    """One change of logits. Created only for requests that ask for it."""
 
     def __init__(self, setup: Setup) -> None: ...
 
@@ -48,7 +48,7 @@ class LogitsProcessor(Protocol):
         ...
 
     def apply(self, logits: Logits) -> Logits:
-        """Changed logits float32 [vocab]; the row that came is left as it was."""
+        """Return the changed logits, float32 [vocab]; the row passed in is not modified."""
         ...
 
     def observe(self, token: int) -> None:
@@ -57,7 +57,7 @@ class LogitsProcessor(Protocol):
 
 
 class AllowedIds:
-    """vLLM's allowed_token_ids: no other tokens."""
+    """vLLM's allowed_token_ids: allows no other tokens."""
 
     def __init__(self, setup: Setup) -> None:
         self._ids = np.array(setup.sampling.allowed_ids, dtype=np.intp)
@@ -76,7 +76,7 @@ class AllowedIds:
 
 
 class LogitBias:
-    """OpenAI's logit_bias: added to the logits of single tokens."""
+    """OpenAI's logit_bias: adds to the logits of single tokens."""
 
     def __init__(self, setup: Setup) -> None:
         bias = setup.sampling.logit_bias
@@ -97,7 +97,7 @@ class LogitBias:
 
 
 class MinTokens:
-    """vLLM's min_tokens: nothing ends the answer before it has so many."""
+    """vLLM's min_tokens: bans stop tokens until the answer has that many tokens."""
 
     def __init__(self, setup: Setup) -> None:
         self._left = setup.sampling.min_tokens
@@ -119,8 +119,8 @@ class MinTokens:
 
 
 class RepetitionPenalty:
-    """CTRL's penalty (Keskar et al. 2019, section 4.1) of what prompt and answer have, in transformers' sign-aware
-    form."""
+    """CTRL's penalty (Keskar et al. 2019, section 4.1) for tokens in the prompt and answer, sign-aware as in
+    transformers."""
 
     def __init__(self, setup: Setup) -> None:
         self._penalty = np.float32(max(setup.sampling.repetition_penalty, MIN_PENALTY))
@@ -140,7 +140,7 @@ class RepetitionPenalty:
 
 
 class CountPenalties:
-    """OpenAI's frequency and presence penalties of what the answer has."""
+    """OpenAI's frequency and presence penalties for tokens in the answer."""
 
     def __init__(self, setup: Setup) -> None:
         self._frequency = np.float32(setup.sampling.frequency_penalty)
@@ -159,7 +159,7 @@ class CountPenalties:
 
 
 PROCESSORS: tuple[type[LogitsProcessor], ...] = (AllowedIds, LogitBias, MinTokens, RepetitionPenalty, CountPenalties)
-"""In vLLM's order."""
+"""All processors, in vLLM's order."""
 
 
 def processors_for(setup: Setup) -> list[LogitsProcessor]:

@@ -1,7 +1,7 @@
 """Chooses the tokens of one request, in numpy, one row of logits at a time.
 
-Order as in vLLM: processors change single logits, then temperature, truncations, draw. Each request draws from its own
-random stream, one number per token, so that its seed gives the same answer alone, in a mixed batch, streamed or not.
+The order is vLLM's: processors, temperature, truncations, draw. Each request draws from its own random stream, one
+number per token, so that a seed gives the same answer alone or in a mixed batch, streamed or not.
 """
 
 from collections.abc import Sequence
@@ -28,17 +28,17 @@ def _logprob(logits: Logits, token: int, shift: float) -> float:
 
 
 MIN_TEMPERATURE = 1e-5
-"""Lower temperatures are greedy, as in vLLM: a draw could not tell them from 0, but float32 overflows."""
+"""Lower temperatures are greedy, as in vLLM: a draw would give the same tokens, but float32 overflows."""
 
 
 class Sampler:
-    """State of one request's sampling.
+    """The sampling state of one request.
 
     Args:
         sampling: the request's parameters.
         prompt_ids: int [n]; the repetition penalty counts them.
         vocab_size: length of a row of logits.
-        stop_ids: the tokens that end the answer, which min_tokens holds back.
+        stop_ids: the tokens that end the answer, which min_tokens bans at first.
     """
 
     def __init__(
@@ -52,14 +52,14 @@ class Sampler:
 
     @property
     def takes_best(self) -> bool:
-        """Whether the choice is just the largest logit, which a whole batch can compute at once."""
+        """Whether the choice is simply the largest logit, which can be computed for a whole batch at once."""
         return self._greedy and not self._processors
 
     def choose(self, logits: Logits, allowed: NDArray[np.intp] | None = None) -> int:
-        """The next token id from logits float32 [vocab]; the row is left as it was. Raises as `check_best` does.
+        """Choose the next token id from logits float32 [vocab], which are not modified. Raises like `check_best`.
 
         Args:
-            allowed: ascending ids; only one of these is chosen. None allows all.
+            allowed: the ids to choose from, ascending; None allows all.
         """
         for processor in self._processors:
             logits = processor.apply(logits)
@@ -89,17 +89,18 @@ class Sampler:
 
 
 def is_reproducible(sampling: Sampling) -> bool:
-    """Whether the same request is to give the same answer again: greedy, or with a seed."""
+    """Whether the same request must give the same answer again: it is greedy or has a seed."""
     return sampling.seed is not None or sampling.temperature < MIN_TEMPERATURE
 
 
 def check_best(logits: Logits, best: int) -> None:
-    """Raise EngineFailed when logits [vocab], whose argmax is `best`, are not fit to choose from.
+    """Raise EngineFailed if logits [vocab], whose argmax is `best`, contain NaN or infinity.
 
-    argmax takes a NaN before any number, so one look finds NaN and infinity anywhere. Single tokens may be at minus
-    infinity.
+    argmax prefers NaN to any number, so checking this one logit finds NaN and infinity anywhere. Minus infinity is
+    allowed for single tokens.
     """
     if not np.isfinite(logits[best]):
         raise EngineFailed(
-            "The model computed something that is not a number. Its weights are probably damaged: fetch them again."
+            "The model computed a logit that is not a finite number. Its weights are probably damaged: download them "
+            "again."
         )

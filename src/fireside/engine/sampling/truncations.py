@@ -1,6 +1,6 @@
-"""What cuts the distribution before a token is drawn, one class for each sampling parameter.
+"""Truncations, which cut the distribution before a token is drawn: one class per sampling parameter.
 
-To add one: a field of `Sampling`, a class here, its place in `TRUNCATIONS`.
+To add one: a field of `Sampling`, a class here, an entry in `TRUNCATIONS`.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from fireside.engine.sampling.processors import Logits
 from fireside.engine.types import Sampling
 
 FIRST_CANDIDATES = 256
-"""top-p sorts this many of the most likely tokens before it sorts the whole vocabulary."""
+"""top-p first sorts this many of the most likely tokens, and the whole vocabulary only if they are too few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +32,25 @@ class Candidates:
 
     def weights(self) -> NDArray[np.float64]:
         """Probabilities up to a common factor: exp((logit - max) / temperature)."""
-        with np.errstate(over="ignore"):  # far below the best: minus infinity, which has probability 0
+        with np.errstate(over="ignore"):  # far below the best, minus infinity is right: probability 0
             scaled = (self.logits - self.logits.max()) / np.float32(self.temperature)
         weights: NDArray[np.float64] = np.exp(scaled, out=scaled).astype(np.float64)
         return weights
 
     def best(self, count: int) -> "Candidates":
-        """The `count` most likely, most likely first."""
+        """The `count` most likely candidates, most likely first."""
         if self.ids is not None:
             return self.first(count)
         ids = best_ids(self.logits, count)
         return Candidates(self.logits[ids], self.temperature, ids)
 
     def first(self, count: int) -> "Candidates":
-        """The first `count`, of those that are sorted."""
+        """The first `count` candidates, which must be sorted."""
         assert self.ids is not None
         return Candidates(self.logits[:count], self.temperature, self.ids[:count])
 
     def without(self, excluded: NDArray[np.bool_]) -> "Candidates":
-        """The same with probability 0 for the `excluded` bool [n]."""
+        """The same candidates, with probability 0 where `excluded`, bool [n], is true."""
         return Candidates(np.where(excluded, np.float32(-np.inf), self.logits), self.temperature, self.ids)
 
     def token(self, index: int) -> int:
@@ -59,7 +59,7 @@ class Candidates:
 
 
 class Truncation(Protocol):
-    """One cut. Always leaves at least one candidate that can be drawn."""
+    """One cut of the distribution. It always leaves at least one candidate that can be drawn."""
 
     @staticmethod
     def wanted(sampling: Sampling) -> bool:
@@ -114,8 +114,8 @@ class TopP:
 
 
 class TypicalP:
-    """Keeps the tokens whose information is nearest to the distribution's entropy and that together reach `typical_p`:
-    locally typical sampling (Meister et al. 2022, arXiv 2202.00666)."""
+    """Keeps the tokens whose information is closest to the distribution's entropy, until together they reach
+    `typical_p`: locally typical sampling (Meister et al. 2022, arXiv 2202.00666)."""
 
     @staticmethod
     def wanted(sampling: Sampling) -> bool:
@@ -125,7 +125,7 @@ class TypicalP:
     def apply(candidates: Candidates, sampling: Sampling) -> Candidates:
         probabilities = candidates.weights()
         probabilities /= probabilities.sum()
-        with np.errstate(divide="ignore"):  # what is impossible has infinite information
+        with np.errstate(divide="ignore"):  # an impossible token has infinite information
             information = -np.log(probabilities)
         entropy = probabilities @ np.where(probabilities > 0, information, 0)
         distance = np.abs(information - entropy)
@@ -135,26 +135,25 @@ class TypicalP:
 
 
 TRUNCATIONS: tuple[type[Truncation], ...] = (MinP, TopK, TopP, TypicalP)
-"""In vLLM's order; what vLLM does not have comes last."""
+"""All truncations, in vLLM's order; those that vLLM lacks come last."""
 
 
 def truncations_for(sampling: Sampling) -> list[type[Truncation]]:
-    """The cuts that a request's parameters ask for, in order."""
+    """The truncations that a request's parameters ask for, in order."""
     return [truncation for truncation in TRUNCATIONS if truncation.wanted(sampling)]
 
 
 def best_ids(logits: Logits, count: int) -> NDArray[np.intp]:
-    """Ids of the `count` largest logits, best first; equal logits by id, so that the order never depends on the
-    sort."""
+    """Ids of the `count` largest logits, best first; equal logits are ordered by id, independently of the sort."""
     if count >= len(logits):
         return np.argsort(-logits, kind="stable")
     candidates = np.argpartition(logits, -count)[-count:]
     threshold = logits[candidates].min()
-    # argpartition breaks ties at the threshold as it likes: take all of them, then the lowest ids.
+    # argpartition breaks ties at the threshold arbitrarily: take all of them, then the lowest ids.
     candidates = np.flatnonzero(logits >= threshold)
     return candidates[np.argsort(-logits[candidates], kind="stable")][:count]
 
 
 def _reaching(candidates: Candidates, mass: float) -> int:
-    """How many of the first candidates together have this mass; one more than there are if all have less."""
+    """How many of the first candidates reach this mass together; one more than there are if they do not."""
     return int(np.searchsorted(candidates.weights().cumsum(), mass)) + 1
