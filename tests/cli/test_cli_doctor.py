@@ -114,7 +114,7 @@ def test_an_engine_that_lacks_something(fireside: Fireside, data_dir: Path) -> N
     result = fireside("doctor")
     assert result.exit_code == 1
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("bad")]
-    assert "The replay engine cannot run here. engine.answers: there is no file answers.jsonl. Write it." in line
+    assert "The replay engine cannot run here. engine.answers: there is no file answers.jsonl. Create it." in line
     (data_dir / "catalog" / "answers.jsonl").write_text("")
     assert fireside("doctor").exit_code == 0
 

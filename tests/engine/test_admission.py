@@ -109,7 +109,7 @@ LACKING = replace(ENGINE, lacks={"adapter": "LoRA adapters", "min_p": "min_p", "
 async def test_what_the_engine_lacks_is_refused_by_name(
     fields: dict[str, Any], named: str, make_door: MakeDoor
 ) -> None:
-    with pytest.raises(FeatureUnavailable, match=f"The echo engine, which runs this model, does not do {named}"):
+    with pytest.raises(FeatureUnavailable, match=f"The echo engine, which runs this model, does not support {named}"):
         await make_door(engine=LACKING).enter(A, **fields)
     await make_door(engine=replace(ENGINE, lacks={})).enter(A, **fields)
 

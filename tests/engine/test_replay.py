@@ -37,7 +37,7 @@ def test_the_longest_end_of_the_prompt_answers(tmp_path: Path) -> None:
     answers = Answers(write(tmp_path, *LINES))
     assert said(answers, "be brief\nWhat is the capital of France?") == "Paris, of course."
     assert said(answers, "France?") == "Paris ☀"
-    with pytest.raises(InvalidInput, match=r"answers\.jsonl has no answer to one that ends with '.*of Spain\?'"):
+    with pytest.raises(InvalidInput, match=r"answers\.jsonl has no answer for a prompt that ends with '.*of Spain\?'"):
         said(answers, "x" * 500 + "What is the capital of Spain?")
     answers = Answers(write(tmp_path, *LINES, {"prompt": "", "answer": "No idea."}))
     assert said(answers, "What is the capital of Spain?") == "No idea."
@@ -81,7 +81,7 @@ def test_where_the_file_is(tmp_path: Path) -> None:
     assert options.path == tmp_path / "catalog" / "a" / "b.jsonl"
     elsewhere = ENGINE.configure({"answers": str(tmp_path / "c.jsonl"), "folder": "/x"})
     assert elsewhere.path == tmp_path / "c.jsonl"
-    assert ENGINE.requirements(elsewhere) == [f"engine.answers: there is no file {tmp_path / 'c.jsonl'}. Write it."]
+    assert ENGINE.requirements(elsewhere) == [f"engine.answers: there is no file {tmp_path / 'c.jsonl'}. Create it."]
     assert ReplayOptions(answers="~/d.jsonl").path == Path.home() / "d.jsonl"
 
 

@@ -1,7 +1,7 @@
-"""What stands in front of every engine, once: what it can do, what fits its context, who may wait, whose turn it is.
+"""Admission of requests to an engine, the same for every engine: supported features, context, queue, order.
 
-An engine is handed as many requests as it runs at the same time, so that the order between accounts is decided here and
-nowhere else. A place that becomes free goes to the account that has had the fewest tokens (`fireside.engine.fairness`).
+An engine is never given more requests than it runs at the same time, so the order between accounts is decided only
+here. A place that becomes free goes to the account that has had the fewest tokens (`fireside.engine.fairness`).
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from fireside.shares import Turns
 
 
 class Progress(Protocol):
-    """How far an answer is. It is read when a place becomes free, so that a token costs no call."""
+    """The progress of an answer. It is read when a place becomes free, so a token costs no call."""
 
     @property
     def completion_tokens(self) -> int:
-        """Tokens of the answer so far."""
+        """The number of tokens in the answer so far."""
         ...
 
 
 @dataclass(eq=False, slots=True)
 class _Ticket:
-    """One request that waits for a place or has one. `counted` are the tokens of its answer that were charged."""
+    """A request that waits for a place or has one. `counted` is the number of its answer tokens already charged."""
 
     account: str
     prompt_tokens: int
@@ -43,14 +43,14 @@ class _Ticket:
 
 
 class Admission:
-    """In front of one loaded engine; for one event loop.
+    """Admits requests to one loaded engine. To be used in one event loop.
 
     Args:
-        engine: its type, which says what it lacks.
-        info: what it has.
-        share: most requests of one account that it runs at the same time.
-        queue: most requests of one account that may wait.
-        of: what is at capacity, for messages.
+        engine: the engine's type, which names the features it lacks.
+        info: the loaded engine's context length and `max_num_seqs`.
+        share: maximum number of one account's requests that run at the same time.
+        queue: maximum number of one account's requests that wait.
+        of: name of what is at capacity, for messages.
     """
 
     def __init__(self, engine: EngineType[Any], info: EngineInfo, *, share: int, queue: int, of: str) -> None:
@@ -65,19 +65,20 @@ class Admission:
 
     @property
     def waiting(self) -> int:
-        """How many requests wait."""
+        """The number of waiting requests."""
         return self._turns.waiting
 
     @asynccontextmanager
     async def admitted(
         self, request: GenerationRequest, prompt_tokens: int, progress: Progress, *, wait: bool = True
     ) -> AsyncIterator[None]:
-        """A place in the engine for this request, inside the context.
+        """Hold a place in the engine for this request while the context manager is open.
 
         Args:
-            request: its prompt does not matter: many may have to wait, and prompts are long.
+            request: its prompt may be missing: many requests may wait, and prompts are long.
             prompt_tokens: length of the prompt.
-            wait: False asks for Busy rather than for a place in the queue.
+            progress: the progress of its answer.
+            wait: whether to wait in the queue; if False, raises Busy instead.
 
         Raises FeatureUnavailable, ContextOverflow, Busy.
         """
@@ -94,7 +95,7 @@ class Admission:
             raise ContextOverflow(prompt_tokens, request.max_tokens, self._context_length)
         for name, words, of_sampling, default in self._lacks:
             if getattr(request.sampling if of_sampling else request, name) != default:
-                raise FeatureUnavailable(f"The {self._kind} engine, which runs this model, does not do {words}.")
+                raise FeatureUnavailable(f"The {self._kind} engine, which runs this model, does not support {words}.")
 
     async def _enter(self, ticket: _Ticket, *, wait: bool) -> None:
         self._counter.wait(ticket.account)
@@ -137,7 +138,7 @@ class Admission:
 
 
 def _default_of(name: str) -> tuple[bool, Any]:
-    """Whether a field is one of Sampling, and the value at which a request does not ask for it."""
+    """Whether a field belongs to Sampling, and its default, with which a request does not ask for the feature."""
     of_sampling = name in Sampling.__struct_fields__
     [default] = [
         one.default

@@ -1,7 +1,7 @@
-"""Errors that cross a process border: the name of a leaf of `fireside.errors`, and what its constructor takes.
+"""Errors between processes: the name of a leaf of `fireside.errors` and its constructor's arguments.
 
-The set of leaves is fixed. Whatever does not fit it (an unknown name, wrong arguments, an exception that is none of
-Fireside's) arrives as EngineFailed, so that one strange error fails one request and never the engine.
+The set of leaves is fixed. Everything else (an unknown name, wrong arguments, an exception that is not Fireside's)
+arrives as EngineFailed, so that an unexpected error fails one request and never the engine.
 """
 
 import inspect
@@ -26,9 +26,9 @@ class ErrorData(msgspec.Struct, frozen=True, array_like=True):
     """A FiresideError as data.
 
     Args:
-        leaf: its class's name.
-        arguments: what the constructor takes, by name.
-        notes: for operators; see `FiresideError`.
+        leaf: the name of its class.
+        arguments: the constructor's arguments, by name.
+        notes: notes for operators; see `FiresideError`.
     """
 
     leaf: str
@@ -45,15 +45,15 @@ def _leaves(kind: type[FiresideError]) -> Iterator[type[FiresideError]]:
 
 
 LEAVES: Mapping[str, type[FiresideError]] = MappingProxyType({kind.__name__: kind for kind in _leaves(FiresideError)})
-"""All errors that can cross, by name."""
+"""All errors that can be sent, by name."""
 
 
 def _parameters(kind: type[FiresideError]) -> type[msgspec.Struct]:
-    """What a leaf's constructor takes, as a type that data can be checked against."""
+    """The parameters of a leaf's constructor, as a type that data can be validated against."""
     hints = get_type_hints(kind.__init__)
     fields: list[Any] = []
     for parameter in list(inspect.signature(kind).parameters.values()):
-        # A text is a sequence of texts, too: what is read as a list was one.
+        # A str is a Sequence[str], too: require a list.
         hint = list[str] if hints[parameter.name] == Sequence[str] else hints[parameter.name]
         has_default = parameter.default is not parameter.empty
         fields.append((parameter.name, hint, parameter.default) if has_default else (parameter.name, hint))
@@ -64,11 +64,11 @@ _PARAMETERS = {name: _parameters(kind) for name, kind in LEAVES.items()}
 
 
 def encode_error(error: BaseException) -> ErrorData:
-    """An error as data: as the leaf that it is or inherits from. Any other becomes EngineFailed, and is logged here."""
+    """An error as data, as the leaf that it is or inherits from. Any other becomes EngineFailed and is logged here."""
     leaf = next((name for kind in type(error).__mro__ if LEAVES.get(name := kind.__name__) is kind), None)
     if leaf is None:
         logger.error("unexpected error in the engine", exc_info=error)
-        # What is said of a wrong value is meant to be read; what a library says of itself could name anything.
+        # A ValueError's message is meant for clients; a library's own error could reveal anything.
         is_clear = isinstance(error, FiresideError | ValueError)
         leaf = EngineFailed.__name__
         error = EngineFailed(str(error) if is_clear else f"{type(error).__name__}. The server's log says more.")
@@ -77,7 +77,7 @@ def encode_error(error: BaseException) -> ErrorData:
 
 
 def decode_error(data: ErrorData) -> FiresideError:
-    """The error that the data describe; EngineFailed where they describe none."""
+    """The error that the data describes; EngineFailed if it does not describe one."""
     try:
         parameters = msgspec.convert(data.arguments, _PARAMETERS[data.leaf])
         error = LEAVES[data.leaf](**msgspec.structs.asdict(parameters))
@@ -90,7 +90,7 @@ def decode_error(data: ErrorData) -> FiresideError:
 
 
 def copy_error(error: FiresideError) -> FiresideError:
-    """The same error again: raising an exception writes into it, so that each request needs one of its own."""
+    """A copy of an error: raising an exception modifies it, so each request needs its own."""
     return decode_error(encode_error(error))
 
 

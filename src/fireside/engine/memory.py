@@ -1,4 +1,4 @@
-"""How much memory there is, and how much this process holds."""
+"""The machine's memory, and this process's use of it."""
 
 import os
 import sys
@@ -9,13 +9,12 @@ FALLBACK = 8 * 1024**3
 
 
 def machine_memory() -> int:
-    """Bytes of physical memory, or the container's limit where that is less."""
+    """Bytes of physical memory, or the container's limit if that is lower."""
     return min([_physical(), *_container_limits()])
 
 
 def resident_memory() -> int:
-    """Bytes that this process holds in memory now, mapped files included; 0 where the system does not tell (it is
-    Linux that does)."""
+    """Bytes of this process in memory now, including mapped files; 0 on systems other than Linux."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
@@ -24,7 +23,7 @@ def resident_memory() -> int:
 
 
 def anonymous_memory() -> int:
-    """Of that, what no file backs; 0 where the system does not tell."""
+    """Bytes of this process in memory now that no file backs; 0 on systems other than Linux."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

@@ -1,7 +1,7 @@
 """The typed messages between the server and an engine process, and their framing.
 
-A frame is a little-endian uint32 length and that many bytes of msgpack. No pickle: whatever the bytes, decoding makes
-only these types. Sources of the lesson: CVE-2025-32444 and its family.
+A frame is a little-endian uint32 length and that many bytes of msgpack. There is no pickle: whatever the bytes, they
+decode only to these types. (The reason: CVE-2025-32444 and similar ones.)
 """
 
 import struct
@@ -15,15 +15,15 @@ HEADER = struct.Struct("<I")
 MAX_FRAME = 64 * 1024 * 1024
 
 MAX_STEPS_AHEAD = 2
-"""Steps whose tokens may be on their way: what is made faster than it can be sent only delays what comes after it."""
+"""Maximum number of steps whose tokens are in transit: generating faster than sending only delays later messages."""
 
 
 class Load(msgspec.Struct, frozen=True, tag=True):
-    """First message of all: what to load.
+    """The first message: which engine to load.
 
     Args:
-        kind: which engine.
-        options: its own options, as msgpack: only the engine knows their type.
+        kind: the engine's kind.
+        options: the engine's options as msgpack: only the engine knows their type.
     """
 
     kind: str
@@ -38,7 +38,7 @@ class Submit(msgspec.Struct, frozen=True, tag=True):
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
-    """Stop a generation; unknown ids are ignored, since its last token may be on the way."""
+    """Stop a generation. Unknown ids are ignored, because its last token may already be in transit."""
 
     request_id: int
 
@@ -48,7 +48,7 @@ class AskStats(msgspec.Struct, frozen=True, tag=True):
 
 
 class Taken(msgspec.Struct, frozen=True, tag=True):
-    """One `Tokens` message has been handed on. The engine is never more than `MAX_STEPS_AHEAD` of them ahead."""
+    """One `Tokens` message was consumed. The engine is never more than `MAX_STEPS_AHEAD` of them ahead."""
 
 
 ToEngine = Load | Submit | Cancel | AskStats | Taken
@@ -75,20 +75,20 @@ class LoadFailed(msgspec.Struct, frozen=True, tag=True):
 
 
 class Tokens(msgspec.Struct, frozen=True, tag=True):
-    """What one step made: pairs of request_id and token."""
+    """The tokens of one step, as pairs of request_id and token."""
 
     items: list[tuple[int, Token]]
 
 
 class GenerationFailed(msgspec.Struct, frozen=True, tag=True):
-    """One generation failed; the engine goes on."""
+    """One generation failed; the engine keeps running."""
 
     request_id: int
     error: ErrorData
 
 
 class Stats(msgspec.Struct, frozen=True, tag=True):
-    """Answer to `AskStats`."""
+    """The answer to `AskStats`."""
 
     stats: EngineStats
 
@@ -101,13 +101,13 @@ from_engine_decoder: msgspec.msgpack.Decoder[FromEngine] = msgspec.msgpack.Decod
 
 
 def encode_frame(message: ToEngine | FromEngine) -> bytes:
-    """One frame, header included."""
+    """A message as one frame, header included."""
     body = _encoder.encode(message)
     return HEADER.pack(len(body)) + body
 
 
 def frame_length(header: bytes) -> int:
-    """Length of the body that follows this header. Raises ValueError for a length no honest peer sends."""
+    """Length in bytes of the body that follows this header. Raises ValueError if it exceeds MAX_FRAME."""
     (length,) = HEADER.unpack(header)
     if length > MAX_FRAME:
         raise ValueError(f"frame of {length} bytes exceeds {MAX_FRAME}")

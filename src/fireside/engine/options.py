@@ -1,13 +1,13 @@
-"""What an engine is told when it starts. Each engine adds its own options to these by inheriting from them."""
+"""The options that an engine starts with. Each engine adds its own by inheriting from `EngineOptions`."""
 
 import msgspec
 
 
 class TokenTable(msgspec.Struct, frozen=True, kw_only=True):
-    """What the tokens stand for, which an engine needs only to hold answers to a grammar.
+    """The bytes of the tokens, which an engine needs only to constrain answers by a grammar.
 
     Args:
-        bytes_of: by token id; empty for control tokens, which are part of no grammar.
+        bytes_of: bytes by token id; empty for control tokens, which no grammar contains.
         stop_ids: the tokens that end an answer.
     """
 
@@ -16,14 +16,14 @@ class TokenTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every engine is told.
+    """The options of every engine.
 
     Args:
-        model_path: folder or file of the weights; "" where the model has none.
-        cache_dir: where the engine may keep what it makes of them ("" for nowhere).
-        context_length: most tokens of prompt and answer together; the checkpoint's own length if that is less.
-        max_num_seqs: most requests that generate at the same time.
-        tokens: see `TokenTable`; None for an engine that needs none, and then requests with a grammar fail.
+        model_path: folder or file of the weights; "" for a model without weights.
+        cache_dir: folder in which the engine may keep files derived from the weights; "" for none.
+        context_length: maximum tokens of prompt and answer together; the checkpoint's own length if that is less.
+        max_num_seqs: maximum number of requests that generate at the same time.
+        tokens: see `TokenTable`; None for an engine that needs none, where requests with a grammar then fail.
     """
 
     model_path: str = ""

@@ -1,4 +1,4 @@
-"""The one interface that every engine has for the rest of Fireside."""
+"""The interface of every engine for the rest of Fireside."""
 
 from collections.abc import AsyncGenerator, Callable
 from typing import Protocol
@@ -6,30 +6,30 @@ from typing import Protocol
 from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token
 
 Progress = Callable[[str, int, int], None]
-"""Called while an engine loads: phase in words, done, total (in the phase's own unit; 0 where it is not known)."""
+"""Called while an engine loads, with the phase in words, done and total (in the phase's own unit; 0 if unknown)."""
 
 
 class Engine(Protocol):
-    """Turns requests into tokens. Safe to call from one event loop, by many tasks at once."""
+    """Turns requests into tokens. Many tasks of one event loop may call it concurrently."""
 
     async def start(self, progress: Progress | None = None) -> EngineInfo:
-        """Load the model. Raises ModelError leaves for weights that cannot run, EngineFailed otherwise."""
+        """Load the model. Raises a leaf of ModelError for weights that cannot run, otherwise EngineFailed."""
         ...
 
     def generate(self, request: GenerationRequest) -> AsyncGenerator[Token, None]:
-        """Yield the answer's tokens as they are made; closing the iterator cancels within one step.
+        """Yield the answer's tokens as they are generated; closing the iterator cancels the request within one step.
 
-        Whether a request fits, who may come at all, and how many, is not asked here: `Admission` stands in front of
-        every engine. Those beyond `max_num_seqs` wait in the order in which they came.
+        Requests are not checked here: `Admission` decides for every engine whether and when a request may run. Requests
+        beyond `max_num_seqs` wait in order of arrival.
 
         Raises, from the first or a later step: BadGrammar, ConstraintNotMet, EngineLost, EngineFailed.
         """
         ...
 
     async def stats(self) -> EngineStats:
-        """Counters since start."""
+        """The engine's counters since its start."""
         ...
 
     async def close(self) -> None:
-        """End the engine and give all its memory back. Running requests get EngineLost."""
+        """Stop the engine and free all its memory. Running requests raise EngineLost."""
         ...

@@ -1,7 +1,8 @@
-"""The replay engine: answers that somebody wrote down, for tests that need certain ones and no weights.
+"""The replay engine: prepared answers, for tests that need specific ones without weights.
 
-They stand in a file of JSON lines, `{"prompt": …, "answer": …}`. A request gets the answer of the longest `prompt` that
-its own prompt ends with; `""` answers all others. Of several answers a seed chooses. All else is as with echo.
+They are in a JSON Lines file, `{"prompt": …, "answer": …}`. A request gets the answer of the longest `prompt` that its
+own prompt ends with; `""` answers all others. If there are several answers, the seed chooses one. Everything else is as
+in the echo engine.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,15 +24,15 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 16 * 1024 * 1024
 SHOWN = 60
-"""Characters of a prompt's end that an error shows."""
+"""How many characters of a prompt's end an error shows."""
 
 
 class ReplayOptions(EchoOptions, frozen=True, kw_only=True):
-    """What the replay engine is told.
+    """Options of the replay engine.
 
     Args:
-        answers: path of the file; a relative one starts at `folder`.
-        folder: that of the catalog files.
+        answers: path of the answers' file, relative to `folder` or absolute.
+        folder: the folder of the catalog files.
     """
 
     answers: Annotated[str, Meta(min_length=1)]
@@ -48,7 +49,7 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Answers:
-    """All answers of a file. Raises CatalogError, which names the line, and OSError."""
+    """The answers in a file. Raises CatalogError, which names the line, or OSError."""
 
     def __init__(self, path: Path) -> None:
         self._name = path.name
@@ -70,7 +71,7 @@ class Answers:
         self._answers = sorted(answers.items(), key=lambda item: len(item[0]), reverse=True)
 
     def ids(self, request: GenerationRequest) -> list[int]:
-        """The answer's bytes. Raises InvalidInput where there is none for this prompt."""
+        """The bytes of the answer. Raises InvalidInput if there is none for this prompt."""
         asked = bytes(token for token in request.prompt_ids if token < 256)
         for prompt, answers in self._answers:
             if asked.endswith(prompt):
@@ -79,8 +80,8 @@ class Answers:
         end = asked.decode(errors="replace")[-SHOWN:]
         raise InvalidInput(
             [
-                f"prompt: {self._name} has no answer to one that ends with {end!r}. Add a line for it, or one with the "
-                'prompt "", which answers all others.'
+                f"prompt: {self._name} has no answer for a prompt that ends with {end!r}. Add a line for it, or one "
+                'with the prompt "", which answers all others.'
             ]
         )
 
@@ -91,7 +92,7 @@ def _from_settings(settings: "Settings", *, lora: bool) -> Mapping[str, Any]:
 
 
 def _requirements(options: ReplayOptions) -> Sequence[str]:
-    return [] if options.path.is_file() else [f"engine.answers: there is no file {options.answers}. Write it."]
+    return [] if options.path.is_file() else [f"engine.answers: there is no file {options.answers}. Create it."]
 
 
 def _make_runner(options: ReplayOptions, progress: Progress) -> Runner:

@@ -1,4 +1,4 @@
-"""What runs inside an engine process: plain synchronous code that advances all requests by one step."""
+"""The interface of the code inside an engine process: synchronous code that advances all requests by one step."""
 
 from typing import Protocol
 
@@ -6,19 +6,19 @@ from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, To
 from fireside.errors import FiresideError
 
 Outcome = Token | FiresideError
-"""A generation's next token, or why it failed: then the runner has forgotten it."""
+"""A generation's next token, or the error with which it failed; the runner has then forgotten it."""
 
 
 class Runner(Protocol):
-    """Owns a loaded model; what an engine implements. Called from one thread only, that of `fireside.engine.host`.
+    """A loaded model; the interface that an engine implements. Called only from the thread of `fireside.engine.host`.
 
-    Requests that come here were admitted: they fit the context, there are at most `max_num_seqs` of them, and none asks
-    for what the engine's type says that it lacks.
+    The requests have been admitted: they fit the context, there are at most `max_num_seqs` of them, and none asks for a
+    feature that the engine's type lacks.
     """
 
     @property
     def info(self) -> EngineInfo:
-        """What was loaded. Its context length and `max_num_seqs` are what admission goes by."""
+        """The loaded model's limits. Admission uses its context length and `max_num_seqs`."""
         ...
 
     @property
@@ -27,24 +27,24 @@ class Runner(Protocol):
         ...
 
     def submit(self, request_id: int, request: GenerationRequest) -> None:
-        """Queue a generation, quickly: what takes long (a grammar, an adapter) is done beside the steps.
+        """Queue a generation and return at once: slow work (a grammar, an adapter) is done in parallel with steps.
 
-        Whatever it raises fails this generation alone, which is then forgotten.
+        Any exception fails only this generation, which is then forgotten.
         """
         ...
 
     def cancel(self, request_id: int) -> None:
-        """Forget a generation, wherever it is; nothing more comes of it. Unknown ids are no error."""
+        """Forget a generation in any state; it has no more outcomes. Unknown ids are ignored."""
         ...
 
     def step(self) -> list[tuple[int, Outcome]]:
-        """Advance; return what came of it by request_id, in order, nothing when this step only prefilled.
+        """Advance all generations; return their outcomes by request_id, in order, none if this step only prefilled.
 
-        It should take a fraction of a second: between two steps, requests join and leave. What it raises ends the
-        process, and with it all generations; what concerns one of them is an outcome.
+        It should take a fraction of a second: requests join and leave between steps. An exception ends the process and
+        all generations; an error of a single generation is an outcome.
         """
         ...
 
     def stats(self) -> EngineStats:
-        """Counters since the start; the process adds its memory."""
+        """The counters since start; the process adds its memory."""
         ...

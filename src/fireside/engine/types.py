@@ -1,4 +1,4 @@
-"""What crosses the engine's boundary: requests in, tokens out. Token ids only, no text, no tensors."""
+"""The types at the engine's boundary: requests in, tokens out. They contain token ids, no text and no tensors."""
 
 from typing import Literal
 
@@ -8,14 +8,14 @@ FinishReason = Literal["stop", "length"]
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
-    """How the next token is chosen from the logits.
+    """Parameters for choosing the next token from the logits.
 
-    `temperature` 0 is greedy. `top_k` 0, `top_p` 1, `min_p` 0 and `typical_p` 1 are off; `min_p` keeps the tokens
-    that are at least that part as likely as the likeliest one. `repetition_penalty` is CTRL's (1 is none; prompt
-    and answer count), `frequency_penalty` and `presence_penalty` are OpenAI's (0 is none; only the answer counts).
-    `logit_bias` is added to the logits of single tokens, by id; with `allowed_ids`, no others are chosen; nothing
-    ends the answer before it has `min_tokens`, but a grammar that allows no more. With a `seed` the answer is the
-    same each time, whatever else runs in the batch; without, it is drawn again.
+    `temperature` 0 is greedy. `top_k` 0, `top_p` 1, `min_p` 0 and `typical_p` 1 are off; `min_p` keeps the tokens that
+    are at least that many times as likely as the most likely one. `repetition_penalty` is CTRL's (1 is off; prompt and
+    answer count); `frequency_penalty` and `presence_penalty` are OpenAI's (0 is off; only the answer counts).
+    `logit_bias` is added to the logits of single tokens, by id. With `allowed_ids`, no other tokens are chosen. The
+    answer does not end before it has `min_tokens`, unless its grammar allows no more. With a `seed`, the answer is the
+    same every time, whatever else runs in the batch; without one, it is random.
     """
 
     temperature: float = 0.6
@@ -33,18 +33,18 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 MAX_SCORES = 20
-"""Likeliest tokens that are told at most, as in OpenAI's API."""
+"""Maximum number of most likely tokens reported, as in OpenAI's API."""
 
 MIN_LOGPROB = -9999.0
-"""Stands for what JSON cannot write, minus infinity, as in OpenAI's API."""
+"""Replaces minus infinity, which JSON cannot represent, as in OpenAI's API."""
 
 
 class Adapter(msgspec.Struct, frozen=True):
     """A LoRA adapter that was checked when it was uploaded.
 
     Args:
-        id: server-made; changes with the files, so that equal ids mean equal weights.
-        folder: has adapter_config.json and adapter_model.safetensors, which nobody changes while the id is in use.
+        id: made by the server; it changes with the files, so equal ids mean equal weights.
+        folder: contains adapter_config.json and adapter_model.safetensors, which do not change while the id is in use.
     """
 
     id: str
@@ -56,18 +56,20 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         prompt_ids: the prompt's token ids, at least one.
-        max_tokens: at most this many tokens are generated, at least 1.
+        max_tokens: maximum number of tokens to generate, at least 1.
         sampling: see `Sampling`.
         stop_ids: tokens that end the answer (end of sequence, end of turn).
         adapter: a LoRA adapter, or None for the base model.
-        account: whose request it is.
-        cache_salt: only requests of one account and one salt share cached prefixes, so that timing tells nobody what
-            others asked (CVE-2025-46570).
-        grammar: the answer fits this grammar (llguidance's dialect of Lark), or the generation fails with BadGrammar
-            (the grammar cannot be used) or ConstraintNotMet (max_tokens came first). None: anything goes.
-        keep_cut: an answer that max_tokens cuts before it fits its grammar is not a failure, but ends with "length".
-        scores: tell how likely each token of the answer was, and so many of the likeliest; None: nothing.
-        score_prompt: tell the same of the prompt's tokens; nothing of the prompt is then reused.
+        account: the account that made the request.
+        cache_salt: only requests of the same account and salt share cached prefixes, so that timing does not reveal
+            what others asked (CVE-2025-46570).
+        grammar: the grammar (llguidance's dialect of Lark) that the answer must fit; else the generation fails with
+            BadGrammar (the grammar cannot be used) or ConstraintNotMet (max_tokens came first). None: no constraint.
+        keep_cut: whether an answer that max_tokens truncates before it fits its grammar ends with "length" instead of
+            failing.
+        scores: number of most likely tokens to report for each token of the answer, besides its own logprob; None
+            reports nothing.
+        score_prompt: whether to report the same for the prompt's tokens; no cached prefix is reused then.
     """
 
     prompt_ids: list[int]
@@ -86,11 +88,11 @@ class GenerationRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Scores(msgspec.Struct, frozen=True, array_like=True):
     """How likely the model found a token: natural logarithms of probabilities.
 
-    They are those of the model itself: log-softmax of the logits, before penalties, temperature or a grammar.
+    They are the model's own: the log-softmax of its logits, before penalties, temperature or a grammar.
 
     Args:
-        logprob: the token's own.
-        best: ids and logprobs of the likeliest, best first; the token may be among them.
+        logprob: the token's own logprob.
+        best: ids and logprobs of the most likely tokens, best first; the token may be among them.
     """
 
     logprob: float
@@ -101,12 +103,12 @@ _prompt_scores = msgspec.msgpack.Decoder(list[Scores])
 
 
 def pack_scores(scores: list[Scores]) -> bytes:
-    """The scores of a prompt, which may be many, as one value for whoever hands them on."""
+    """Pack the scores of a prompt, of which there may be many, into one value that can be passed on unread."""
     return msgspec.msgpack.encode(scores)
 
 
 def unpack_scores(packed: bytes) -> list[Scores]:
-    """What `pack_scores` packed; empty for nothing."""
+    """Unpack what `pack_scores` packed; empty bytes give an empty list."""
     return _prompt_scores.decode(packed) if packed else []
 
 
@@ -114,12 +116,12 @@ class Token(msgspec.Struct, frozen=True, omit_defaults=True):
     """One generated token. The last one of a request has `finish_reason`.
 
     A stop token (end of sequence) ends the answer and is not part of its text: then `id` is that stop token and
-    `finish_reason` is "stop". With "length" the `id` is text like any other.
+    `finish_reason` is "stop". With "length", the `id` is part of the text like any other.
 
     Args:
-        reused: of an answer's first token: how many of the prompt's tokens were not computed again.
-        scores: where they were asked for; a stop token that no model chose has none.
-        prompt: of an answer's first token: the packed scores of the prompt's tokens but the first, where asked for.
+        reused: on an answer's first token: the number of prompt tokens that were reused instead of computed.
+        scores: the token's scores, if requested; a stop token that no model chose has none.
+        prompt: on an answer's first token: the packed scores of the prompt's tokens except the first, if requested.
     """
 
     id: int
@@ -130,12 +132,12 @@ class Token(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class EngineInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What a loaded engine can do.
+    """The limits of a loaded engine.
 
     Args:
-        context_length: most tokens of prompt and answer together.
-        max_num_seqs: most requests that generate at the same time.
-        vocab_size: ids that the weights have an embedding for begin at 0 and end before this; None: any id will do.
+        context_length: maximum tokens of prompt and answer together.
+        max_num_seqs: maximum number of requests that generate at the same time.
+        vocab_size: the weights have embeddings for the ids from 0 up to, not including, this; None: any id is accepted.
         load_seconds: how long loading took.
         warm: whether the cache of repacked weights was used.
     """
@@ -151,7 +153,7 @@ class EngineStats(msgspec.Struct, frozen=True, kw_only=True):
     """A snapshot of an engine's work since it started. Counts are tokens or requests.
 
     Args:
-        memory: bytes that the engine's process holds in memory now; 0 where the system does not tell.
+        memory: bytes of the engine's process in memory now; 0 on systems that do not report it.
     """
 
     running: int = 0
