@@ -40,7 +40,10 @@ def stop_ids(spec: PromptSpec, tokenizer: Vocabulary) -> list[int]:
 
 
 def ends_of_folder(folder: Path) -> Iterable[int | str]:
-    """Ids and texts of the tokens that a folder's files say end a text. Raises BadWeights, naming the file."""
+    """Ids and texts of the tokens that end a text, according to the folder's files.
+
+    Raises BadWeights, naming the file.
+    """
     for name in _ID_FILES:
         if (folder / name).is_file():
             yield from _ids(name, read_json_object(folder / name, _MAX_CONFIG_BYTES).get("eos_token_id"))

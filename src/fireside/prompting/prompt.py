@@ -151,7 +151,7 @@ def format_of(
         return formats()[spec.style]
     if tokenizer.chat_template is None:
         raise UnsupportedWeights(
-            "prompt.style in the model's catalog file is \"template\", and the model's files have no chat template: no "
+            "prompt.style in the model's catalog file is \"template\", but the model's files have no chat template: no "
             "chat_template.jinja, and no chat_template in tokenizer_config.json or GGUF's metadata. Name one of "
             "Fireside's chat formats instead."
         )

@@ -79,7 +79,7 @@ def _job(conversation: Conversation, template: CheckpointTemplate, dialect: Tool
     last = messages[-1]
     open_turn = last.role == "assistant" and not last.tool_calls and bool(last.content.strip())
     if last.role == "assistant" and not open_turn and not last.tool_calls and len(messages) > 1:
-        messages.pop()  # says nothing yet: its turn is opened
+        messages.pop()  # it is empty: the prompt opens its turn
     tools = offer.tools if offer else ()
     return Job(
         template.source,
@@ -116,7 +116,7 @@ def _ask(job: Job, renderer: TemplateRenderer | None) -> Rendered:
 
 
 def _check(answer: Rendered, job: Job) -> None:
-    """Raises InvalidInput, UnsupportedWeights for what is not a prompt."""
+    """Raise InvalidInput or UnsupportedWeights if the answer is not a prompt."""
     if answer.refused is not None:
         raise InvalidInput([f"messages: the model's chat template rejects them: {answer.refused}"])
     if answer.lost is not None:
@@ -135,7 +135,7 @@ def _pieces(parts: Iterable[tuple[str, bool]], tokens: re.Pattern[str] | None) -
         if is_clients or tokens is None:
             pieces += words(text)
         else:
-            # Every other one is a token.
+            # Every other part is a token.
             for index, part in enumerate(tokens.split(text)):
                 pieces += [control(part)] if index % 2 else words(part)
     return pieces

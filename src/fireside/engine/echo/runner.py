@@ -2,8 +2,8 @@
 
 It answers with the prompt's own tokens. Without a seed, or at temperature 0, they come back in order; with a seed, the
 words come back in an order that depends only on the seed. It honours `max_tokens`, `min_tokens`, stop tokens,
-`allowed_ids`, biases that force or ban a token, and a configurable speed. It is certain of its answer: its own token
-has logprob 0, every other token the minimum. So temperature, penalties and the like would change nothing.
+`allowed_ids`, biases that force or ban a token, and a configurable speed per request. It is certain of its answer: its
+own token has logprob 0, every other token the minimum. So temperature, penalties and the like would change nothing.
 
 With a grammar, it answers with the prompt's next byte where the grammar allows that byte, and otherwise with the one
 that keeps the answer short: a prompt that fits comes back unchanged; of any other, as much as fits into the shortest

@@ -52,7 +52,7 @@ _WORDS = [
         r"Unsatisfiable schema: range .* does not contain a multiple of (.*)",
         rf"{_UNFIT}there is no multiple of \1 within its bounds.",
     ),
-    (r"Unsatisfiable schema: schema is false", f"{_UNFIT}it is false, or not with {{}}."),
+    (r"Unsatisfiable schema: schema is false", f'{_UNFIT}it is false or {{"not": {{}}}}.'),
     (r"Unsatisfiable schema: (.*) is unsatisfiable(.*)", rf"{_UNFIT}nothing fits the \1\2."),
     (r"Unsatisfiable schema: All options in anyOf .*", f"{_UNFIT}nothing fits any schema of its anyOf."),
     (r"Unsatisfiable schema: (.*?)\.?", rf"{_UNFIT}\1."),

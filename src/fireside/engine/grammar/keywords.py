@@ -82,7 +82,7 @@ def definition(reference: Any) -> str | None:
 
 
 def shown_place(place: Place) -> str:
-    """The JSON pointer to a place in the client's schema. Definitions are named by their original pointer there."""
+    """The JSON pointer to a place in the client's schema; a prepared schema names definitions by their original one."""
     return place[1] + pointer(place[2:]) if place[:1] == ("$defs",) else pointer(place)
 
 
