@@ -79,7 +79,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 def test_tokenizer_model_alone(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.model").write_bytes(b"sentencepiece")
-    with pytest.raises(UnsupportedWeights, match=r"has a tokenizer\.model only. Fireside reads tokenizer\.json"):
+    with pytest.raises(UnsupportedWeights, match=r"has only a tokenizer\.model\. Fireside reads tokenizer\.json"):
         open_tokenizer(tmp_path)
 
 

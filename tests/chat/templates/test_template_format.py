@@ -165,7 +165,7 @@ def test_the_last_turn_of_the_assistant_is_continued(tokenizers: Any, renderer: 
     [
         ("{% for %}", UnsupportedWeights, r"cannot be used: line 1: Expected .*prompt.style"),
         ("\n\n{{ messages[0].content.encode() }}", UnsupportedWeights, r"line 3: it uses 'encode'"),
-        ("{{ messages[0].content | title }}", UnsupportedWeights, "line 1: it changes the letters"),
+        ("{{ messages[0].content | title }}", UnsupportedWeights, "line 1: it changes the characters"),
         ("{{ 'x' * 10 ** 12 }}", UnsupportedWeights, "memory"),
         ("{{ ''.__class__.__mro__ }}", UnsupportedWeights, "unsafe"),
         ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", UnsupportedWeights, "nested too deeply"),
