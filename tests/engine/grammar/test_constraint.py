@@ -111,7 +111,7 @@ def test_an_answer_cut_before_it_fits_says_by_what() -> None:
         (regex_grammar(r"(a)\1"), "back-references"),
         (regex_grammar("[a"), "unclosed character class"),
         (regex_grammar("a$b"), "^ or $ inside a pattern are not supported"),
-        (json_grammar({"const": "x" * MAX_GRAMMAR}), f"more than {MAX_GRAMMAR} characters"),
+        (json_grammar({"const": "x" * MAX_GRAMMAR}), f"more than {MAX_GRAMMAR:,} characters"),
     ],
 )
 def test_a_grammar_that_cannot_be_used_is_refused_in_a_line_that_says_why(grammar: str, wrong: str) -> None:
