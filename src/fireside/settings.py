@@ -71,6 +71,13 @@ class Settings(BaseSettings):
             "carry the header fireside-served-by."
         ),
     ] = None
+    vllm_python: Annotated[
+        str,
+        Field(
+            description="Python interpreter of an environment with vLLM. Default: the one that "
+            "`fireside engine install vllm` makes in the data folder."
+        ),
+    ] = ""
     loaded_models: Annotated[
         int, Field(ge=1, description="Maximum number of models in memory; the least recently used is evicted.")
     ] = 3

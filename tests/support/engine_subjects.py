@@ -20,13 +20,15 @@ from fireside.engine.protocol import Engine
 from fireside.engine.registry import create, engine_type
 from fireside.engine.replay import ReplayOptions
 from fireside.engine.types import Adapter, EngineInfo, GenerationRequest, Sampling, Token
+from fireside.engine.vllm.options import VllmOptions
 from support.adapters import make_adapter
 from support.checkpoints import make_tiny_checkpoint
 from support.grammars import BYTES
+from support.vllm import vllm_python
 
 VOCAB = 300
 CONTEXT = 256
-LIMIT = 30.0
+LIMIT = 120.0
 """Seconds after which an answer counts as one that never comes."""
 PROMPT = list(b"Wie du mir, so ich")
 """Echo says it back: a prompt of several words, which it shuffles with a seed."""
@@ -76,7 +78,23 @@ def _replay(folder: Path) -> Subject:
     return Subject("replay", options, draws=False)
 
 
-SUBJECTS: Mapping[str, Callable[[Path], Subject]] = {"echo": _echo, "onnx": _onnx, "replay": _replay}
+def _vllm(folder: Path) -> Subject:
+    make_tiny_checkpoint(folder / "model", vocab=VOCAB)
+    adapter = Adapter("adapter", str(make_adapter(folder / "adapter")))
+    options = VllmOptions(
+        python=str(vllm_python()), model_path=str(folder / "model"), cache_dir=str(folder / "cache"),
+        context_length=CONTEXT, max_num_seqs=2, threads=1, kv_memory=64 << 20, block_size=32, dtype="float32",
+        enforce_eager=True, max_loras=2, tokens=BYTES,
+    )  # fmt: skip
+    return Subject("vllm", options, adapter, reuses_prefixes=True)
+
+
+SUBJECTS: Mapping[str, Callable[[Path], Subject]] = {
+    "echo": _echo,
+    "onnx": _onnx,
+    "replay": _replay,
+    "vllm": _vllm,
+}
 
 
 @dataclass

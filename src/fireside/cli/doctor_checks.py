@@ -17,6 +17,7 @@ from fireside.catalog.spec import ModelSpec
 from fireside.cli.common import open_store, store_path
 from fireside.cli.format import size_text
 from fireside.engine.memory import machine_memory
+from fireside.engine.vllm.environment import default_python, has_gpu, inspect, problems
 from fireside.errors import FiresideError, for_operators
 from fireside.prompting import Vocabulary, open_tokenizer, stop_ids
 from fireside.prompting.prompt import control_texts
@@ -48,7 +49,7 @@ def all_checks(settings: Settings) -> Iterator[Finding]:
     yield check_python()
     yield check_cpu()
     yield check_memory()
-    yield check_gpu()
+    yield check_gpu(settings)
     yield check_runtime()
     yield check_data_dir(settings.data_dir)
     yield check_disk(settings.data_dir)
@@ -106,10 +107,17 @@ def check_memory() -> Finding:
     return Finding("ok", "memory", size_text(memory))
 
 
-def check_gpu() -> Finding:
-    """Whether there is a GPU; this version does not use one."""
-    found = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
-    return Finding("ok", "gpu", "yes, but this version computes on the CPU" if found else "no; none is needed")
+def check_gpu(settings: Settings) -> Finding:
+    """Whether there is a GPU, and vLLM, which uses it."""
+    if not has_gpu():
+        return Finding("ok", "gpu", "no; none is needed")
+    python = settings.vllm_python or str(default_python(settings.data_dir))
+    found = inspect(python)
+    if found is None or not found.vllm:
+        return Finding("note", "gpu", "yes, but vLLM is not installed", "fireside engine install vllm")
+    if missing := list(problems(python)):
+        return Finding("note", "gpu", missing[0])
+    return Finding("ok", "gpu", f"yes, with vLLM {found.vllm} and torch {found.torch}")
 
 
 def check_runtime() -> Finding:

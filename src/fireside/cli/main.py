@@ -8,7 +8,22 @@ from typer.completion import completion_init  # type: ignore[attr-defined]
 from typer.core import TyperGroup
 
 from fireside import __version__
-from fireside.cli import completion, doctor, finetune, models, ps, pull, rm, run, serve, show, stop, token, worker
+from fireside.cli import (
+    completion,
+    doctor,
+    engine,
+    finetune,
+    models,
+    ps,
+    pull,
+    rm,
+    run,
+    serve,
+    show,
+    stop,
+    token,
+    worker,
+)
 from fireside.errors import FiresideError, for_operators
 
 
@@ -73,6 +88,7 @@ app.command()(stop.stop)
 app.add_typer(token.app, name="token")
 app.add_typer(finetune.app, name="finetune")
 app.add_typer(worker.app, name="worker")
+app.add_typer(engine.app, name="engine")
 app.command()(doctor.doctor)
 app.command()(completion.completion)
 if completion.VARIABLE in os.environ:

@@ -87,6 +87,13 @@ def _pump(channel: Channel, inbox: "queue.SimpleQueue[ToEngine]") -> None:
     except Exception:
         logger.exception("invalid message from the server; the engine exits")
         os._exit(UNREADABLE)
+    _end_all()
+
+
+def _end_all() -> None:
+    """End this process and those that the engine has started, whatever they are doing."""
+    if sys.platform != "win32" and os.getsid(0) == os.getpid():
+        os.killpg(0, signal.SIGKILL)
     os._exit(0)
 
 

@@ -9,7 +9,9 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import os
 import signal
+import sys
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -173,6 +175,7 @@ class ProcessEngine:
                 *child.command("fireside.engine.host", python=self._python),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                start_new_session=True,  # an engine may have processes of its own, which end with it
                 env={**HUGE_PAGES, **child.environment(also=self._engine.variables)},
             )
         except OSError as error:
@@ -276,6 +279,7 @@ class ProcessEngine:
         except TimeoutError:
             _kill(process)
             await _ended(process)
+        _kill_group(process.pid)
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
@@ -289,6 +293,13 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
 def _kill(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.kill()
+
+
+def _kill_group(leader: int) -> None:
+    """End what an engine process has left behind: workers of a dead engine would keep a GPU's memory."""
+    if sys.platform != "win32":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(leader, signal.SIGKILL)
 
 
 def _how_it_ended(code: int | None) -> str:

@@ -11,6 +11,7 @@ _MODULES = {
     "echo": "fireside.engine.echo",
     "onnx": "fireside.engine.onnx",
     "replay": "fireside.engine.replay",
+    "vllm": "fireside.engine.vllm",
 }
 """By kind, the module whose `ENGINE` says what the engine is. It is imported when something asks for that kind."""
 

@@ -23,16 +23,26 @@ class Constraint:
         self._matcher = matcher
         self._vocab_size = vocab_size
 
-    def allowed(self) -> NDArray[np.intp]:
-        """Ids of the tokens that may come next, at least one, ascending; includes stop tokens if the answer may end.
+    def mask(self) -> NDArray[np.uint8]:
+        """A bit per token that says whether it may come next, the lowest bit first; stop tokens if the answer may end.
 
         Raises ConstraintNotMet if no token may come next or the grammar has become too complex to follow.
         """
         bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
+        if self._matcher.is_error() or not bits.any():
+            raise self._stuck()
+        return bits
+
+    def allowed(self) -> NDArray[np.intp]:
+        """Ids of the tokens that may come next, at least one, ascending. Raises ConstraintNotMet as `mask` does."""
+        bits = self.mask()
         ids = np.flatnonzero(np.unpackbits(bits, count=min(self._vocab_size, 8 * len(bits)), bitorder="little"))
-        if self._matcher.is_error() or not len(ids):
-            raise ConstraintNotMet(f"{NOT_MET}: this answer cannot continue: {stopped(self._matcher.get_error())}.")
+        if not len(ids):
+            raise self._stuck()
         return ids
+
+    def _stuck(self) -> ConstraintNotMet:
+        return ConstraintNotMet(f"{NOT_MET}: this answer cannot continue: {stopped(self._matcher.get_error())}.")
 
     def accept(self, token: int) -> None:
         """Advance by a token, which must be an allowed one."""

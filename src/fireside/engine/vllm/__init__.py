@@ -1,7 +1,6 @@
 """vLLM, in an environment and a process of its own."""
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,20 +17,25 @@ MAX_LORAS = 8
 """Adapters in one step, where requests may name any."""
 
 
-def environment_python(data_dir: Path) -> Path:
-    """The interpreter of the environment that `fireside engine install vllm` makes."""
-    folder = data_dir / "engines" / "vllm"
-    return folder / "Scripts" / "python.exe" if sys.platform == "win32" else folder / "bin" / "python"
-
-
 def _from_settings(settings: "Settings", *, lora: bool) -> Mapping[str, Any]:
+    from fireside.engine.vllm.environment import default_python
+
     return {
-        "python": str(environment_python(settings.data_dir)),
+        "python": settings.vllm_python or str(default_python(settings.data_dir)),
         "threads": settings.threads,
         "kv_memory": settings.kv_memory_mb * _MIB,
         "max_loras": MAX_LORAS if lora else 0,
         "max_lora_rank": min(settings.finetune_max_rank, 512),
     }
+
+
+def _requirements(options: VllmOptions) -> Sequence[str]:
+    from fireside.engine.vllm.environment import problems
+
+    found = list(problems(options.python))
+    if options.model_path and not Path(options.model_path, "config.json").is_file():
+        found.append("vLLM reads folders with config.json and safetensors files. A GGUF file runs on the onnx engine.")
+    return found
 
 
 def _make_runner(options: VllmOptions, progress: Progress) -> Runner:
@@ -45,6 +49,7 @@ ENGINE = EngineType(
     options=VllmOptions,
     make_runner=_make_runner,
     from_settings=_from_settings,
+    requirements=_requirements,
     python=lambda options: options.python,
     variables=("CUDA_", "NVIDIA_", "NCCL_", "VLLM_", "TORCH_", "TRITON_", "LD_PRELOAD", "HOME"),
     lacks={"typical_p": "typical_p"},
