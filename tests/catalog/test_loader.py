@@ -189,7 +189,7 @@ def test_missing_named_folder_is_an_error(tmp_path: Path) -> None:
         (MINE.replace("@hf/me/mine", "mine"), "id: .*pattern"),
         (MINE.replace("11111111-2222-3333-4444-555555555555", "x"), "uuid: .*UUID"),
         (MINE.replace('style = "chatml"', 'style = "jinja"'), "prompt.style: .*'chatml'"),
-        (MINE.replace('"onnx"', '"vllm"'), r"engine\.kind: there is no engine 'vllm'; there are: .*onnx"),
+        (MINE.replace('"onnx"', '"tensorrt"'), r"engine\.kind: there is no engine 'tensorrt'; there are: .*onnx"),
         (MINE + 'weights = "int2"', r"engine\.weights: must be one of 'auto', .*, got 'int2'$"),
         (MINE + "gpu = 1\nthreads = -1", r"engine\.gpu: unknown key; .*engine\.threads: .* >= 0, got -1$"),
         (MINE + "slots = 1000", r"engine\.(max_num_seqs|slots): .*256"),

@@ -47,7 +47,7 @@ def test_what_an_engine_lacks_is_a_field_of_a_request(kind: str) -> None:
 
 def test_there_is_no_engine_of_another_name() -> None:
     with pytest.raises(KeyError):
-        engine_type("vllm")
+        engine_type("tensorrt")
 
 
 @pytest.mark.parametrize(

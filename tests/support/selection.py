@@ -25,7 +25,8 @@ SLOW = (
     # A process for each test, many requests for each, or large files.
     "api/http/test_api_fuzz.py", "api/http/test_api_server.py", "api/routes/test_api_finetunes.py",
     "api/routes/test_api_places.py", "api/schema/test_api_functions.py", "api/schema/test_api_openapi.py",
-    "engine/conformance/test_conformance_process.py", "engine/vllm/test_vllm_engine.py", "engine/test_engine_process.py", "functions",
+    "engine/conformance/test_conformance_process.py", "engine/test_engine_process.py",
+    "engine/vllm/test_vllm_engine.py", "functions",
     "serving/test_many_finetunes.py", "serving/test_pool.py", "serving/test_preview.py", "serving/test_service.py",
     "serving/test_service_forms.py", "store/test_store_faults.py", "weights/download",
 )  # fmt: skip
