@@ -40,7 +40,6 @@ def prepare_environment(options: VllmOptions) -> None:
         HF_HUB_OFFLINE="1",
         TRANSFORMERS_OFFLINE="1",
     )
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "INFO")
     if options.cache_dir:
         os.environ.setdefault("VLLM_CACHE_ROOT", str(caches))
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(caches / "inductor"))
@@ -163,6 +162,7 @@ def engine_config(options: VllmOptions) -> Any:
         "enforce_eager": options.enforce_eager,
         "enable_prefix_caching": True,
         "generation_config": "vllm",
+        "use_tqdm_on_load": False,
         "disable_log_stats": True,
         "seed": 0,
     }
@@ -214,11 +214,17 @@ class _Bitmasks:
 
 
 class _reported(logging.Handler):  # noqa: N801 - used as a context manager
-    """While vLLM loads, its log says how far it is."""
+    """While vLLM loads, its log says how far it is: to `progress`, and from warnings on to the server's log.
+
+    An operator who sets VLLM_LOGGING_LEVEL gets the log as vLLM writes it.
+    """
 
     def __init__(self, progress: Progress) -> None:
         super().__init__(logging.INFO)
         self._progress = progress
+        if "VLLM_LOGGING_LEVEL" not in os.environ:
+            for handler in logging.getLogger("vllm").handlers:
+                handler.setLevel(logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
