@@ -24,6 +24,9 @@ DISK_BYTES = {"cuda": 12 * 10**9, "cpu": 5 * 10**9}
 _MISFITS = ("torchvision", "torchaudio", "torchcodec")
 """Come with the CPU build; PyPI's builds do not fit its torch and break the import. Text needs none of them."""
 
+_UNFINISHED = "unfinished"
+"""A file in an environment that is being made: one that was interrupted may look whole."""
+
 _SECONDS = 60.0
 _PROBE = """
 import importlib.metadata as m, json
@@ -75,6 +78,9 @@ def inspect(python: str) -> Installed | None:
 
 def problems(python: str) -> Iterator[str]:
     """Why vLLM cannot run from this interpreter, a sentence each with what to do."""
+    if python and Path(python).parents[1].joinpath(_UNFINISHED).exists():
+        yield "The installation of vLLM was interrupted. Finish it: fireside engine install vllm"
+        return
     found = inspect(python) if python and os.path.exists(python) else None
     if found is None or not found.vllm:
         yield "vLLM is not installed. Install it: fireside engine install vllm"
@@ -82,7 +88,7 @@ def problems(python: str) -> Iterator[str]:
     release = tuple(int(part) for part in re.findall(r"\d+", found.vllm)[:2])
     if not OLDEST <= release <= NEWEST:
         span = f"{_dotted(OLDEST)} to {_dotted(NEWEST)}"
-        yield f"vLLM {found.vllm} is not supported; {span} is. Install it again: fireside engine install vllm"
+        yield f"vLLM {found.vllm} is not supported; {span} is. Install that: fireside engine install vllm"
     if not found.msgspec:
         yield f"Its environment lacks msgspec. Install it: {python} -m pip install msgspec"
     if not found.cpu_build and not has_gpu():
@@ -100,12 +106,15 @@ def install(python: str, folder: Path, build: str, say: Say) -> None:
         raise EngineUnavailable("vLLM has builds for Linux on x86-64 and arm64 only. Use the onnx engine here.")
     _check_disk(folder, build)
     target = str(default_python(folder.parent.parent))
-    if not os.path.exists(target):
-        _run([python, "-m", "venv", str(folder)], say)
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = folder / _UNFINISHED
+    unfinished.touch()
+    _run([python, "-m", "venv", str(folder)], say)
     pip = [target, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     _run([*pip, "install", "--progress-bar", "off", RELEASES[build]], say)
     if build == "cpu":
         _run([*pip, "uninstall", "--yes", *_MISFITS], say)
+    unfinished.unlink()
     if missing := list(problems(target)):
         raise EngineUnavailable(f"vLLM was installed and cannot run. {' '.join(missing)}")
 
