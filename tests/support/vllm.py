@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fireside.engine.vllm.environment import default_python
-from fireside.settings import default_data_dir
+from fireside.engine.vllm.environment import python_of
+from fireside.settings import load_settings
 
 
 def vllm_python() -> Path:
@@ -14,8 +14,7 @@ def vllm_python() -> Path:
 
     It is FIRESIDE_VLLM_PYTHON, else what `fireside engine install vllm --cpu` has made. In CI it must be there.
     """
-    given = os.environ.get("FIRESIDE_VLLM_PYTHON")
-    python = Path(given) if given else default_python(default_data_dir())
+    python = Path(python_of(load_settings()))
     if not python.is_file():
         reason = "needs vLLM: fireside engine install vllm --cpu"
         if os.environ.get("CI") == "true":

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,8 +15,9 @@ from fireside.catalog.loader import Catalog
 from fireside.catalog.spec import ModelSpec
 from fireside.cli.common import open_store, store_path
 from fireside.cli.format import size_text
+from fireside.disk import free_bytes, nearest_folder
 from fireside.engine.memory import machine_memory
-from fireside.engine.vllm.environment import default_python, has_gpu, inspect, problems
+from fireside.engine.vllm.environment import has_gpu, inspect, problems, python_of
 from fireside.errors import FiresideError, for_operators
 from fireside.prompting import Vocabulary, open_tokenizer, stop_ids
 from fireside.prompting.prompt import control_texts
@@ -111,7 +111,7 @@ def check_gpu(settings: Settings) -> Finding:
     """Whether there is a GPU, and vLLM, which uses it."""
     if not has_gpu():
         return Finding("ok", "gpu", "no; none is needed")
-    python = settings.vllm_python or str(default_python(settings.data_dir))
+    python = python_of(settings)
     found = inspect(python)
     if found is None or not found.vllm:
         return Finding("note", "gpu", "yes, but vLLM is not installed", "fireside engine install vllm")
@@ -137,7 +137,7 @@ def check_runtime() -> Finding:
 def check_data_dir(folder: Path) -> Finding:
     """Whether files can be made in the data folder."""
     try:
-        with tempfile.TemporaryFile(dir=_nearest(folder)):
+        with tempfile.TemporaryFile(dir=nearest_folder(folder)):
             pass
     except OSError as error:
         step = "Make it writable for you, or choose another with FIRESIDE_DATA_DIR."
@@ -147,7 +147,7 @@ def check_data_dir(folder: Path) -> Finding:
 
 def check_disk(folder: Path) -> Finding:
     """Whether there is room for models where the data folder is, or would be."""
-    free = shutil.disk_usage(_nearest(folder)).free
+    free = free_bytes(folder)
     if free < SMALL_DISK:
         return Finding("note", "disk", f"{size_text(free)} free", "Free some before you download a model.")
     return Finding("ok", "disk", f"{size_text(free)} free")
@@ -206,13 +206,6 @@ def check_model(settings: Settings, spec: ModelSpec) -> Finding:
 def _has(tokenizer: Vocabulary, text: str, known: int) -> bool:
     token = tokenizer.special_id(text)
     return token is not None and token < known
-
-
-def _nearest(folder: Path) -> Path:
-    """The folder, or the innermost folder around it that exists. Nothing is made: a doctor only looks."""
-    while not folder.exists():
-        folder = folder.parent
-    return folder
 
 
 def _guarded(name: str, check: Callable[[], Finding]) -> Finding:

@@ -1,7 +1,6 @@
 """What a model takes, told before it is fetched: download, disk, memory, and about how fast it answers here."""
 
 import os
-import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fireside.catalog.spec import ArchitectureFacts, FolderSource, ModelSpec, NoSource, Unavailable, WheelSource
+from fireside.disk import free_bytes
 from fireside.engine.engine_type import Footprint
 from fireside.engine.memory import machine_memory
 from fireside.engine.options import EngineOptions
@@ -104,10 +104,7 @@ def problem_of(spec: ModelSpec, settings: Settings) -> str | None:
             f"{spec.id} needs about {cost.memory / 1e9:.1f} GB of memory, and this machine has {memory / 1e9:.1f} GB. "
             "Use a smaller model (`fireside models` has the sizes) or a machine with more memory."
         )
-    folder = settings.data_dir
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
+    free = free_bytes(settings.data_dir)
     needed = 0 if cost.disk is None else cost.disk + SPARE_BYTES - size_on_disk(settings.data_dir, spec)
     if needed > free:
         return (

@@ -18,10 +18,10 @@ MAX_LORAS = 8
 
 
 def _from_settings(settings: "Settings", *, lora: bool) -> Mapping[str, Any]:
-    from fireside.engine.vllm.environment import default_python
+    from fireside.engine.vllm.environment import python_of
 
     return {
-        "python": settings.vllm_python or str(default_python(settings.data_dir)),
+        "python": python_of(settings),
         "threads": settings.threads,
         "kv_memory": settings.kv_memory_mb * _MIB,
         "max_loras": MAX_LORAS if lora else 0,

