@@ -14,7 +14,8 @@ from fireside.engine.onnx.model_runner import DecodeInput
 from fireside.engine.onnx.options import OnnxOptions
 from fireside.engine.onnx.preparation import Preparation
 from fireside.engine.onnx.scheduler import Batch, Chunk, Scheduler
-from fireside.engine.onnx.sequence import Sequence, has_ended
+from fireside.engine.onnx.sequence import Sequence
+from fireside.engine.outcomes import check_request, has_ended
 from fireside.engine.protocol import Progress
 from fireside.engine.runner import Outcome
 from fireside.engine.sampling.processors import Logits
@@ -57,13 +58,7 @@ class OnnxRunner:
         return self._scheduler.busy
 
     def submit(self, request_id: int, request: GenerationRequest) -> None:
-        if not request.prompt_ids or not all(0 <= token < self._vocab_size for token in request.prompt_ids):
-            raise ValueError("the prompt has no tokens, or tokens outside the vocabulary")
-        sampling = request.sampling
-        if not all(0 <= token < self._vocab_size for token in (*sampling.logit_bias, *sampling.allowed_ids)):
-            raise ValueError("logit_bias or allowed_ids contains tokens outside the vocabulary")
-        if request.adapter is not None and self._adapters is None:
-            raise ValueError("this model does not support adapters")
+        check_request(request, self._vocab_size, adapters=self._adapters is not None)
         self._scheduler.add(request_id, request)
 
     def cancel(self, request_id: int) -> None:

@@ -6,6 +6,7 @@ from msgspec import structs
 
 from fireside.engine.grammar.constraint import Constraint
 from fireside.engine.onnx.lora import Slot as AdapterSlot
+from fireside.engine.outcomes import text_outcomes
 from fireside.engine.runner import Outcome
 from fireside.engine.sampling.processors import Logits
 from fireside.engine.sampling.sampler import Sampler, check_best, is_reproducible, scores
@@ -82,14 +83,9 @@ class Sequence:
         if token in request.stop_ids:
             return [Token(token, "stop", scores=scored)]
         self.num_generated += 1
-        full = self.num_generated == request.max_tokens
         if constraint is not None:
             constraint.accept(token)
-            if constraint.closed:  # only a stop token could follow: no need to compute it
-                return [Token(token, scores=scored), Token(request.stop_ids[0] if request.stop_ids else 0, "stop")]
-            if full and not request.keep_cut and (cut := constraint.cut(request.max_tokens)):
-                return [Token(token, scores=scored), cut]
-        return [Token(token, "length" if full else None, scores=scored)]
+        return text_outcomes(request, token, self.num_generated, constraint, scored)
 
     def _choose(self, logits: Logits, best: int | None) -> int:
         if self.constraint is not None:
@@ -98,9 +94,3 @@ class Sequence:
             return self.sampler.choose(logits)
         check_best(logits, best)
         return best
-
-
-def has_ended(outcomes: list[Outcome]) -> bool:
-    """Whether the last outcome of a generation ends it."""
-    last = outcomes[-1]
-    return not isinstance(last, Token) or last.finish_reason is not None

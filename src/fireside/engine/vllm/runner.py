@@ -2,10 +2,13 @@
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from msgspec import structs
+
 from fireside.engine.grammar.compiler import GrammarCompiler
+from fireside.engine.outcomes import check_request, has_ended, text_outcomes
 from fireside.engine.protocol import Progress
 from fireside.engine.runner import Outcome
 from fireside.engine.types import EngineInfo, EngineStats, GenerationRequest, Token, pack_scores
@@ -41,9 +44,6 @@ class _Running:
     request: GenerationRequest
     grammar: Grammar | None = None
     generated: int = 0
-    reused: int = 0
-    prompt: bytes = field(default=b"")
-    begun: bool = False
 
 
 class VllmRunner:
@@ -75,17 +75,12 @@ class VllmRunner:
         return bool(self._waiting) or self._core.busy
 
     def submit(self, request_id: int, request: GenerationRequest) -> None:
-        vocab_size, sampling = self._core.vocab_size, request.sampling
-        if not request.prompt_ids or not all(0 <= token < vocab_size for token in request.prompt_ids):
-            raise ValueError("the prompt has no tokens, or tokens outside the vocabulary")
-        if not all(0 <= token < vocab_size for token in (*sampling.logit_bias, *sampling.allowed_ids)):
-            raise ValueError("logit_bias or allowed_ids name tokens outside the vocabulary")
+        check_request(request, self._core.vocab_size, adapters=self._adapters is not None)
         waiting = _Waiting(request)
         if request.grammar is not None:
-            waiting.compiling = self._grammars.compile(request.grammar, vocab_size, request.account)
+            waiting.compiling = self._grammars.compile(request.grammar, self._core.vocab_size, request.account)
         if request.adapter is not None:
-            if self._adapters is None:
-                raise ValueError("this model takes no adapters")
+            assert self._adapters is not None
             self._adapters.read_ahead(request.adapter)
         self._waiting[request_id] = waiting
 
@@ -135,7 +130,7 @@ class VllmRunner:
                 if waiting.request.adapter is not None:
                     for other in kept_back:
                         other.overtaken += 1
-            elif waiting.request.adapter is not None:
+            else:
                 kept_back.append(waiting)
         return outcomes
 
@@ -191,47 +186,39 @@ class VllmRunner:
         running = self._running.get(request_id)
         if running is None:  # cancelled meanwhile
             return []
-        if not running.begun:
-            self._begin(running, output)
+        is_first = running.generated == 0
         outcomes: list[Outcome] = []
-        ended = False
         for index, token in enumerate(output.new_token_ids):
-            more, ended = self._token(running, output, index, token)
-            outcomes += more
-            if ended:
+            outcomes += self._token(running, output, index, token)
+            if has_ended(outcomes):
                 break
-        if not ended and output.finished:
+        if output.finished and not (outcomes and has_ended(outcomes)):
             outcomes.append(EngineFailed(f"vLLM ended this answer ({output.finish_reason})."))
-            ended = True
-        if ended:
+        if is_first:
+            self._report_prompt(running.request, output, outcomes)
+        if outcomes and has_ended(outcomes):
             self._finish(request_id)
         return [(request_id, outcome) for outcome in outcomes]
 
-    def _begin(self, running: _Running, output: Any) -> None:
-        running.begun = True
-        running.reused = output.prefill_stats.num_cached_tokens if output.prefill_stats is not None else 0
-        if output.new_prompt_logprobs_tensors is not None:
-            running.prompt = pack_scores(prompt_scores(output.new_prompt_logprobs_tensors))
-        self._prompt_tokens += len(running.request.prompt_ids)
-        self._reused_tokens += running.reused
+    def _report_prompt(self, request: GenerationRequest, output: Any, outcomes: list[Outcome]) -> None:
+        """Count the prompt; the answer's first token says what was reused of it, and its scores."""
+        reused = output.prefill_stats.num_cached_tokens if output.prefill_stats is not None else 0
+        self._prompt_tokens += len(request.prompt_ids)
+        self._reused_tokens += reused
+        logprobs = output.new_prompt_logprobs_tensors
+        if (reused or logprobs is not None) and outcomes and isinstance(outcomes[0], Token):
+            packed = pack_scores(prompt_scores(logprobs)) if logprobs is not None else b""
+            outcomes[0] = structs.replace(outcomes[0], reused=reused, prompt=packed)
 
-    def _token(self, running: _Running, output: Any, index: int, token: int) -> tuple[list[Outcome], bool]:
-        """Outcomes of one new token, and whether the answer ends with it."""
+    def _token(self, running: _Running, output: Any, index: int, token: int) -> list[Outcome]:
+        """The outcomes of one new token."""
         request, grammar = running.request, running.grammar
         if grammar is not None and grammar.fault is not None:
-            return [grammar.fault], True
+            return [grammar.fault]
         scored = None if output.new_logprobs is None else token_scores(output.new_logprobs, index)
-        reused, running.reused = running.reused, 0
-        prompt, running.prompt = running.prompt, b""
         if token in request.stop_ids:
-            return [Token(token, "stop", reused, scored, prompt)], True
+            return [Token(token, "stop", scores=scored)]
         running.generated += 1
         self._generated_tokens += 1
-        full = running.generated == request.max_tokens
-        if grammar is not None:
-            if grammar.constraint.closed:  # the next token could only be a stop token: no need to compute that
-                end = Token(request.stop_ids[0] if request.stop_ids else 0, "stop")
-                return [Token(token, None, reused, scored, prompt), end], True
-            if full and not request.keep_cut and (cut := grammar.constraint.cut(request.max_tokens)):
-                return [Token(token, None, reused, scored, prompt), cut], True
-        return [Token(token, "length" if full else None, reused, scored, prompt)], full
+        constraint = None if grammar is None else grammar.constraint
+        return text_outcomes(request, token, running.generated, constraint, scored)

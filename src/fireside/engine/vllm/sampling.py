@@ -2,10 +2,8 @@
 
 from typing import Any
 
+from fireside.engine.sampling.sampler import MIN_TEMPERATURE
 from fireside.engine.types import MAX_SCORES, MIN_LOGPROB, GenerationRequest, Scores
-
-MIN_TEMPERATURE = 1e-5
-"""Lower temperatures are greedy in vLLM."""
 
 
 def sampling_params(request: GenerationRequest) -> Any:
